@@ -1,0 +1,101 @@
+//! Crockford's base32 in lower case and without its aliases: one text for each value.
+//!
+//! A codec of the data-encoding kind would need the alphabet, the padding rule and a canonical check
+//! configured; for whole groups of five bits the two loops below are the entire rule.
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Number of characters that hold `bytes` bytes.
+pub const fn encoded_len(bytes: usize) -> usize {
+    (bytes * 8).div_ceil(5)
+}
+
+/// Appends `bytes` as base32 to `text`; the last character is filled up with zero bits.
+pub fn encode_into(bytes: &[u8], text: &mut String) {
+    let mut buffer = 0_u32;
+    let mut bits = 0;
+    for byte in bytes {
+        buffer = (buffer << 8) | u32::from(*byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            text.push(char::from(ALPHABET[(buffer >> bits) as usize & 31]));
+        }
+        buffer &= (1 << bits) - 1;
+    }
+    if bits > 0 {
+        text.push(char::from(ALPHABET[(buffer << (5 - bits)) as usize & 31]));
+    }
+}
+
+/// Reads exactly `N` bytes; `None` for another length, a foreign character or filling that is not zero.
+pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != encoded_len(N) {
+        return None;
+    }
+    let mut bytes = [0; N];
+    let mut at = 0;
+    let mut buffer = 0_u32;
+    let mut bits = 0;
+    for character in text.bytes() {
+        buffer = (buffer << 5) | u32::from(value_of(character)?);
+        bits += 5;
+        if bits >= 8 {
+            bits -= 8;
+            *bytes.get_mut(at)? = u8::try_from(buffer >> bits).ok()?;
+            at += 1;
+            buffer &= (1 << bits) - 1;
+        }
+    }
+    (buffer == 0).then_some(bytes)
+}
+
+const fn value_of(character: u8) -> Option<u8> {
+    let value = VALUES[character as usize];
+    if value < 32 { Some(value) } else { None }
+}
+
+/// The value of each byte, 255 for those that are not in the alphabet.
+const VALUES: [u8; 256] = {
+    let mut values = [255; 256];
+    let mut value = 0;
+    while value < 32 {
+        values[ALPHABET[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn encode(bytes: &[u8]) -> String {
+        let mut text = String::new();
+        encode_into(bytes, &mut text);
+        text
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_come_back_equal(bytes in any::<[u8; 32]>(), four in any::<[u8; 4]>()) {
+            prop_assert_eq!(decode::<32>(&encode(&bytes)), Some(bytes));
+            prop_assert_eq!(decode::<4>(&encode(&four)), Some(four));
+        }
+
+        #[test]
+        fn a_text_has_one_reading_or_none(text in "[0-9a-z]{52}") {
+            if let Some(bytes) = decode::<32>(&text) {
+                prop_assert_eq!(encode(&bytes), text);
+            }
+        }
+    }
+
+    #[test]
+    fn filling_bits_that_are_not_zero_are_refused() {
+        assert_eq!(decode::<4>("0000000"), Some([0; 4]));
+        assert_eq!(decode::<4>("0000001"), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! The operations of the contract as a dropshot trait.
+
+use dropshot::{EndpointTagPolicy, HttpResponseCreated, HttpResponseOk, RequestContext};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::extract::{JsonBody, PathParams};
+use crate::id::SessionId;
+use crate::reply::{Fault, Reply};
+use crate::types::{Session, SessionAuthenticate, SessionCreate, SessionWithAuthtoken};
+
+/// The path parameter of the operations on one session
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub struct SessionPath {
+    /// The session
+    pub session_id: SessionId,
+}
+
+/// The Session Service
+#[dropshot::api_description {
+    tag_config = {
+        tags = {
+            "session" = { description = "The life of a session" },
+        },
+        policy = EndpointTagPolicy::ExactlyOne,
+    },
+}]
+pub trait SessionApi {
+    /// What the handlers work on.
+    type Context;
+
+    /// Fetch session
+    ///
+    /// Answers the session and what the caller may do with it now. For a caller that may not read it, a
+    /// session that exists and one that does not cannot be told apart.
+    #[endpoint { method = GET, path = "/api/v1/session/{session_id}", tags = ["session"] }]
+    async fn fetch_session(
+        rqctx: RequestContext<Self::Context>,
+        path: PathParams<SessionPath>,
+    ) -> Result<Reply<HttpResponseOk<Session>>, Fault>;
+
+    /// Fetch own session
+    ///
+    /// Answers the session that the token stands for.
+    #[endpoint { method = GET, path = "/api/v1/whoami", tags = ["session"] }]
+    async fn fetch_own_session(
+        rqctx: RequestContext<Self::Context>,
+    ) -> Result<Reply<HttpResponseOk<Session>>, Fault>;
+
+    /// Create session
+    ///
+    /// Creates a session and answers it with its token, which is shown this once. With an account and an
+    /// identity, the session begins authenticated.
+    #[endpoint { method = POST, path = "/api/v1/session", tags = ["session"] }]
+    async fn create_session(
+        rqctx: RequestContext<Self::Context>,
+        body: JsonBody<SessionCreate>,
+    ) -> Result<Reply<HttpResponseCreated<SessionWithAuthtoken>>, Fault>;
+
+    /// Authenticate session
+    ///
+    /// Records that an identity proved itself, and answers a new token; the old one stops working. May be
+    /// repeated to step up, with the same account.
+    #[endpoint { method = POST, path = "/api/v1/session/{session_id}/authenticate", tags = ["session"] }]
+    async fn authenticate_session(
+        rqctx: RequestContext<Self::Context>,
+        path: PathParams<SessionPath>,
+        body: JsonBody<SessionAuthenticate>,
+    ) -> Result<Reply<HttpResponseOk<SessionWithAuthtoken>>, Fault>;
+}
+
+/// The title of the contract, as in `openapi.json`.
+pub const CONTRACT_TITLE: &str = "Session Service";
+
+/// The version of the contract, as in `openapi.json`.
+pub const CONTRACT_VERSION: semver::Version = semver::Version::new(1, 0, 0);
+
+/// The OpenAPI document that dropshot derives from [`SessionApi`].
+///
+/// Fails only if the trait contradicts itself, which a test rules out.
+pub fn derived_openapi() -> Result<serde_json::Value, Box<dyn std::error::Error + Send + Sync>> {
+    let api = session_api_mod::stub_api_description()?;
+    Ok(api.openapi(CONTRACT_TITLE, CONTRACT_VERSION).json()?)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_trait_describes_an_openapi_document() {
+        let document = super::derived_openapi().unwrap();
+        assert_eq!(document["info"]["title"], super::CONTRACT_TITLE);
+        assert!(document["paths"]["/api/v1/session/{session_id}"]["get"].is_object());
+    }
+}

@@ -1,0 +1,217 @@
+//! Extractors whose faults carry the right code: dropshot's own call every one of them a bad request.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use dropshot::{
+    ApiEndpointBodyContentType, ClientErrorStatusCode, ExclusiveExtractor, ExtractorMetadata, HttpError,
+    Path, RequestContext, ServerContext, SharedExtractor, TypedBody,
+};
+use http::header::CONTENT_TYPE;
+use http_body_util::BodyExt;
+use schemars::JsonSchema;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use crate::types::{ErrorBody, ErrorCode};
+
+/// The greatest request body in bytes. The longest valid one escapes each of its 1,024 + 200 characters
+/// as a surrogate pair, twelve bytes each, beside less than 1 KiB of IDs: below 16 KiB.
+pub const REQUEST_BODY_MAX_BYTES: usize = 16 * 1024;
+
+/// How much of a body that is too long is read and dropped, in bytes, so that its sender comes to read the
+/// answer; a longer one finds the connection closed.
+const DISCARD_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// The greatest length of a message in characters: it may repeat a part of what the caller sent.
+const MESSAGE_MAX_CHARS: usize = 400;
+
+fn fault(status: ClientErrorStatusCode, code: ErrorCode, message: &str) -> HttpError {
+    let message = message.chars().take(MESSAGE_MAX_CHARS).collect();
+    HttpError::for_client_error(Some(code.as_str().to_owned()), status, message)
+}
+
+/// Path parameters; a bad one is an `invalid_value`. A path parameter is never missing: without it, the
+/// path is another one.
+#[derive(Debug)]
+pub struct PathParams<T>(pub T);
+
+#[async_trait]
+impl<T> SharedExtractor for PathParams<T>
+where
+    T: DeserializeOwned + JsonSchema + Send + Sync + 'static,
+{
+    async fn from_request<C: ServerContext>(rqctx: &RequestContext<C>) -> Result<Self, HttpError> {
+        match <Path<T> as SharedExtractor>::from_request(rqctx).await {
+            Ok(path) => Ok(Self(path.into_inner())),
+            Err(error) => Err(fault(
+                ClientErrorStatusCode::BAD_REQUEST,
+                ErrorCode::InvalidValue,
+                &error.external_message,
+            )),
+        }
+    }
+
+    fn metadata(content_type: ApiEndpointBodyContentType) -> ExtractorMetadata {
+        <Path<T> as SharedExtractor>::metadata(content_type)
+    }
+}
+
+/// A JSON body that has been received but not read: a handler reads it once it knows the caller, so that
+/// one without credentials is told that, and nothing of the body.
+pub struct JsonBody<T> {
+    bytes: Bytes,
+    body: PhantomData<fn() -> T>,
+}
+
+impl<T> fmt::Debug for JsonBody<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JsonBody({} bytes)", self.bytes.len())
+    }
+}
+
+impl<T: DeserializeOwned> JsonBody<T> {
+    /// Reads the body. Fails with `bad_request` if it is not JSON, `required_value` if a property is
+    /// missing and `invalid_value` if one is not allowed; the message names the property.
+    pub fn read(&self) -> Result<T, ErrorBody> {
+        // On its own, for serde_json reports some values of a wrong type as faults of syntax.
+        serde_json::from_slice::<IgnoredAny>(&self.bytes).map_err(|error| {
+            ErrorBody::new(ErrorCode::BadRequest, format!("the body is not JSON: {error}"))
+        })?;
+        let mut json = serde_json::Deserializer::from_slice(&self.bytes);
+        serde_path_to_error::deserialize(&mut json)
+            .map_err(|error| body_fault(&error.path().to_string(), &error.inner().to_string()))
+    }
+}
+
+fn body_fault(path: &str, text: &str) -> ErrorBody {
+    // serde_json adds the place in the text, which means nothing to who sent an object.
+    let what = text.rsplit_once(" at line ").map_or(text, |(what, _)| what);
+    // The wording is serde's, in `serde::de::Error::missing_field`; a test would notice another.
+    let missing = what.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    let (code, message) = match (missing, path) {
+        (Some(field), ".") => {
+            (ErrorCode::RequiredValue, format!("{field}: it is required; add it to the body"))
+        }
+        (Some(field), _) => {
+            (ErrorCode::RequiredValue, format!("{path}.{field}: it is required; add it to the body"))
+        }
+        (None, ".") => (ErrorCode::InvalidValue, format!("body: {what}")),
+        (None, _) => (ErrorCode::InvalidValue, format!("{path}: {what}")),
+    };
+    ErrorBody::new(code, message.chars().take(MESSAGE_MAX_CHARS).collect::<String>())
+}
+
+#[async_trait]
+impl<T> ExclusiveExtractor for JsonBody<T>
+where
+    T: DeserializeOwned + JsonSchema + Send + Sync + 'static,
+{
+    async fn from_request<C: ServerContext>(
+        _: &RequestContext<C>,
+        request: hyper::Request<dropshot::Body>,
+    ) -> Result<Self, HttpError> {
+        let (parts, mut body) = request.into_parts();
+        let mut received = 0;
+        let mut bytes = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                let message = format!("the body broke off: {error}");
+                fault(ClientErrorStatusCode::BAD_REQUEST, ErrorCode::BadRequest, &message)
+            })?;
+            let Ok(data) = frame.into_data() else { continue };
+            received += data.len();
+            if received <= REQUEST_BODY_MAX_BYTES {
+                bytes.extend_from_slice(&data);
+            } else if received > DISCARD_MAX_BYTES {
+                break;
+            }
+        }
+        if received > REQUEST_BODY_MAX_BYTES {
+            return Err(fault(
+                ClientErrorStatusCode::PAYLOAD_TOO_LARGE,
+                ErrorCode::BadRequest,
+                &format!(
+                    "the body is longer than {REQUEST_BODY_MAX_BYTES} bytes; send only the properties of the contract"
+                ),
+            ));
+        }
+        // After the body, so that a sender who is refused has sent all of it and reads the answer.
+        let content_type = parts.headers.get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or(""));
+        let media_type = content_type.split(';').next().unwrap_or("").trim();
+        if !media_type.eq_ignore_ascii_case("application/json") {
+            return Err(fault(
+                ClientErrorStatusCode::UNSUPPORTED_MEDIA_TYPE,
+                ErrorCode::BadRequest,
+                "the body must be JSON; send it with `Content-Type: application/json`",
+            ));
+        }
+        Ok(Self { bytes: bytes.freeze(), body: PhantomData })
+    }
+
+    fn metadata(content_type: ApiEndpointBodyContentType) -> ExtractorMetadata {
+        <TypedBody<T> as ExclusiveExtractor>::metadata(content_type)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::SessionCreate;
+
+    fn read(text: &str) -> Result<SessionCreate, (ErrorCode, String)> {
+        let body = JsonBody { bytes: Bytes::copy_from_slice(text.as_bytes()), body: PhantomData };
+        body.read().map_err(|error| (error.code, error.message))
+    }
+
+    #[test]
+    fn each_fault_of_a_body_has_its_code_and_names_its_place() {
+        use ErrorCode::{BadRequest, InvalidValue, RequiredValue};
+        let table = [
+            ("", BadRequest, "not JSON"),
+            ("{", BadRequest, "not JSON"),
+            (r#"{"session_type":"api"} x"#, BadRequest, "not JSON"),
+            ("{}", RequiredValue, "session_type"),
+            ("[]", InvalidValue, "body"),
+            ("7", InvalidValue, "body"),
+            (r#"{"session_type":"tv"}"#, InvalidValue, "session_type"),
+            (r#"{"session_type":null}"#, InvalidValue, "session_type"),
+            (r#"{"session_type":"api","session_type":"api"}"#, InvalidValue, "session_type"),
+            (r#"{"session_type":"api","title":null}"#, InvalidValue, "title"),
+            (r#"{"session_type":"api","title":""}"#, InvalidValue, "title"),
+            (r#"{"session_type":"api","colour":1}"#, InvalidValue, "colour"),
+            (r#"{"session_type":"api","pool_id":"x"}"#, InvalidValue, "pool_id"),
+            (
+                r#"{"session_type":"api","interaction":{"remote_ip":"1.2.3"}}"#,
+                InvalidValue,
+                "interaction.remote_ip",
+            ),
+            (r#"{"session_type":"api","interaction":{"at":1}}"#, InvalidValue, "interaction.at"),
+        ];
+        for (text, code, place) in table {
+            let (got, message) = read(text).unwrap_err();
+            assert_eq!(got, code, "{text}: {message}");
+            assert!(message.contains(place), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_message_does_not_repeat_a_long_value() {
+        let (_, message) = read(&format!(r#"{{"session_type":"{}"}}"#, "x".repeat(10_000))).unwrap_err();
+        assert!(message.chars().count() <= MESSAGE_MAX_CHARS);
+    }
+
+    #[test]
+    fn the_longest_valid_body_fits_the_limit() {
+        let astral = "\\ud83d\\ude00";
+        let id = "013xrzp12g3nqk8nkv4y96wrbzje9dsr";
+        let text = format!(
+            r#"{{"session_type":"browser","account_id":"{id}","authenticated_identity_id":"{id}","device_id":"{id}","pool_id":"{id}","title":"{}","interaction":{{"remote_ip":"2001:db8:1111:2222:3333:4444:5555:6666","user_agent":"{}"}}}}"#,
+            astral.repeat(200),
+            astral.repeat(1_024),
+        );
+        assert!(read(&text).is_ok());
+        assert!(text.len() < REQUEST_BODY_MAX_BYTES);
+    }
+}

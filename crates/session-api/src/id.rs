@@ -1,0 +1,233 @@
+//! Identifiers: 160 bits, written as 32 characters of lower-case Crockford base32.
+//!
+//! The layout is the one that the examples of the reference page decode to: 50 bits of Unix time in
+//! milliseconds, a sequence of 30 bits, 80 further bits. An ID is a name, never a secret.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use schemars::r#gen::SchemaGenerator;
+use schemars::schema::{InstanceType, Metadata, Schema, SchemaObject, StringValidation};
+use serde::{Deserialize, Serialize};
+
+use crate::base32;
+
+/// Number of characters of an ID: 160 bits at 5 bits each.
+pub const ID_CHARS: usize = base32::encoded_len(ID_BYTES);
+/// Number of bytes of an ID.
+pub const ID_BYTES: usize = 20;
+/// The greatest time that fits the 50 bits of an ID, in Unix milliseconds.
+pub const ID_TIME_MAX_MS: u64 = (1 << 50) - 1;
+/// The greatest sequence number that fits the 30 bits of an ID.
+pub const ID_SEQUENCE_MAX: u32 = (1 << 30) - 1;
+
+const ID_PATTERN: &str = "^[0-9a-hjkmnp-tv-z]{32}$";
+
+/// Why a text is not an ID. The text itself is not repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an ID is {ID_CHARS} characters, each a digit or a lower-case letter other than i, l, o and u; \
+     pass it exactly as it was given to you"
+)]
+pub struct InvalidId;
+
+/// An ID of any kind; the newtypes below tell the kinds apart.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id([u8; ID_BYTES]);
+
+impl Id {
+    /// Composes an ID of its three parts.
+    ///
+    /// `time_ms` is Unix time in milliseconds; it and `sequence` are cut to their 50 and 30 bits.
+    pub fn compose(time_ms: u64, sequence: u32, random: [u8; 10]) -> Self {
+        let head = (u128::from(time_ms & ID_TIME_MAX_MS) << 30) | u128::from(sequence & ID_SEQUENCE_MAX);
+        let mut bytes = [0; ID_BYTES];
+        bytes[..10].copy_from_slice(&head.to_be_bytes()[6..]);
+        bytes[10..].copy_from_slice(&random);
+        Self(bytes)
+    }
+
+    /// The Unix time in milliseconds at which the ID was minted.
+    pub fn time_ms(self) -> u64 {
+        // The first 56 bits hold the 50 of the time.
+        let mut head = [0; 8];
+        head[1..].copy_from_slice(&self.0[..7]);
+        u64::from_be_bytes(head) >> 6
+    }
+
+    /// The place of the ID among those that its process minted in the same millisecond.
+    pub fn sequence(self) -> u32 {
+        let tail = [self.0[6], self.0[7], self.0[8], self.0[9]];
+        u32::from_be_bytes(tail) & ID_SEQUENCE_MAX
+    }
+
+    /// The bytes of the ID, in the order in which IDs sort.
+    pub const fn as_bytes(&self) -> &[u8; ID_BYTES] {
+        &self.0
+    }
+
+    /// The ID of these bytes; every value is one.
+    pub const fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::with_capacity(ID_CHARS);
+        base32::encode_into(&self.0, &mut text);
+        f.write_str(&text)
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Id {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        base32::decode(text).map(Self).ok_or(InvalidId)
+    }
+}
+
+macro_rules! id_kinds {
+    ($($(#[$doc:meta])* $name:ident = $schema:literal, $description:literal, $example:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(pub Id);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                text.parse().map(Self)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> String {
+                $schema.to_owned()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                SchemaObject {
+                    metadata: Some(Box::new(Metadata {
+                        description: Some($description.to_owned()),
+                        ..Metadata::default()
+                    })),
+                    instance_type: Some(InstanceType::String.into()),
+                    string: Some(Box::new(StringValidation {
+                        min_length: Some(ID_CHARS as u32),
+                        max_length: Some(ID_CHARS as u32),
+                        pattern: Some(ID_PATTERN.to_owned()),
+                    })),
+                    extensions: [("example".to_owned(), $example.into())].into(),
+                    ..SchemaObject::default()
+                }
+                .into()
+            }
+        }
+    )*};
+}
+
+id_kinds! {
+    /// Names a session; its time is the session's creation time.
+    SessionId = "Session_Id", "A valid session ID", "013xrzp12g3nqk8nkv4y96wrbzje9dsr";
+    /// Names an account of the identity system.
+    AccountId = "Account_Id", "A valid account ID", "013xrzp12g3nqk8n6cyr5x0k8yb10h59";
+    /// Names an identity of the identity system.
+    IdentityId = "Identity_Id", "A valid identity ID", "013xrzp12g3nqk8n3f5qv5e2r757shwd";
+    /// Names a device.
+    DeviceId = "Device_Id", "A valid device ID", "013xrzp12g3nqk8ncwfp3ra29yjzx1gs";
+    /// Names a domain: the outermost border between callers.
+    DomainId = "Domain_Id", "A valid domain ID", "013xrzp12g3nqk8n32sd3jyxq5a8ywe2";
+    /// Names a pool: the part of a domain that a session belongs to.
+    PoolId = "Pool_Id", "A valid pool ID", "013xrzp12g3nqk8ng09nmc8kwqzfafa2";
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_examples_of_the_reference_page_hold_its_time_and_sequence() {
+        for text in [
+            "013xrzp12g3nqk8n6cyr5x0k8yb10h59",
+            "013xrzp12g3nqk8n3f5qv5e2r757shwd",
+            "013xrzp12g3nqk8ncwfp3ra29yjzx1gs",
+            "013xrzp12g3nqk8n32sd3jyxq5a8ywe2",
+            "013xrzp12g3nqk8nkv4y96wrbzje9dsr",
+            "013xrzp12g3nqk8ng09nmc8kwqzfafa2",
+        ] {
+            let id: Id = text.parse().unwrap();
+            assert_eq!((id.time_ms(), id.sequence()), (1_234_567_890_000, 123_456_789));
+            assert_eq!(id.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_id_is_refused() {
+        for text in [
+            "",
+            "013xrzp12g3nqk8nkv4y96wrbzje9ds",
+            "013xrzp12g3nqk8nkv4y96wrbzje9dsrr",
+            "013XRZP12G3NQK8NKV4Y96WRBZJE9DSR",
+            "013xrzp12g3nqk8nkv4y96wrbzje9dsu",
+            "013xrzp12g3nqk8nkv4y96wrbzje9dé",
+            " 13xrzp12g3nqk8nkv4y96wrbzje9dsr",
+        ] {
+            assert_eq!(text.parse::<Id>(), Err(InvalidId), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_32_characters_parse_and_print_the_same_or_are_refused(text in "[ -~]{32}|[0-9a-hjkmnp-tv-z]{32}|\\PC{32}") {
+            if let Ok(id) = text.parse::<Id>() {
+                prop_assert_eq!(id.to_string(), text);
+            } else {
+                let in_alphabet = |c: char| c.is_ascii_digit() || (c.is_ascii_lowercase() && !"ilou".contains(c));
+                prop_assert!(!text.chars().all(in_alphabet));
+            }
+        }
+
+        #[test]
+        fn the_parts_come_back_and_ids_sort_as_their_parts(
+            one in (0..=ID_TIME_MAX_MS, 0..=ID_SEQUENCE_MAX, any::<[u8; 10]>()),
+            two in (0..=ID_TIME_MAX_MS, 0..=ID_SEQUENCE_MAX, any::<[u8; 10]>()),
+        ) {
+            let [first, second] = [one, two].map(|(time, sequence, random)| Id::compose(time, sequence, random));
+            prop_assert_eq!((first.time_ms(), first.sequence()), (one.0, one.1));
+            prop_assert_eq!(first.cmp(&second), one.cmp(&two));
+            prop_assert_eq!(first.to_string().cmp(&second.to_string()), one.cmp(&two));
+        }
+    }
+}

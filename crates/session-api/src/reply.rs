@@ -1,0 +1,146 @@
+//! What a handler answers with: bytes and headers that are decided already, described as dropshot would.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use dropshot::{
+    ApiEndpointResponse, Body, ErrorStatusCode, HttpCodedResponse, HttpError, HttpResponse, HttpResponseError,
+};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use crate::types::{ErrorBody, ErrorCode};
+
+/// Answers are for their caller alone, and some of them hold a token.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// An answer that is described as `T` and holds either that or an error with its headers.
+///
+/// dropshot's error trait sets no headers, which `WWW-Authenticate` and `Retry-After` need.
+pub struct Reply<T> {
+    response: Response<Body>,
+    described: PhantomData<fn() -> T>,
+}
+
+impl<T> fmt::Debug for Reply<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({})", self.response.status())
+    }
+}
+
+impl<T: HttpCodedResponse> Reply<T> {
+    /// The described answer. Fails only if the body cannot be written as JSON.
+    pub fn success<B: Serialize>(body: &B) -> Result<Self, serde_json::Error>
+    where
+        T: HttpCodedResponse<Body = B>,
+    {
+        Ok(Self::bytes(T::STATUS_CODE, serde_json::to_vec(body)?))
+    }
+
+    /// An error, with the status and the headers that belong to its code.
+    pub fn error(body: &ErrorBody) -> Self {
+        let mut reply = Self::bytes(status_of(body.code), body.to_json());
+        let mut header = |name: HeaderName, value| {
+            reply.response.headers_mut().insert(name, HeaderValue::from_static(value))
+        };
+        match body.code {
+            // RFC 6750, section 3.1: an error code only where a token was sent.
+            ErrorCode::NotAuthenticated => header(WWW_AUTHENTICATE, "Bearer"),
+            ErrorCode::BadAuthtoken => header(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
+            // A store that did not answer is rarely back sooner; the client adds jitter.
+            ErrorCode::Unknown => header(RETRY_AFTER, "1"),
+            _ => None,
+        };
+        reply
+    }
+
+    fn bytes(status: StatusCode, json: Vec<u8>) -> Self {
+        let mut response = Response::new(Body::from(json));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, JSON);
+        response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+        Self { response, described: PhantomData }
+    }
+}
+
+impl<T: HttpCodedResponse> HttpResponse for Reply<T> {
+    fn to_result(self) -> Result<Response<Body>, HttpError> {
+        Ok(self.response)
+    }
+
+    fn response_metadata() -> ApiEndpointResponse {
+        <T as HttpResponse>::response_metadata()
+    }
+
+    fn status_code(&self) -> StatusCode {
+        self.response.status()
+    }
+}
+
+/// The status of a code, as the contract has it. dropshot's own faults may carry a more exact one.
+pub const fn status_of(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::BadRequest
+        | ErrorCode::InvalidValue
+        | ErrorCode::RequiredValue
+        | ErrorCode::UnexpectedRefType => StatusCode::BAD_REQUEST,
+        ErrorCode::NotAuthenticated | ErrorCode::BadAuthtoken => StatusCode::UNAUTHORIZED,
+        ErrorCode::NotPermitted => StatusCode::FORBIDDEN,
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::InvalidAction => StatusCode::CONFLICT,
+        ErrorCode::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+        ErrorCode::Unexpected => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::Unknown => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// The error that a handler's signature names: dropshot makes it of a fault of an extractor.
+#[derive(Debug, Serialize, thiserror::Error)]
+#[error("{}: {internal}", body.code)]
+#[serde(transparent)]
+pub struct Fault {
+    body: ErrorBody,
+    #[serde(skip)]
+    status: ErrorStatusCode,
+    /// For the log.
+    #[serde(skip)]
+    internal: String,
+}
+
+impl schemars::JsonSchema for Fault {
+    fn schema_name() -> String {
+        ErrorBody::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::r#gen::SchemaGenerator) -> schemars::schema::Schema {
+        ErrorBody::json_schema(generator)
+    }
+}
+
+impl From<HttpError> for Fault {
+    fn from(error: HttpError) -> Self {
+        let code = error.error_code.as_deref().and_then(|code| code.parse().ok()).unwrap_or_else(|| {
+            if error.status_code.is_client_error() { ErrorCode::BadRequest } else { ErrorCode::Unexpected }
+        });
+        Self {
+            body: ErrorBody::new(code, error.external_message),
+            status: error.status_code,
+            internal: error.internal_message,
+        }
+    }
+}
+
+impl HttpResponseError for Fault {
+    fn status_code(&self) -> ErrorStatusCode {
+        self.status
+    }
+}
+
+impl ErrorBody {
+    fn to_json(&self) -> Vec<u8> {
+        // An enum word, a string and a constant: there is nothing in it that JSON cannot hold.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
