@@ -1,0 +1,44 @@
+//! Brings a database to the schema of this program, in one transaction.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::failed;
+use crate::store::StoreError;
+
+/// "SESS" in ASCII: marks the file as ours, so that another program's database is not changed by mistake.
+const APPLICATION_ID: i32 = 0x5345_5353;
+
+/// In the order in which they are applied; `user_version` counts them. One that was released never changes.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
+
+/// Applies what is missing. Fails, changing nothing, on a database of a newer or of another program.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let number = |pragma: &str| {
+        transaction.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0)).map_err(failed)
+    };
+    let applied = usize::try_from(number("user_version")?).unwrap_or(usize::MAX);
+    let tables = transaction
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
+        .map_err(failed)?;
+    if tables > 0 && number("application_id")? != APPLICATION_ID {
+        return Err(StoreError::Failed(
+            "the database belongs to another program; name another file in --store".to_owned(),
+        ));
+    }
+    let Some(missing) = MIGRATIONS.get(applied..) else {
+        return Err(StoreError::Failed(format!(
+            "the database has schema version {applied}, and this sessiond knows versions up to {}; run the newer \
+             sessiond that wrote it, or restore a backup from before",
+            MIGRATIONS.len()
+        )));
+    };
+    if !missing.is_empty() {
+        for migration in missing {
+            transaction.execute_batch(migration).map_err(failed)?;
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", MIGRATIONS.len()).map_err(failed)?;
+    }
+    transaction.commit().map_err(failed)
+}

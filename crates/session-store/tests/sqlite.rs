@@ -1,0 +1,114 @@
+//! The embedded store: the contract suite, and what only a file can suffer.
+
+use std::path::Path;
+
+use session_store::contract::session;
+use session_store::{SqliteStore, Store, StoreError};
+use tempfile::TempDir;
+
+fn open() -> (TempDir, SqliteStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("sessions.db")).unwrap();
+    (folder, store)
+}
+
+session_store::contract_suite!(open());
+
+fn refusal(path: &Path) -> String {
+    match SqliteStore::open(path) {
+        Err(StoreError::Failed(text)) => text,
+        other => panic!("it was not refused: {other:?}"),
+    }
+}
+
+fn sql(path: &Path, batch: &str) {
+    rusqlite::Connection::open(path).unwrap().execute_batch(batch).unwrap();
+}
+
+#[tokio::test]
+async fn sessions_are_there_after_the_store_is_opened_again() {
+    let (folder, store) = open();
+    store.session_create(session(1)).await.unwrap();
+    drop(store);
+    let store = SqliteStore::open(&folder.path().join("sessions.db")).unwrap();
+    assert_eq!(store.session_fetch(session(1).summary.id).await, Ok(Some(session(1))));
+}
+
+#[tokio::test]
+async fn dropping_the_store_writes_what_waits() {
+    let (folder, store) = open();
+    let store = std::sync::Arc::new(store);
+    let tasks: Vec<_> = (0..50)
+        .map(|last| {
+            let store = std::sync::Arc::clone(&store);
+            tokio::spawn(async move { store.session_create(session(last)).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    drop(store);
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    let store = SqliteStore::open(&folder.path().join("sessions.db")).unwrap();
+    assert_eq!(store.session_page(None, 100).await.unwrap().len(), 50);
+}
+
+#[test]
+fn a_database_of_a_newer_program_is_refused_and_left_as_it_is() {
+    let (folder, store) = open();
+    drop(store);
+    let path = folder.path().join("sessions.db");
+    sql(&path, "PRAGMA user_version = 4711");
+    let text = refusal(&path);
+    assert!(text.contains("4711") && text.contains("newer"), "{text}");
+    let version: i32 = rusqlite::Connection::open(&path)
+        .unwrap()
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(version, 4711);
+}
+
+#[test]
+fn a_database_of_another_program_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("theirs.db");
+    sql(&path, "CREATE TABLE notes (text)");
+    assert!(refusal(&path).contains("another program"));
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("letter.txt");
+    std::fs::write(&path, "Dear reader, this is not a database. ".repeat(100)).unwrap();
+    assert!(refusal(&path).contains("not a database"));
+    assert!(SqliteStore::open(folder.path()).is_err());
+    assert!(SqliteStore::open(&folder.path().join("no/such/folder.db")).is_err());
+}
+
+#[test]
+fn the_files_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, _store) = open();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.path());
+    }
+}
+
+#[test]
+fn the_lookups_of_the_fetch_path_use_the_primary_key_and_the_indexes() {
+    let (folder, store) = open();
+    drop(store);
+    let connection = rusqlite::Connection::open(folder.path().join("sessions.db")).unwrap();
+    let plan = |sql: &str| -> String {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let lines = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        lines.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(plan("SELECT * FROM session WHERE id = x'00'"), "SEARCH session USING PRIMARY KEY (id=?)");
+    for (column, index) in [("account_id", "account"), ("identity_id", "identity"), ("device_id", "device")] {
+        let plan = plan(&format!("SELECT title FROM session WHERE {column} = x'00'"));
+        assert!(plan.starts_with(&format!("SEARCH session USING INDEX session_by_{index}")), "{plan}");
+    }
+}
