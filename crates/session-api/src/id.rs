@@ -143,8 +143,8 @@ macro_rules! id_kinds {
                     })),
                     instance_type: Some(InstanceType::String.into()),
                     string: Some(Box::new(StringValidation {
-                        min_length: Some(ID_CHARS as u32),
-                        max_length: Some(ID_CHARS as u32),
+                        min_length: u32::try_from(ID_CHARS).ok(),
+                        max_length: u32::try_from(ID_CHARS).ok(),
                         pattern: Some(ID_PATTERN.to_owned()),
                     })),
                     extensions: [("example".to_owned(), $example.into())].into(),

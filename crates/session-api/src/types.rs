@@ -179,6 +179,13 @@ impl From<SecretString> for Authtoken {
     }
 }
 
+impl Authtoken {
+    /// The text, for its holder alone.
+    pub fn expose_secret(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
 impl Serialize for Authtoken {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.expose_secret())

@@ -1,4 +1,5 @@
 //! The embedded store: the contract suite, and what only a file can suffer.
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 use std::path::Path;
 

@@ -1,0 +1,174 @@
+//! The socket through which commands reach the server that holds an embedded store.
+//!
+//! One connection, one command: a line of JSON, then the input, until the sender's side ends; back come
+//! [`Line`]s, one JSON value each. Only the owner of the data directory may open it.
+
+use std::fs::{DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use slog::{Logger, info, warn};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::{Command, Line, OUTPUT_QUEUE, execute};
+use crate::service::Service;
+
+/// The greatest length of a command, in bytes: a name of 200 characters, four IDs and the scopes.
+const COMMAND_MAX_BYTES: u64 = 16 * 1024;
+
+/// How long a sender tries to reach a server that holds the data directory but is still starting.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+fn socket_path(directory: &Path) -> PathBuf {
+    directory.join("admin").join("sessiond.sock")
+}
+
+/// Answers commands until the task is aborted.
+pub(crate) fn listen(directory: &Path, service: Arc<Service>, log: Logger) -> Result<JoinHandle<()>, String> {
+    let path = socket_path(directory);
+    let listener = bind(&path).map_err(|error| {
+        format!(
+            "admin socket {}: {error}; a socket's path has at most 107 bytes, so a shorter data directory may help",
+            path.display()
+        )
+    })?;
+    Ok(tokio::spawn(async move {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let (service, log) = (Arc::clone(&service), log.clone());
+                    tokio::spawn(async move {
+                        if let Err(error) = answer(stream, &service, &log).await {
+                            warn!(log, "command broke off"; "cause" => %error);
+                        }
+                    });
+                }
+                Err(error) => {
+                    warn!(log, "accept failed"; "cause" => %error);
+                    // Out of file descriptors, most likely; they come back.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }))
+}
+
+/// In a folder of its own that only the owner may enter, so that there is no moment at which others can.
+fn bind(path: &Path) -> io::Result<UnixListener> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+    }
+    // Left by a process that was killed: the data directory's lock says that none is running.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+async fn answer(stream: UnixStream, service: &Service, log: &Logger) -> io::Result<()> {
+    let (input, mut output) = stream.into_split();
+    let mut input = BufReader::new(input);
+    let mut command = String::new();
+    (&mut input).take(COMMAND_MAX_BYTES).read_line(&mut command).await?;
+    let (sender, mut lines) = mpsc::channel(OUTPUT_QUEUE);
+    let work = async {
+        match serde_json::from_str::<Command>(&command) {
+            Ok(command) => {
+                info!(log, "command"; "command" => name_of(&command));
+                execute(service, command, input, &sender).await;
+            }
+            Err(error) => {
+                let _ =
+                    sender.send(Line::Err(format!("sessiond: the command cannot be read: {error}"))).await;
+            }
+        }
+        drop(sender);
+    };
+    let ((), written) = tokio::join!(work, write_lines(&mut lines, &mut output));
+    written
+}
+
+async fn write_lines(lines: &mut mpsc::Receiver<Line>, output: &mut OwnedWriteHalf) -> io::Result<()> {
+    let written = async {
+        while let Some(line) = lines.recv().await {
+            let mut text = serde_json::to_string(&line)?;
+            text.push('\n');
+            output.write_all(text.as_bytes()).await?;
+        }
+        output.shutdown().await
+    };
+    let written = written.await;
+    // So that the work ends when nobody reads it.
+    lines.close();
+    written
+}
+
+const fn name_of(command: &Command) -> &'static str {
+    match command {
+        Command::KeyCreate { .. } => "key create",
+        Command::KeyList { .. } => "key list",
+        Command::KeyRevoke { .. } => "key revoke",
+        Command::Import => "import",
+        Command::Export => "export",
+    }
+}
+
+/// Sends a command to the server that holds the data directory, and passes its output on.
+pub(crate) async fn send(
+    directory: &Path,
+    command: &Command,
+    mut input: impl AsyncBufRead + Unpin + Send,
+    output: &mpsc::Sender<Line>,
+) -> io::Result<()> {
+    let path = socket_path(directory);
+    let stream = connect(&path).await?;
+    let (answers, mut requests) = stream.into_split();
+    let sending = async {
+        let mut text = serde_json::to_string(command)?;
+        text.push('\n');
+        requests.write_all(text.as_bytes()).await?;
+        tokio::io::copy_buf(&mut input, &mut requests).await?;
+        requests.shutdown().await
+    };
+    let (sent, received) = tokio::join!(sending, receive(answers, output));
+    received?;
+    // A server that answered without reading all of the input has said why.
+    let _ = sent;
+    Ok(())
+}
+
+async fn receive(answers: OwnedReadHalf, output: &mpsc::Sender<Line>) -> io::Result<()> {
+    let mut answers = BufReader::new(answers).lines();
+    while let Some(text) = answers.next_line().await? {
+        let line: Line = serde_json::from_str(&text)?;
+        let done = matches!(line, Line::Done(_));
+        let _ = output.send(line).await;
+        if done {
+            return Ok(());
+        }
+    }
+    Err(io::Error::other("it ended before it was done"))
+}
+
+async fn connect(path: &Path) -> io::Result<UnixStream> {
+    let until = tokio::time::Instant::now() + CONNECT_TIMEOUT;
+    loop {
+        match UnixStream::connect(path).await {
+            Err(_) if tokio::time::Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}

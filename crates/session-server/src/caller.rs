@@ -1,0 +1,61 @@
+//! Who sends a request.
+
+use session_api::ErrorCode;
+use session_api::SessionId;
+use session_store::{ApiKey, KeyId, StoredSession};
+
+use crate::credential::{Credential, Kind};
+use crate::error::Error;
+use crate::rules::state;
+use crate::service::Service;
+
+/// A caller whose credential was proved.
+#[derive(Debug)]
+pub enum Caller {
+    /// A service with an API key.
+    Key(ApiKey),
+    /// The holder of a session's token.
+    Session(Box<StoredSession>),
+}
+
+/// One answer for every token that does not work, so that it tells nothing about why.
+fn bad_authtoken() -> Error {
+    Error::new(ErrorCode::BadAuthtoken, "the token is not valid (any more); authenticate again for a new one")
+}
+
+impl Service {
+    /// The caller whose token this is; one read by primary key.
+    ///
+    /// Fails with `not_authenticated` without a token, and with `bad_authtoken` if it is malformed, unknown,
+    /// replaced, revoked or of an ended session.
+    pub async fn caller(&self, token: Option<&[u8]>) -> Result<Caller, Error> {
+        let token = token.ok_or_else(|| {
+            Error::new(
+                ErrorCode::NotAuthenticated,
+                "no token was sent; send one as `Authorization: Bearer TOKEN`",
+            )
+        })?;
+        let credential = Credential::parse(token).ok_or_else(bad_authtoken)?;
+        match credential.kind {
+            Kind::Session => {
+                let session = self.within(self.store.session_fetch(SessionId(credential.id))).await?;
+                let kept = session.as_ref().and_then(|session| session.token_hash);
+                let proved = credential.proves(kept);
+                match session {
+                    Some(session) if proved && !state::is_final(session.summary.status) => {
+                        Ok(Caller::Session(Box::new(session)))
+                    }
+                    _ => Err(bad_authtoken()),
+                }
+            }
+            Kind::ApiKey => {
+                let key = self.within(self.store.key_fetch(KeyId(credential.id))).await?;
+                let proved = credential.proves(key.as_ref().map(|key| key.secret_hash));
+                match key {
+                    Some(key) if proved && key.revoked_at.is_none() => Ok(Caller::Key(key)),
+                    _ => Err(bad_authtoken()),
+                }
+            }
+        }
+    }
+}

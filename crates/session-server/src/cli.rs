@@ -1,0 +1,148 @@
+//! The command line of `sessiond`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use session_api::{DomainId, PoolId};
+use session_store::{KeyId, Scope};
+
+use crate::admin::{self, Command as Admin};
+use crate::config::{Config, Flags, ServeFlags};
+use crate::serve;
+
+/// The Session Service: sessions on a durable store, behind one contract.
+#[derive(Debug, Parser)]
+#[command(name = "sessiond", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the contract until SIGTERM or SIGINT
+    Serve {
+        #[command(flatten)]
+        flags: Flags,
+        #[command(flatten)]
+        serve: ServeFlags,
+    },
+    /// Manage API keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Add sessions from JSON lines; what is invalid or already there is reported by line, the rest goes in
+    Import {
+        /// A file, or - for standard input
+        file: PathBuf,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Write every session as a JSON line, without tokens
+    Export {
+        /// A file that does not exist yet, or - for standard output
+        file: PathBuf,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Print the OpenAPI description that dropshot derives
+    Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Make an API key and print it, this once
+    Create {
+        /// What people call it
+        #[arg(long)]
+        name: String,
+        /// The domain that it acts in
+        #[arg(long, value_name = "ID")]
+        domain: DomainId,
+        /// The pool that it is bound to
+        #[arg(long, value_name = "ID")]
+        pool: Option<PoolId>,
+        /// What it may be used for: session:read, session:create, session:update or session:revoke; repeatable
+        #[arg(long, required = true)]
+        scope: Vec<Scope>,
+        /// How the key is printed
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// List API keys, without their secrets
+    List {
+        /// How they are printed
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Revoke an API key: it is refused from now on
+    Revoke {
+        /// The key's ID
+        id: KeyId,
+        #[command(flatten)]
+        flags: Flags,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// Runs the program: 0 when it did its work, 1 when it did not, 2 for a wrong command line.
+pub fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "the one line that says why the program ends")]
+            {
+                eprintln!("sessiond: {error}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let (flags, admin) = match command {
+        Command::Serve { flags, serve } => {
+            let config = Config::load(&flags, &serve)?;
+            serve::serve(&config, serve.dev)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Openapi => {
+            let document = session_api::derived_openapi().map_err(|error| error.to_string())?;
+            #[expect(clippy::print_stdout, reason = "what the command is for")]
+            {
+                println!("{}", serde_json::to_string_pretty(&document)?);
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Key(KeyCommand::Create { name, domain, pool, scope, output, flags }) => {
+            let json = output == Output::Json;
+            let command = Admin::KeyCreate {
+                name,
+                domain_id: domain,
+                pool_id: pool,
+                scopes: admin::scopes(&scope),
+                json,
+            };
+            (flags, (command, None))
+        }
+        Command::Key(KeyCommand::List { output, flags }) => {
+            (flags, (Admin::KeyList { json: output == Output::Json }, None))
+        }
+        Command::Key(KeyCommand::Revoke { id, flags }) => {
+            (flags, (Admin::KeyRevoke { id: id.to_string() }, None))
+        }
+        Command::Import { file, flags } => (flags, (Admin::Import, Some(file))),
+        Command::Export { file, flags } => (flags, (Admin::Export, Some(file))),
+    };
+    let config = Config::load(&flags, &ServeFlags::default())?;
+    admin::run(&config, &admin.0, admin.1.as_deref())
+}

@@ -1,0 +1,71 @@
+//! What is counted, in the text format of Prometheus. No ID and no token is ever a label.
+
+use std::fmt;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// From a fetch out of the page cache to [`crate::service::STORE_TIMEOUT`], in seconds.
+const DURATION_BUCKETS: [f64; 9] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 1.0, 5.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    operation: String,
+    status: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Operation {
+    operation: String,
+}
+
+/// The counters of one server.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Answered, Counter>,
+    durations: Family<Operation, Histogram>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("sessiond");
+        let requests = Family::default();
+        registry.register("requests", "Requests answered by an operation", requests.clone());
+        let durations: Family<Operation, Histogram> =
+            Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS));
+        registry.register_with_unit(
+            "request_duration",
+            "Time from a request's arrival at its operation to its answer",
+            Unit::Seconds,
+            durations.clone(),
+        );
+        Self { registry, requests, durations }
+    }
+}
+
+impl Metrics {
+    /// Counts an answer.
+    pub(crate) fn request(&self, operation: &str, status: u16, took: Duration) {
+        let operation = operation.to_owned();
+        self.durations.get_or_create(&Operation { operation: operation.clone() }).observe(took.as_secs_f64());
+        self.requests.get_or_create(&Answered { operation, status: u32::from(status) }).inc();
+    }
+
+    /// Everything that was counted, as text.
+    pub(crate) fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
