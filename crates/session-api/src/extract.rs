@@ -45,11 +45,14 @@ where
     async fn from_request<C: ServerContext>(rqctx: &RequestContext<C>) -> Result<Self, HttpError> {
         match <Path<T> as SharedExtractor>::from_request(rqctx).await {
             Ok(path) => Ok(Self(path.into_inner())),
-            Err(error) => Err(fault(
-                ClientErrorStatusCode::BAD_REQUEST,
-                ErrorCode::InvalidValue,
-                &error.external_message,
-            )),
+            Err(error) => {
+                // dropshot does not say which one it was; the paths of the contract have at most one.
+                let names: Vec<&str> = rqctx.endpoint.variables.keys().map(String::as_str).collect();
+                let what = error.external_message;
+                let what = what.strip_prefix("bad parameter in URL path: ").unwrap_or(&what);
+                let message = format!("{}: {what}", names.join(", "));
+                Err(fault(ClientErrorStatusCode::BAD_REQUEST, ErrorCode::InvalidValue, &message))
+            }
         }
     }
 

@@ -29,16 +29,16 @@ pub struct Context {
 #[derive(Debug)]
 pub enum SessionServer {}
 
-/// The token of `Authorization: Bearer TOKEN` (RFC 6750); the scheme's case does not matter. Several such
-/// headers are not one token, and then none works.
+/// The token of `Authorization: Bearer TOKEN` (RFC 6750), if one was sent; the scheme's case does not matter.
+/// Several such headers are not one token, and then none works.
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = values.next()?.as_bytes();
-    let (scheme, token) = value.split_at_checked(7)?;
-    if !scheme.eq_ignore_ascii_case(b"bearer ") {
+    let (scheme, token) = values.next()?.as_bytes().split_at_checked(7)?;
+    let token = token.trim_ascii();
+    if !scheme.eq_ignore_ascii_case(b"bearer ") || token.is_empty() {
         return None;
     }
-    Some(if values.next().is_some() { b"" } else { token.trim_ascii() })
+    Some(if values.next().is_some() { b"" } else { token })
 }
 
 /// Turns what the rules say into an answer, counts it, and writes the cause of a fault to the log.
@@ -133,7 +133,7 @@ mod tests {
             (&["sst_abc"], None),
             (&["Bearer sst_abc"], Some("sst_abc")),
             (&["bEARER  sst_abc "], Some("sst_abc")),
-            (&["Bearer "], Some("")),
+            (&["Bearer "], None),
             (&["Bearer sst_abc", "Bearer sst_abc"], Some("")),
         ];
         for (values, token) in table {

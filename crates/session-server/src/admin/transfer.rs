@@ -95,7 +95,8 @@ async fn next_line(
 
 fn session_of_line(line: &[u8]) -> Result<SessionSummary, String> {
     let value: Value = serde_json::from_slice(line).map_err(|error| format!("it is not JSON: {error}"))?;
-    let session: SessionSummary = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
+    let session: SessionSummary =
+        serde_path_to_error::deserialize(&value).map_err(|error| error.to_string())?;
     let written = serde_json::to_value(&session).map_err(|error| error.to_string())?;
     if let Some(name) = unknown_property(&value, &written) {
         return Err(format!("{name}: a session has no such property"));

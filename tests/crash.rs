@@ -1,0 +1,71 @@
+//! What was acknowledged survives the end of the process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use session_tests::{Sessiond, raise_file_limit, seed};
+use tokio::task::JoinSet;
+
+const ROUNDS: u32 = 10;
+const CALLS: usize = 2_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_acknowledged_session_is_there_with_its_token_after_kill_9_amid_2000_concurrent_creates() {
+    raise_file_limit();
+    let mut folder = tempfile::tempdir().unwrap();
+    for round in 0..ROUNDS {
+        let server = Sessiond::start_on(folder, &["--log-level", "warn"]).await;
+        let key = server.key(&["session:create"]);
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("http://{}/api/v1/session", server.direct());
+        let acknowledged = Arc::new(AtomicUsize::new(0));
+        let mut calls = JoinSet::new();
+        for _ in 0..CALLS {
+            let request = client
+                .post(&url)
+                .bearer_auth(&key)
+                .header("content-type", "application/json")
+                .body(r#"{"session_type":"api"}"#);
+            let acknowledged = Arc::clone(&acknowledged);
+            calls.spawn(async move {
+                let answer = request.send().await.ok()?;
+                assert_eq!(answer.status(), 201);
+                let body: Value = serde_json::from_slice(&answer.bytes().await.ok()?).unwrap();
+                acknowledged.fetch_add(1, Ordering::SeqCst);
+                Some((body["session"].clone(), body["authtoken"].as_str().unwrap().to_owned()))
+            });
+        }
+        // Each round amid the burst, at another place.
+        let place = CALLS * (2 * round as usize + 1) / (2 * ROUNDS as usize + 2);
+        while acknowledged.load(Ordering::SeqCst) < place && !calls.is_empty() {
+            tokio::time::sleep(Duration::from_micros(200)).await;
+        }
+        folder = server.kill();
+        let mut made = Vec::new();
+        while let Some(call) = calls.join_next().await {
+            made.extend(call.unwrap());
+        }
+        assert!(made.len() >= place && made.len() < CALLS, "round {round}: {} were acknowledged", made.len());
+
+        let server = Sessiond::start_on(folder, &["--log-level", "warn"]).await;
+        let mut fetches = JoinSet::new();
+        for (session, token) in made {
+            let id = session["summary"]["id"].as_str().unwrap().to_owned();
+            let request =
+                client.get(format!("http://{}/api/v1/session/{id}", server.direct())).bearer_auth(token);
+            fetches.spawn(async move {
+                let answer = request.send().await.unwrap();
+                assert_eq!(answer.status(), 200, "{id}");
+                let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+                assert_eq!(body["summary"], session["summary"]);
+                assert_eq!(body["summary"]["pool_id"], seed::POOL_ID);
+            });
+        }
+        while let Some(fetch) = fetches.join_next().await {
+            fetch.unwrap();
+        }
+        folder = server.kill();
+    }
+}

@@ -1,0 +1,56 @@
+//! What every request is subject to.
+
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use serde_json::json;
+use session_tests::{Sessiond, seed};
+
+#[tokio::test]
+async fn a_path_or_method_that_the_contract_does_not_have_is_refused() {
+    let server = Sessiond::start().await;
+    for (method, path, status) in [
+        (Method::DELETE, "/api/v1/session/013xrzp12g3nqk8nkv4y96wrbzje9dsr", 405),
+        (Method::GET, "/api/v1/session", 405),
+        (Method::PUT, "/api/v1/whoami", 405),
+        (Method::GET, "/", 404),
+        (Method::GET, "/api/v2/whoami", 404),
+        (Method::GET, "/metrics", 404),
+    ] {
+        let answer = server.request(method.clone(), path, None, None).await;
+        assert_eq!(answer.status.as_u16(), status, "{method} {path}");
+        assert!(answer.body["message"].is_string(), "{method} {path}: {:?}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn no_answer_and_no_log_line_holds_a_token_a_path_or_a_piece_of_sql() {
+    let server = Sessiond::start_with(&["--log-level", "trace"]).await;
+    let key = server.key(&["session:create", "session:update"]);
+    let (session, token) = server.create(&key, json!({ "session_type": "api", "title": "needle" })).await;
+    let id = session["summary"]["id"].as_str().unwrap();
+    let new = server.authenticate(&key, id, seed::ACCOUNT_ID).await;
+    let mut texts = vec![server.log()];
+    for token in [&key, &token, &new, &token[..60], "'; SELECT 1"] {
+        for (method, path) in [
+            (Method::GET, format!("/api/v1/session/{id}")),
+            (Method::GET, "/api/v1/session/';SELECT".to_owned()),
+            (Method::POST, "/api/v1/session".to_owned()),
+            (Method::POST, format!("/api/v1/session/{id}/authenticate")),
+        ] {
+            let answer = server.request(method, &path, Some(token), Some(json!({ "title": token }))).await;
+            if !answer.status.is_success() {
+                texts.push(answer.body.to_string());
+            }
+        }
+    }
+    let stranger = server.send(Method::GET, "/api/v1/whoami", HeaderMap::new(), "").await;
+    texts.push(stranger.body.to_string());
+    texts.push(server.internal("/metrics").await.1);
+    let folder = server.folder().display().to_string();
+    texts.push(server.log());
+    for text in texts {
+        for secret in [&key[36..88], &token[36..88], &new[36..88], &folder, "INSERT", "needle"] {
+            assert!(!text.contains(secret), "{secret} is in {text}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `sessiond import` and `sessiond export`
+
+use serde_json::{Value, json};
+use session_tests::{Command, Sessiond, seed};
+
+#[tokio::test]
+async fn what_is_exported_is_imported_elsewhere_to_the_letter() {
+    let server = Sessiond::start().await;
+    let key = server.key(&["session:create"]);
+    let mut lines = vec![seed::summary().to_string()];
+    for place in 0..30 {
+        let body = json!({ "session_type": "api", "title": format!("№ {place}"), "interaction": {} });
+        lines.push(server.create(&key, body).await.0["summary"].to_string());
+    }
+    assert_eq!(server.command(&["import", "-"]).input(lines[0].clone()).run().code, 0);
+    let file = server.folder().join("sessions.jsonl");
+    let file = file.to_str().unwrap();
+    assert_eq!(server.command(&["export", file]).run().code, 0);
+    let again = server.command(&["export", file]).run();
+    assert_eq!(again.code, 1, "an export replaces nothing: {again:?}");
+    let exported = std::fs::read_to_string(file).unwrap();
+    let values = |text: &str| {
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(values(&exported), values(&lines.join("\n")));
+    assert!(!exported.contains("sst_"));
+
+    let other = tempfile_store();
+    let imported = Command::new(&["import", file, "--store", &other.1]).run();
+    assert_eq!(imported.code, 0, "{imported:?}");
+    assert!(imported.stderr.contains("imported 31, refused 0"), "{imported:?}");
+    assert_eq!(Command::new(&["export", "-", "--store", &other.1]).run().stdout, exported);
+}
+
+fn tempfile_store() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("sqlite:{}", folder.path().join("sessions.db").display());
+    (folder, store)
+}
+
+#[tokio::test]
+async fn what_is_invalid_or_there_already_is_reported_by_line_and_the_rest_goes_in() {
+    let server = Sessiond::start().await;
+    let with = |name: &str, value: Value| {
+        let mut session = seed::summary();
+        session["id"] = json!("013xrzp12g3nqk8nkv4y96wrbzje9d00");
+        session[name] = value;
+        session.to_string()
+    };
+    let mut half = seed::summary();
+    half.as_object_mut().unwrap().remove("authenticated_identity_id");
+    let lines = [
+        seed::summary().to_string(),
+        seed::summary().to_string(),
+        "not JSON".to_owned(),
+        with("status", json!("asleep")),
+        with("colour", json!("red")),
+        with("title", Value::Null),
+        with("domain_id", json!("013xrzp12g3nqk8n32sd3jyxq5a8yw00")),
+        with("first_seen", json!({ "at": 1_234_567_890.123_4 })),
+        half.to_string(),
+        "x".repeat(100_000),
+        String::new(),
+        with("title", json!("the last one")),
+    ];
+    let finished = server.command(&["import", "-"]).input(lines.join("\n")).run();
+    assert_eq!(finished.code, 1);
+    for (line, text) in [
+        (2, "already there"),
+        (3, "not JSON"),
+        (4, "status"),
+        (5, "colour"),
+        (6, "title"),
+        (7, "another domain"),
+        (8, "timestamp"),
+        (9, "authenticated_identity_id"),
+        (10, "longer than"),
+    ] {
+        let report = finished.stderr.lines().find(|report| report.contains(&format!("line {line}: ")));
+        assert!(report.is_some_and(|report| report.contains(text)), "line {line}: {finished:?}");
+    }
+    assert!(finished.stderr.contains("imported 2, refused 9"), "{finished:?}");
+    let exported = server.command(&["export", "-"]).run().stdout;
+    assert_eq!(exported.lines().count(), 2);
+    assert!(exported.contains("the last one"));
+}
