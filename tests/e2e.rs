@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod authenticate_session;
+mod client;
 mod crash;
 mod create_session;
 mod fetch_own_session;

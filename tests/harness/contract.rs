@@ -1,6 +1,9 @@
 //! Holds an answer against `openapi.json`.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::sync::{Mutex, OnceLock};
 
 use jsonschema::{Draft, Validator};
 use reqwest::StatusCode;
@@ -16,11 +19,13 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// The contract of this repository.
+    /// The contract of this repository, or the file that `SESSION_CONTRACT` names.
     pub fn load() -> Self {
-        let document: Value =
-            serde_json::from_str(include_str!("../../openapi.json")).expect("openapi.json is JSON");
-        Self::of(document)
+        let text = match std::env::var_os("SESSION_CONTRACT") {
+            Some(path) => std::fs::read_to_string(path).expect("SESSION_CONTRACT names a file"),
+            None => include_str!("../../openapi.json").to_owned(),
+        };
+        Self::of(serde_json::from_str(&text).expect("the contract is JSON"))
     }
 
     /// The contract of this document.
@@ -56,6 +61,7 @@ impl Contract {
     ) -> Vec<String> {
         let Some(operation) = self.operation(method, path) else { return Vec::new() };
         let pointer = format!("{operation}/responses/{}", status.as_u16());
+        note_answer(&pointer);
         let Some(response) = self.resolve(&pointer) else {
             return vec![format!("{method} {path}: the contract has no answer {status} ({pointer})")];
         };
@@ -117,6 +123,19 @@ impl Contract {
             pointer = reference.as_str()?.strip_prefix('#')?.to_owned();
         }
         Some(pointer)
+    }
+}
+
+/// Adds the pointer of an answer to the file that `SESSION_ANSWERS` names, for `cargo xtask check` to see which
+/// documented answers no test provokes.
+fn note_answer(pointer: &str) {
+    static FILE: OnceLock<Option<Mutex<File>>> = OnceLock::new();
+    let file = FILE.get_or_init(|| {
+        let path = std::env::var_os("SESSION_ANSWERS")?;
+        Some(Mutex::new(File::options().create(true).append(true).open(path).expect("SESSION_ANSWERS")))
+    });
+    if let Some(file) = file {
+        writeln!(file.lock().expect("no panic while it is held"), "{pointer}").expect("written");
     }
 }
 

@@ -202,6 +202,12 @@ impl Sessiond {
         self.log.lock().unwrap().clone()
     }
 
+    /// Waits until a line of the log holds this text.
+    pub fn logged(&self, text: &str) {
+        let found = wait_for(text, || self.log().contains(text).then_some(()));
+        assert!(found.is_some(), "{text} is not in {}", self.log());
+    }
+
     /// What it has printed.
     pub fn stdout(&self) -> String {
         self.stdout.lock().unwrap().clone()

@@ -413,12 +413,8 @@ impl JsonSchema for RemoteIp {
         "RemoteIp".to_owned()
     }
 
-    fn is_referenceable() -> bool {
-        false
-    }
-
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let address = |format: &str, description: &str, example: &str| {
+        let address = |format: &str, description: &str, lengths: (u32, u32), example: &str| {
             SchemaObject {
                 metadata: Some(Box::new(Metadata {
                     description: Some(description.to_owned()),
@@ -426,14 +422,26 @@ impl JsonSchema for RemoteIp {
                 })),
                 instance_type: Some(InstanceType::String.into()),
                 format: Some(format.to_owned()),
+                string: Some(Box::new(StringValidation {
+                    min_length: Some(lengths.0),
+                    max_length: Some(lengths.1),
+                    pattern: None,
+                })),
                 extensions: [("example".to_owned(), example.into())].into(),
                 ..SchemaObject::default()
             }
             .into()
         };
         one_of(vec![
-            address("ipv4", "IPv4 address in dotted-decimal notation", "127.0.0.1"),
-            address("ipv6", "IPv6 address in the text form of RFC 5952", "2001:db8::1"),
+            address("ipv4", "IPv4 address in dotted-decimal notation", (7, 15), "127.0.0.1"),
+            address(
+                "ipv6",
+                "IPv6 address; answers have the text form of RFC 5952, and an address that maps an IPv4 one is \
+                 answered as that",
+                // The shortest is `::`; the longest ends in an IPv4 address (INET6_ADDRSTRLEN).
+                (2, 45),
+                "2001:db8::1",
+            ),
         ])
     }
 }

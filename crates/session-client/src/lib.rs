@@ -1,1 +1,44 @@
+//! Client of the Session Service.
+//!
+//! [`Client`], [`builder`] and [`types`] are generated from the contract, `openapi.json`; around them stand a
+//! constructor that takes an address and a token, time-outs, retries of what is safe to retry, and an
+//! [`Error`] that carries the contract's [`ErrorCode`](types::ErrorCode).
+//!
+//! ```no_run
+//! use session_client::types::{ErrorCode, SessionId};
+//! use session_client::{Client, Error, Token};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let token: Token = std::env::var("SESSION_TOKEN")?.parse()?;
+//! let client = Client::connect("https://sessions.example", &token)?;
+//! let session_id: SessionId = "013xrzp12g3nqk8nkv4y96wrbzje9dsr".parse()?;
+//! match client.fetch_session().session_id(session_id).send().await.map_err(Error::from) {
+//!     Ok(session) => println!("{:?}, {:?}", session.summary.status, session.summary.title),
+//!     Err(error) if error.code() == Some(ErrorCode::NotFound) => println!("no such session"),
+//!     Err(error) => return Err(error.into()),
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
+mod connect;
+mod error;
+#[expect(
+    missing_docs,
+    unreachable_pub,
+    unused_imports,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    reason = "generated; its patterns are literals of the contract, and whether they compile is decided there"
+)]
+#[rustfmt::skip]
+mod generated;
+mod token;
+
+pub use connect::{Inner, InvalidAddress, Options};
+pub use error::Error;
+pub use generated::{Client, ClientInfo, ResponseValue, builder, types};
+pub use token::{InvalidToken, Token};
+
+/// What the generated methods fail with; [`Error`] says the same in the contract's words.
+pub type RawError = generated::Error<types::Error>;

@@ -1,0 +1,223 @@
+//! How the client reaches the server: address, token, time-outs and retries.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use progenitor_client::{ClientHooks, OperationInfo};
+use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, Request, Response, StatusCode, Url, redirect};
+
+use crate::token::Token;
+use crate::types::SessionWithAuthtoken;
+use crate::{Client, ClientInfo};
+
+/// The longest wait before a retry. A server that asks for more is not asked again by this call.
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Time-outs and retries.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How long a connection may take to be made; 2 seconds unless told otherwise.
+    pub connect_timeout: Duration,
+    /// How long an answer may take, each try by itself; 10 seconds unless told otherwise, for the server gives
+    /// up on its store after 5.
+    pub request_timeout: Duration,
+    /// How often a call is tried again, with a growing wait and jitter, where that is safe; twice unless told
+    /// otherwise. Safe is a call that only reads, or one that surely was not done: no connection was made, or
+    /// the answer is 429.
+    pub retries: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { connect_timeout: Duration::from_secs(2), request_timeout: Duration::from_secs(10), retries: 2 }
+    }
+}
+
+/// What each call of a [`Client`] needs beside its own values.
+#[derive(Clone, Debug)]
+pub struct Inner {
+    /// Marked as sensitive, so that it prints as that.
+    authorization: HeaderValue,
+    retries: usize,
+}
+
+impl Inner {
+    /// For [`Client::new_with_client`], with a `reqwest::Client` of one's own; its time-outs are that client's.
+    pub fn new(token: &Token, options: Options) -> Self {
+        // A token consists of characters that a header may have.
+        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
+            .unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
+        authorization.set_sensitive(true);
+        Self { authorization, retries: options.retries }
+    }
+}
+
+/// Why there is no client for an address.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}; an address is http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]")]
+pub struct InvalidAddress {
+    reason: String,
+}
+
+impl Client {
+    /// A client of the server at `address`, such as `https://sessions.example`, that sends `token` with each
+    /// call. No connection is made yet.
+    ///
+    /// Fails if the address is none, or is `https` in a build without the feature `rustls`.
+    pub fn connect(address: &str, token: &Token) -> Result<Self, InvalidAddress> {
+        Self::connect_with(address, token, Options::default())
+    }
+
+    /// As [`Client::connect`], with other time-outs and retries.
+    pub fn connect_with(address: &str, token: &Token, options: Options) -> Result<Self, InvalidAddress> {
+        let address = base_url(address)?;
+        let client = reqwest::Client::builder()
+            .connect_timeout(options.connect_timeout)
+            .timeout(options.request_timeout)
+            // The contract has no redirect, and a token is for the server that was named.
+            .redirect(redirect::Policy::none())
+            .user_agent(concat!("session-client/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| InvalidAddress { reason: format!("no HTTP client can be made: {error}") })?;
+        Ok(Self::new_with_client(&address, client, Inner::new(token, options)))
+    }
+}
+
+/// The address as the generated code puts paths behind it.
+fn base_url(address: &str) -> Result<String, InvalidAddress> {
+    let invalid = |reason: &str| InvalidAddress { reason: reason.to_owned() };
+    // The text is not repeated: it may hold a password.
+    let url =
+        Url::parse(address).map_err(|error| invalid(&format!("the address cannot be read: {error}")))?;
+    match url.scheme() {
+        "http" => {}
+        "https" if cfg!(feature = "rustls") => {}
+        "https" => return Err(invalid("this build has no HTTPS: enable the feature `rustls`")),
+        _ => return Err(invalid("the address is neither http nor https")),
+    }
+    if !url.has_host() || !url.username().is_empty() || url.password().is_some() {
+        return Err(invalid("the address has no host, or a user or password in it"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(invalid("the address has a query or a fragment"));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+impl ClientHooks<Inner> for Client {
+    async fn exec(&self, mut request: Request, _: &OperationInfo) -> reqwest::Result<Response> {
+        request.headers_mut().insert(AUTHORIZATION, self.inner().authorization.clone());
+        let reads = *request.method() == Method::GET;
+        let mut waits = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(RETRY_WAIT_MAX)
+            .with_max_times(self.inner().retries)
+            .with_jitter()
+            .build();
+        loop {
+            let again = request.try_clone();
+            let outcome = self.client().execute(request).await;
+            let wait = asked_wait(reads, &outcome).filter(|asked| *asked <= RETRY_WAIT_MAX);
+            match (wait, again, waits.next()) {
+                (Some(asked), Some(next), Some(wait)) => {
+                    tokio::time::sleep(wait.max(asked)).await;
+                    request = next;
+                }
+                _ if reads => return outcome,
+                _ => return without_tokens(outcome?).await,
+            }
+        }
+    }
+}
+
+/// How long to wait at least before the call is tried again; `None` where that is not safe or no use.
+fn asked_wait(reads: bool, outcome: &reqwest::Result<Response>) -> Option<Duration> {
+    match outcome {
+        Err(error) => (reads || error.is_connect()).then_some(Duration::ZERO),
+        Ok(response) => match response.status() {
+            StatusCode::TOO_MANY_REQUESTS => Some(retry_after(response)),
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                reads.then(|| retry_after(response))
+            }
+            _ => None,
+        },
+    }
+}
+
+/// `Retry-After` in seconds (RFC 9110, section 10.2.3; the contract has no dates in it).
+fn retry_after(response: &Response) -> Duration {
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(0))
+}
+
+/// The answer, without the tokens in it if it is one that cannot be read: the generated code then shows the
+/// whole of it in its error, and errors end in logs.
+async fn without_tokens(response: Response) -> reqwest::Result<Response> {
+    let mut head = http::Response::new(());
+    *head.status_mut() = response.status();
+    head.headers_mut().clone_from(response.headers());
+    let mut body = Vec::from(response.bytes().await?);
+    let text = String::from_utf8_lossy(&body);
+    if text.contains(TOKEN_PREFIX) && serde_json::from_slice::<SessionWithAuthtoken>(&body).is_err() {
+        body = redacted(&text).into_bytes();
+    }
+    Ok(head.map(|()| body).into())
+}
+
+const TOKEN_PREFIX: &str = "sst_";
+
+fn redacted(text: &str) -> String {
+    let mut parts = text.split(TOKEN_PREFIX);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str("[REDACTED]");
+        out.push_str(part.trim_start_matches(|character: char| character.is_ascii_alphanumeric()));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_taken_with_or_without_a_slash_and_with_a_path() {
+        for (address, base) in [
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+            ("https://sessions.example/eu/", "https://sessions.example/eu"),
+        ] {
+            assert_eq!(base_url(address).unwrap(), base);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_without_repeating_it() {
+        for address in [
+            "",
+            "127.0.0.1:8080",
+            "localhost",
+            "ftp://geheim.example",
+            "http://user:geheim@sessions.example",
+            "https://sessions.example/?geheim",
+            "https://sessions.example/#geheim",
+        ] {
+            let error = base_url(address).unwrap_err().to_string();
+            assert!(error.contains("http://HOST") && !error.contains("geheim"), "{address}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_client_prints_without_its_token() {
+        let token: Token = "sst_geheim".parse().unwrap();
+        let client = Client::connect("http://127.0.0.1:1", &token).unwrap();
+        assert!(!format!("{client:?}").contains("geheim"), "{client:?}");
+    }
+
+    #[test]
+    fn tokens_are_cut_out_of_a_text() {
+        assert_eq!(redacted(r#"{"a":"sst_0abc","b":"sst_"}"#), r#"{"a":"[REDACTED]","b":"[REDACTED]"}"#);
+        assert_eq!(redacted("nothing"), "nothing");
+    }
+}

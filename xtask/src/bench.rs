@@ -1,0 +1,275 @@
+//! `cargo xtask bench`: figures that anyone can take, side by side in one run.
+//!
+//! The load comes from this process over keep-alive connections, one thread each, with the standard library
+//! alone: a request is one write and an answer is one or two reads, so that a debug build of it does not matter.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::process::{Failed, Sessiond, cargo, say, target};
+
+const DOMAIN_ID: &str = "013xrzp12g3nqk8n32sd3jyxq5a8ywe2";
+const POOL_ID: &str = "013xrzp12g3nqk8ng09nmc8kwqzfafa2";
+
+/// What is measured, and for how long.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Settings {
+    /// Sessions in the store
+    #[arg(long, default_value_t = 1_000_000)]
+    sessions: usize,
+    /// Keep-alive connections, each with one request at a time
+    #[arg(long, default_value_t = 32)]
+    connections: usize,
+    /// Seconds of each measurement, after two of warming up
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+}
+
+/// Latencies of one measurement.
+struct Measured {
+    latencies_us: Vec<u32>,
+    took: Duration,
+}
+
+impl Measured {
+    fn per_second(&self) -> f64 {
+        rate(self.latencies_us.len(), self.took)
+    }
+
+    /// `latencies_us` is sorted.
+    fn percentile_us(&self, percent: usize) -> u32 {
+        let place = (self.latencies_us.len() * percent / 100).min(self.latencies_us.len().saturating_sub(1));
+        self.latencies_us.get(place).copied().unwrap_or_default()
+    }
+}
+
+/// How many a second.
+#[expect(clippy::cast_precision_loss, reason = "a count of requests, far below 2^52")]
+fn rate(count: usize, took: Duration) -> f64 {
+    count as f64 / took.as_secs_f64()
+}
+
+/// Fills a store, then measures fetches against a bare answer of the same HTTP stack.
+pub(crate) fn fetch(settings: Settings, out: &mut dyn Write) -> Result<(), Failed> {
+    let mut say = |text: String| say(out, &text);
+    cargo(&["build", "--release", "--locked", "--package", "session-server", "--bin", "sessiond"])?;
+    let target = target()?;
+    // On the disk of the build, for a temporary folder may be memory.
+    let folder = tempfile::tempdir_in(&target).map_err(|error| Failed(format!("no folder: {error}")))?;
+    // A free port for the internal listener, which says its own only in the log.
+    let internal = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .map_err(|error| Failed(format!("no free port: {error}")))?
+        .to_string();
+    let sessiond = Sessiond::start(&target.join("release/sessiond"), folder.path(), &internal)?;
+    let key = sessiond.key(&["--domain", DOMAIN_ID], &["session:read", "session:create"])?;
+
+    say(format!("machine: {}", machine()))?;
+    let began = Instant::now();
+    let made = Arc::new(create(&sessiond.address, &key, settings.sessions)?);
+    let per_second = rate(made.len(), began.elapsed());
+    let database = std::fs::metadata(folder.path().join("sessions.db")).map_or(0, |file| file.len());
+    say(format!(
+        "create: {} sessions, {per_second:.0}/s over {CREATE_CONNECTIONS} connections, each on the disk before its answer; \
+         database {} MiB, {}",
+        made.len(),
+        database / (1024 * 1024),
+        memory(sessiond.pid())
+    ))?;
+
+    say(format!("{} connections, {} s each:", settings.connections, settings.seconds))?;
+    let bare = measure(&internal, settings, |_| request("/health", ""))?;
+    let own = measure(&sessiond.address, settings, |random| {
+        let (id, token) = &made[random % made.len()];
+        request(&format!("/api/v1/session/{id}"), token)
+    })?;
+    let by_key = measure(&sessiond.address, settings, |random| {
+        let (id, _) = &made[random % made.len()];
+        request(&format!("/api/v1/session/{id}"), &key)
+    })?;
+    for (name, measured) in [
+        ("bare answer of the HTTP stack", &bare),
+        ("fetch with the session's own token", &own),
+        ("fetch with an API key", &by_key),
+    ] {
+        say(format!(
+            "{name:<36} {:>7.0} requests/s  p50 {:>5} µs  p99 {:>6} µs  {:.2} of the bare answer",
+            measured.per_second(),
+            measured.percentile_us(50),
+            measured.percentile_us(99),
+            measured.per_second() / bare.per_second(),
+        ))?;
+    }
+    say(memory(sessiond.pid()))
+}
+
+/// Enough that each commit is shared by many.
+const CREATE_CONNECTIONS: usize = 128;
+
+/// Creates sessions; answers their IDs and tokens.
+fn create(address: &str, key: &str, count: usize) -> Result<Vec<(String, String)>, Failed> {
+    let body = format!(
+        r#"{{"pool_id":"{POOL_ID}","session_type":"browser","interaction":{{"remote_ip":"127.0.0.1","user_agent":"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/91.0.4472.114 Safari/537.36"}}}}"#
+    );
+    let request = format!(
+        "POST /api/v1/session HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..CREATE_CONNECTIONS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut made = Vec::new();
+                    let mut connection = Connection::open(address)?;
+                    while next.fetch_add(1, Ordering::Relaxed) < count {
+                        let body = connection.send(&request, "201")?;
+                        let body: serde_json::Value = serde_json::from_slice(body)
+                            .map_err(|error| Failed(format!("an answer is not JSON: {error}")))?;
+                        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+                        made.push((text(&body["session"]["summary"]["id"]), text(&body["authtoken"])));
+                    }
+                    Ok(made)
+                })
+            })
+            .collect();
+        let mut all = Vec::with_capacity(count);
+        for thread in threads {
+            all.extend(thread.join().map_err(|_| Failed("a thread of the load panicked".to_owned()))??);
+        }
+        Ok(all)
+    })
+}
+
+fn request(path: &str, token: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\r\n")
+}
+
+/// Two seconds of warming up, then the measurement.
+fn measure(
+    address: &str,
+    settings: Settings,
+    request: impl Fn(usize) -> String + Sync,
+) -> Result<Measured, Failed> {
+    let warm = Instant::now() + Duration::from_secs(2);
+    let end = warm + Duration::from_secs(settings.seconds);
+    let mut latencies_us = thread::scope(|scope| {
+        let request = &request;
+        let threads: Vec<_> = (0..settings.connections)
+            .map(|seed| {
+                scope.spawn(move || {
+                    let mut latencies_us = Vec::new();
+                    let mut connection = Connection::open(address)?;
+                    // An odd multiplier and a fixed seed: the same uniform sequence in every run.
+                    let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+                    loop {
+                        random ^= random << 13;
+                        random ^= random >> 7;
+                        random ^= random << 17;
+                        let text = request(random);
+                        let sent = Instant::now();
+                        if sent > end {
+                            return Ok(latencies_us);
+                        }
+                        connection.send(&text, "200")?;
+                        if sent > warm {
+                            latencies_us.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
+                        }
+                    }
+                })
+            })
+            .collect();
+        let mut all = Vec::new();
+        for thread in threads {
+            let one: Result<Vec<u32>, Failed> =
+                thread.join().map_err(|_| Failed("a thread of the load panicked".to_owned()))?;
+            all.extend(one?);
+        }
+        Ok::<_, Failed>(all)
+    })?;
+    latencies_us.sort_unstable();
+    Ok(Measured { latencies_us, took: Duration::from_secs(settings.seconds) })
+}
+
+/// A keep-alive connection with one request at a time.
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    fn open(address: &str) -> Result<Self, Failed> {
+        let stream = TcpStream::connect(address)
+            .map_err(|error| Failed(format!("no connection to {address}: {error}")))?;
+        // Without it, the kernel holds small requests back.
+        stream.set_nodelay(true).map_err(|error| Failed(error.to_string()))?;
+        Ok(Self { stream, buffer: vec![0; 16 * 1024] })
+    }
+
+    /// Sends a request; answers the body. Fails on another status than the one wanted.
+    fn send(&mut self, request: &str, status: &str) -> Result<&[u8], Failed> {
+        let broken = |error: std::io::Error| Failed(format!("the connection broke: {error}"));
+        self.stream.write_all(request.as_bytes()).map_err(broken)?;
+        let mut filled = 0;
+        loop {
+            let read = self.stream.read(&mut self.buffer[filled..]).map_err(broken)?;
+            filled += read;
+            let head = self.buffer[..filled].windows(4).position(|window| window == b"\r\n\r\n");
+            if let Some(head) = head {
+                let text = String::from_utf8_lossy(&self.buffer[..head]);
+                if text.get(9..12) != Some(status) {
+                    let all = String::from_utf8_lossy(&self.buffer[..filled]);
+                    return Err(Failed(format!("an answer is not {status}: {all}")));
+                }
+                let length = text
+                    .lines()
+                    .find_map(|line| line.strip_prefix("content-length: "))
+                    .and_then(|length| length.parse::<usize>().ok())
+                    .ok_or_else(|| Failed("an answer has no length".to_owned()))?;
+                if filled == head + 4 + length {
+                    return Ok(&self.buffer[head + 4..filled]);
+                }
+            }
+            if read == 0 || filled == self.buffer.len() {
+                return Err(Failed("an answer ended early or is too long".to_owned()));
+            }
+        }
+    }
+}
+
+/// Processor, cores, memory and disk, as far as the system tells.
+fn machine() -> String {
+    let read = |path: &str| std::fs::read_to_string(Path::new(path)).unwrap_or_default();
+    let field = |text: &str, name: &str| {
+        text.lines()
+            .find_map(|line| Some(line.strip_prefix(name)?.trim_start_matches([' ', '\t', ':']).to_owned()))
+    };
+    let mut text =
+        field(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown processor".to_owned());
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    // Writing to a string does not fail.
+    let _ = write!(text, ", {cores} cores");
+    if let Some(memory) = field(&read("/proc/meminfo"), "MemTotal") {
+        let _ = write!(text, ", {memory} of memory");
+    }
+    text
+}
+
+/// What the process holds in memory, as far as the system tells.
+fn memory(pid: u32) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mib = |name: &str| {
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.split_whitespace().nth(1)?.parse::<u64>().ok());
+        kib.map_or_else(|| "unknown".to_owned(), |kib| format!("{} MiB", kib / 1024))
+    };
+    format!("memory of sessiond: {} resident, {} at most", mib("VmRSS"), mib("VmHWM"))
+}

@@ -1,0 +1,184 @@
+//! Runs cargo and the programs of this workspace.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A command did not do its work.
+#[derive(Debug)]
+pub(crate) struct Failed(pub(crate) String);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// The folder of the workspace.
+pub(crate) fn root() -> PathBuf {
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    xtask.parent().map_or_else(|| PathBuf::from("."), Path::to_owned)
+}
+
+/// Writes a line.
+pub(crate) fn say(out: &mut dyn Write, text: &str) -> Result<(), Failed> {
+    writeln!(out, "{text}").map_err(|error| Failed(format!("the output cannot be written: {error}")))
+}
+
+/// Cargo, in the workspace.
+fn cargo_command() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Runs cargo with these arguments, its output on ours. Fails if it does.
+pub(crate) fn cargo(arguments: &[&str]) -> Result<(), Failed> {
+    if cargo_with(arguments, &[])? {
+        Ok(())
+    } else {
+        Err(Failed(format!("cargo {} failed", arguments.join(" "))))
+    }
+}
+
+/// Runs cargo with these arguments and variables, its output on ours; answers whether it succeeded.
+pub(crate) fn cargo_with(arguments: &[&str], environment: &[(&str, &Path)]) -> Result<bool, Failed> {
+    let mut command = cargo_command();
+    command.args(arguments).envs(environment.iter().copied());
+    let status =
+        command.status().map_err(|error| Failed(format!("{command:?} cannot be started: {error}")))?;
+    Ok(status.success())
+}
+
+/// Whether cargo has this subcommand; a minimal toolchain lacks some.
+pub(crate) fn has_cargo(subcommand: &str) -> bool {
+    let mut command = cargo_command();
+    command.args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// The target folder of the workspace, which the environment or a setting may have put elsewhere.
+pub(crate) fn target() -> Result<PathBuf, Failed> {
+    let mut command = cargo_command();
+    command.args(["metadata", "--no-deps", "--format-version", "1", "--offline"]);
+    let output =
+        command.output().map_err(|error| Failed(format!("{command:?} cannot be started: {error}")))?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .map_err(|error| Failed(format!("{command:?} printed no JSON: {error}")))?;
+    let target = metadata["target_directory"].as_str();
+    target.map(PathBuf::from).ok_or_else(|| Failed(format!("{command:?} names no target folder")))
+}
+
+/// Runs a command to its end; answers its standard output. Its standard error goes to ours.
+pub(crate) fn output(command: &mut Command) -> Result<String, Failed> {
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| Failed(format!("{command:?} cannot be started: {error}")))?;
+    if !output.status.success() {
+        return Err(Failed(format!("{command:?} failed: {}", output.status)));
+    }
+    String::from_utf8(output.stdout).map_err(|error| Failed(format!("{command:?} printed no text: {error}")))
+}
+
+/// The program, without the settings of whoever runs us.
+fn sessiond(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SESSIOND_"));
+    for (name, _) in ours {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// A running `sessiond`, stopped when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Sessiond {
+    program: PathBuf,
+    store: String,
+    child: Child,
+    /// Its address, as `IP:PORT`.
+    pub(crate) address: String,
+}
+
+impl Sessiond {
+    /// Starts the program on the store in this folder, on free ports.
+    pub(crate) fn start(program: &Path, folder: &Path, internal_listen: &str) -> Result<Self, Failed> {
+        let store = format!("sqlite:{}", folder.join("sessions.db").display());
+        let mut child = Command::new(program)
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--internal-listen",
+                internal_listen,
+                "--store",
+                &store,
+            ])
+            .args(["--log-level", "warn"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| Failed(format!("{} cannot be started: {error}", program.display())))?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            // Without the line, there is none in `line` either.
+            let _ = BufReader::new(stdout).read_line(&mut line);
+        }
+        let mut started = Self { program: program.to_owned(), store, child, address: String::new() };
+        match line.trim_end().strip_prefix("listening on http://") {
+            Some(address) => address.clone_into(&mut started.address),
+            None => return Err(Failed("sessiond did not start; the reason is above".to_owned())),
+        }
+        Ok(started)
+    }
+
+    /// A command of `sessiond` on the same store.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = sessiond(&self.program);
+        command.args(arguments).args(["--store", &self.store]);
+        command
+    }
+
+    /// A new API key with these flags and scopes.
+    pub(crate) fn key(&self, flags: &[&str], scopes: &[&str]) -> Result<String, Failed> {
+        let mut arguments = vec!["key", "create", "--name", "xtask", "--output", "json"];
+        arguments.extend(flags);
+        for scope in scopes {
+            arguments.extend(["--scope", scope]);
+        }
+        let printed = output(&mut self.command(&arguments))?;
+        let key: serde_json::Value = serde_json::from_str(&printed)
+            .map_err(|error| Failed(format!("sessiond key create printed no JSON: {error}")))?;
+        key["key"]
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| Failed("sessiond key create printed no key".to_owned()))
+    }
+
+    /// Its process ID.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&mut self) {
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Sessiond {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // By its own process ID; it drains and ends within seconds.
+            let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+            let _ = self.child.wait();
+        }
+    }
+}
