@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use session_tests::{Sessiond, raise_file_limit, seed};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 const ROUNDS: u32 = 10;
@@ -21,6 +22,9 @@ async fn every_acknowledged_session_is_there_with_its_token_after_kill_9_amid_20
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let url = format!("http://{}/api/v1/session", server.direct());
         let acknowledged = Arc::new(AtomicUsize::new(0));
+        // Each round at another place, and far enough from the end that the burst is not over when the signal comes.
+        let place = CALLS * (round as usize + 1) / 16;
+        let reached = Arc::new(Notify::new());
         let mut calls = JoinSet::new();
         for _ in 0..CALLS {
             let request = client
@@ -28,20 +32,18 @@ async fn every_acknowledged_session_is_there_with_its_token_after_kill_9_amid_20
                 .bearer_auth(&key)
                 .header("content-type", "application/json")
                 .body(r#"{"session_type":"api"}"#);
-            let acknowledged = Arc::clone(&acknowledged);
+            let (acknowledged, reached) = (Arc::clone(&acknowledged), Arc::clone(&reached));
             calls.spawn(async move {
                 let answer = request.send().await.ok()?;
                 assert_eq!(answer.status(), 201);
                 let body: Value = serde_json::from_slice(&answer.bytes().await.ok()?).unwrap();
-                acknowledged.fetch_add(1, Ordering::SeqCst);
+                if acknowledged.fetch_add(1, Ordering::SeqCst) + 1 == place {
+                    reached.notify_one();
+                }
                 Some((body["session"].clone(), body["authtoken"].as_str().unwrap().to_owned()))
             });
         }
-        // Each round amid the burst, at another place.
-        let place = CALLS * (2 * round as usize + 1) / (2 * ROUNDS as usize + 2);
-        while acknowledged.load(Ordering::SeqCst) < place && !calls.is_empty() {
-            tokio::time::sleep(Duration::from_micros(200)).await;
-        }
+        tokio::time::timeout(Duration::from_mins(1), reached.notified()).await.unwrap();
         folder = server.kill();
         let mut made = Vec::new();
         while let Some(call) = calls.join_next().await {
