@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use session_tests::{Answer, Sessiond, seed};
 
@@ -90,6 +91,25 @@ async fn only_a_key_with_the_scope_authenticates() {
     let answer = authenticate(&server, &key, &id, json!({ "account_id": seed::ACCOUNT_ID })).await;
     assert_eq!(answer.outcome(), (400, "required_value"));
     assert!(answer.message().contains("authenticated_identity_id"));
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_or_not_declared_as_json_is_refused_and_changes_nothing() {
+    let server = Sessiond::start().await;
+    let key = server.key(&SCOPES);
+    let (id, token) = created(&server, &key).await;
+    let send = async |media_type: &'static str, body: String| {
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", format!("Bearer {key}").parse().unwrap());
+        headers.insert("content-type", HeaderValue::from_static(media_type));
+        server.send(Method::POST, &format!("/api/v1/session/{id}/authenticate"), headers, body).await
+    };
+    let good = who(seed::ACCOUNT_ID).to_string();
+    assert_eq!(send("text/plain", good.clone()).await.outcome(), (415, "bad_request"));
+    let long = format!("{good}{}", " ".repeat(2 * 1024 * 1024));
+    assert_eq!(send("application/json", long).await.outcome(), (413, "bad_request"));
+    assert_eq!(send("application/json", good[1..].to_owned()).await.outcome(), (400, "bad_request"));
+    assert_eq!(server.fetch(&id, &token).await.body["summary"]["status"], "new");
 }
 
 #[tokio::test]

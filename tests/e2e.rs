@@ -4,6 +4,7 @@
 
 mod authenticate_session;
 mod client;
+mod contract;
 mod crash;
 mod create_session;
 mod fetch_own_session;
@@ -11,4 +12,5 @@ mod fetch_session;
 mod key;
 mod requests;
 mod serve;
+mod store_faults;
 mod transfer;

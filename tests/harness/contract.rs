@@ -34,20 +34,27 @@ impl Contract {
         let mut schemas = Vec::new();
         find_schemas(&contract.document, &mut String::new(), &mut schemas);
         for pointer in schemas {
-            // The components stand beside the reference, for its target to be found.
-            let schema = json!({
-                "allOf": [contract.document.pointer(&pointer)],
-                "components": contract.document["components"],
-            });
-            let validator = jsonschema::options()
-                .with_draft(Draft::Draft4)
-                .should_validate_formats(true)
-                .with_format("uuid", |text: &str| text.len() == 36)
-                .build(&schema)
-                .unwrap_or_else(|error| panic!("{pointer}: {error}"));
+            let validator = contract.validator(contract.document.pointer(&pointer).unwrap_or(&Value::Null));
             contract.validators.insert(pointer, validator);
         }
         contract
+    }
+
+    /// The document itself.
+    pub const fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// A validator of a schema of this document. Panics on a schema that is none.
+    pub fn validator(&self, schema: &Value) -> Validator {
+        // The components stand beside the reference, for its target to be found.
+        let whole = json!({ "allOf": [schema], "components": self.document["components"] });
+        jsonschema::options()
+            .with_draft(Draft::Draft4)
+            .should_validate_formats(true)
+            .with_format("uuid", |text: &str| text.len() == 36)
+            .build(&whole)
+            .unwrap_or_else(|error| panic!("{schema}: {error}"))
     }
 
     /// What is wrong with an answer; nothing for a path or method that the contract does not have.

@@ -73,18 +73,21 @@ impl Command {
     }
 
     /// Gives it an environment variable.
+    #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
     }
 
     /// Runs it in this folder.
+    #[must_use]
     pub fn folder(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);
         self
     }
 
     /// Gives it this standard input.
+    #[must_use]
     pub fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();
         self
@@ -171,7 +174,7 @@ impl Sessiond {
         let log = collect(child.stderr.take().unwrap());
         let stdout = collect(child.stdout.take().unwrap());
         let address = |text: &str| text.lines().next()?.strip_prefix("listening on http://")?.parse().ok();
-        let direct = wait_for("the line that it listens", || address(&stdout.lock().unwrap()))
+        let direct = wait_for(|| address(&stdout.lock().unwrap()))
             .unwrap_or_else(|| panic!("{}", log.lock().unwrap()));
         let (proxy, faults) = proxy::start(direct).await;
         Self { child, folder: Some(folder), store, direct, proxy, faults, log, stdout }
@@ -204,7 +207,7 @@ impl Sessiond {
 
     /// Waits until a line of the log holds this text.
     pub fn logged(&self, text: &str) {
-        let found = wait_for(text, || self.log().contains(text).then_some(()));
+        let found = wait_for(|| self.log().contains(text).then_some(()));
         assert!(found.is_some(), "{text} is not in {}", self.log());
     }
 
@@ -304,7 +307,8 @@ impl Sessiond {
                 record["internal_listen"].as_str().map(str::to_owned)
             })
         };
-        let address = wait_for("the internal address", || address(&self.log.lock().unwrap())).unwrap();
+        let address =
+            wait_for(|| address(&self.log.lock().unwrap())).expect("the internal address is in the log");
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let answer = client.get(format!("http://{address}{path}")).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
@@ -370,7 +374,7 @@ fn collect(stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     text
 }
 
-fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> Option<T> {
+fn wait_for<T>(mut found: impl FnMut() -> Option<T>) -> Option<T> {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
         if let Some(value) = found() {
@@ -378,6 +382,5 @@ fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> Option<T> {
         }
         thread::sleep(Duration::from_millis(5));
     }
-    eprintln!("waited in vain for {what}");
     None
 }

@@ -77,11 +77,62 @@ fn code_of(spec: &Path) -> Result<Result<String, String>, Failed> {
             "::std::net::IpAddr",
             [TypeImpl::Display, TypeImpl::FromStr].into_iter(),
         );
-    let tokens = match Generator::new(&settings).generate_tokens(&document) {
-        Ok(tokens) => tokens,
-        Err(error) => return Ok(Err(format!("{}: no client can be generated: {error}", spec.display()))),
+    // progenitor panics on some documents; that, too, is a fault of the document.
+    let generated = std::panic::catch_unwind(|| Generator::new(&settings).generate_tokens(&document));
+    let tokens = match generated {
+        Ok(Ok(tokens)) => tokens,
+        Ok(Err(error)) => return Ok(Err(format!("{}: no client can be generated: {error}", spec.display()))),
+        Err(_) => {
+            return Ok(Err(format!("{}: no client can be generated: progenitor panicked", spec.display())));
+        }
     };
     let file = syn::parse2(tokens)
         .map_err(|error| Failed(format!("progenitor wrote code that is no Rust: {error}")))?;
     Ok(Ok(format!("{HEADER}{}", prettyplease::unparse(&file))))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn checked(change: impl FnOnce(&mut Value)) -> (bool, String) {
+        let mut document: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+        change(&mut document);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("openapi.json");
+        std::fs::write(&path, document.to_string()).unwrap();
+        let mut out = Vec::new();
+        let current = check(&path, &mut out).unwrap();
+        (current, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn the_client_that_is_checked_in_is_current_however_the_contract_is_laid_out() {
+        assert_eq!(checked(|_| {}), (true, "client: generated.rs is current\n".to_owned()));
+    }
+
+    #[test]
+    fn a_stale_client_is_named_with_the_command_that_mends_it() {
+        let (current, text) = checked(|document| {
+            document["components"]["schemas"]["Session_Type"]["enum"][1] = json!("program");
+        });
+        assert!(!current && text.contains("stale") && text.contains("`cargo xtask generate`"), "{text}");
+    }
+
+    #[test]
+    fn a_contract_of_which_no_client_can_be_made_is_drift() {
+        let faults: [fn(&mut Value); 4] = [
+            |document| document["openapi"] = json!("3.1.0"),
+            |document| document["paths"]["/api/v1/whoami"]["get"]["operationId"] = json!("fetch_session"),
+            |document| document["paths"] = json!([]),
+            // On which progenitor panics.
+            |document| document["components"]["schemas"]["Error_Code"]["enum"][0] = json!("not_found"),
+        ];
+        for fault in faults {
+            let (current, text) = checked(fault);
+            assert!(!current && text.starts_with("client: "), "{text}");
+        }
+    }
 }

@@ -23,8 +23,13 @@ use self::writer::Writer;
 use crate::key::{ApiKey, KeyId};
 use crate::store::{Reference, Store, StoreError, StoredSession};
 
-/// How long a connection waits for a lock that another process holds, such as a backup's.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the writer waits for a lock that another process holds. Longer than a caller waits: it is told that
+/// the outcome is not known, and the change is still made when the lock is given back soon after.
+const WRITER_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a reader waits. In WAL mode only a process that has the file for itself keeps a reader waiting, and a
+/// waiting reader occupies a thread of the runtime.
+const READER_BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Page cache of each connection, in KiB (negative for SQLite): the inner pages of a table of ten million
 /// sessions and room for the leaves in use; the operating system caches the rest.
@@ -39,11 +44,16 @@ pub struct SqliteStore {
 
 /// The fault of a statement, with what SQLite says of it and none of its parameters.
 fn failed(error: rusqlite::Error) -> StoreError {
-    StoreError::Failed(match error {
+    let busy = matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+    );
+    let text = match error {
         // The text of the statement says nothing to an operator and may reach a message.
         rusqlite::Error::SqlInputError { error, msg, .. } => format!("{error}: {msg}"),
         other => other.to_string(),
-    })
+    };
+    if busy { StoreError::Lost(text) } else { StoreError::Failed(text) }
 }
 
 impl SqliteStore {
@@ -58,7 +68,7 @@ impl SqliteStore {
             .mode(0o600)
             .open(path)
             .map_err(|error| StoreError::Failed(error.to_string()))?;
-        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY_TIMEOUT)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         // A commit is on the disk before it is acknowledged, also if the power fails.
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
@@ -68,7 +78,7 @@ impl SqliteStore {
         let readers = std::thread::available_parallelism().map_or(2, usize::from) + 1;
         Ok(Self {
             readers: (0..readers)
-                .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map(Mutex::new))
+                .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY_TIMEOUT).map(Mutex::new))
                 .collect::<Result<_, _>>()?,
             writer: Writer::start(connection)?,
         })
@@ -89,11 +99,11 @@ impl SqliteStore {
     }
 }
 
-fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
+fn connect(path: &Path, access: OpenFlags, busy_timeout: Duration) -> Result<Connection, StoreError> {
     // NO_MUTEX: a connection is only ever used under its own lock.
     let connection =
         Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    connection.busy_timeout(busy_timeout).map_err(failed)?;
     connection.pragma_update(None, "cache_size", CACHE_KIB).map_err(failed)?;
     Ok(connection)
 }

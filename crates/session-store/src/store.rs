@@ -43,8 +43,9 @@ pub enum StoreError {
     /// The store is at fault; the text is for the log, never for a caller.
     #[error("{0}")]
     Failed(String),
-    /// Whether the change was made is not known; the text is for the log, never for a caller.
-    #[error("whether the change was made is not known: {0}")]
+    /// The store did not answer in time, and whether a change was made is not known; the text is for the log,
+    /// never for a caller.
+    #[error("the store did not answer: {0}")]
     Lost(String),
 }
 

@@ -1,0 +1,85 @@
+//! What callers are told when the store fails or hangs.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use session_tests::{Answer, Sessiond, seed};
+
+const SCOPES: [&str; 3] = ["session:create", "session:update", "session:read"];
+
+/// A second connection to the server's database.
+fn database(server: &Sessiond) -> Connection {
+    let connection = Connection::open(server.folder().join("sessions.db")).unwrap();
+    connection.busy_timeout(Duration::from_secs(5)).unwrap();
+    connection
+}
+
+fn who() -> Value {
+    json!({ "account_id": seed::ACCOUNT_ID, "authenticated_identity_id": seed::IDENTITY_ID })
+}
+
+async fn authenticate(server: &Sessiond, key: &str, id: &str) -> Answer {
+    let path = format!("/api/v1/session/{id}/authenticate");
+    server.request(Method::POST, &path, Some(key), Some(who())).await
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_unexpected_with_its_cause_in_the_log_alone_and_nothing_is_lost() {
+    let server = Sessiond::start().await;
+    let key = server.key(&SCOPES);
+    let (session, token) = server.create(&key, json!({ "session_type": "api" })).await;
+    let id = session["summary"]["id"].as_str().unwrap();
+    database(&server).execute_batch("ALTER TABLE session RENAME TO elsewhere").unwrap();
+
+    let create = json!({ "session_type": "api" });
+    for answer in [
+        server.fetch(id, &key).await,
+        server.fetch(id, &token).await,
+        server.request(Method::GET, "/api/v1/whoami", Some(&token), None).await,
+        server.request(Method::POST, "/api/v1/session", Some(&key), Some(create)).await,
+        authenticate(&server, &key, id).await,
+    ] {
+        assert_eq!(answer.outcome(), (500, "unexpected"));
+        assert!(!answer.message().contains("table"), "{}", answer.message());
+        // The cause stands in the record of that very request.
+        let request = answer.headers["x-request-id"].to_str().unwrap();
+        server.logged(request);
+        let log = server.log();
+        assert!(log.lines().any(|line| line.contains(request) && line.contains("no such table")), "{log}");
+    }
+    assert_eq!(server.internal("/ready").await.0, 503);
+
+    database(&server).execute_batch("ALTER TABLE elsewhere RENAME TO session").unwrap();
+    assert_eq!(server.fetch(id, &token).await.body["summary"], session["summary"]);
+    assert_eq!(server.internal("/ready").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_is_unknown_with_a_time_to_try_again_and_reads_go_on() {
+    let server = Sessiond::start().await;
+    let key = server.key(&SCOPES);
+    let (session, token) = server.create(&key, json!({ "session_type": "api" })).await;
+    let id = session["summary"]["id"].as_str().unwrap();
+    let holder = database(&server);
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    let create = json!({ "session_type": "api", "title": "late" });
+    let (created, authenticated, fetched) = tokio::join!(
+        server.request(Method::POST, "/api/v1/session", Some(&key), Some(create)),
+        authenticate(&server, &key, id),
+        server.fetch(id, &token),
+    );
+    assert_eq!(fetched.status, 200);
+    for answer in [created, authenticated] {
+        assert_eq!(answer.outcome(), (503, "unknown"));
+        assert_eq!(answer.headers["retry-after"], "1");
+    }
+
+    // What was handed over is still made; that is why the outcome was not known.
+    holder.execute_batch("ROLLBACK").unwrap();
+    server.key(&["session:read"]);
+    assert_eq!(server.fetch(id, &token).await.outcome(), (401, "bad_authtoken"));
+    assert!(server.command(&["export", "-"]).run().stdout.contains("late"));
+}
