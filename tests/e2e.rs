@@ -10,6 +10,7 @@ mod create_session;
 mod fetch_own_session;
 mod fetch_session;
 mod key;
+mod readme;
 mod requests;
 mod serve;
 mod store_faults;

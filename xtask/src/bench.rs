@@ -7,7 +7,6 @@ use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,18 +25,27 @@ pub(crate) struct Settings {
     /// Keep-alive connections, each with one request at a time
     #[arg(long, default_value_t = 32)]
     connections: usize,
-    /// Seconds of each measurement, after two of warming up
-    #[arg(long, default_value_t = 10)]
-    seconds: u64,
+    /// Seconds of each measurement, in three turns with the others, each after a second of warming up
+    #[arg(long, default_value_t = 30)]
+    seconds: u32,
 }
 
+/// In how many turns the seconds of each measurement are taken.
+const ROUNDS: u32 = 3;
+
 /// Latencies of one measurement.
+#[derive(Default)]
 struct Measured {
     latencies_us: Vec<u32>,
     took: Duration,
 }
 
 impl Measured {
+    fn add(&mut self, more: Self) {
+        self.latencies_us.extend(more.latencies_us);
+        self.took += more.took;
+    }
+
     fn per_second(&self) -> f64 {
         rate(self.latencies_us.len(), self.took)
     }
@@ -72,7 +80,7 @@ pub(crate) fn fetch(settings: Settings, out: &mut dyn Write) -> Result<(), Faile
 
     say(format!("machine: {}", machine()))?;
     let began = Instant::now();
-    let made = Arc::new(create(&sessiond.address, &key, settings.sessions)?);
+    let made = create(&sessiond.address, &key, settings.sessions)?;
     let per_second = rate(made.len(), began.elapsed());
     let database = std::fs::metadata(folder.path().join("sessions.db")).map_or(0, |file| file.len());
     say(format!(
@@ -84,28 +92,39 @@ pub(crate) fn fetch(settings: Settings, out: &mut dyn Write) -> Result<(), Faile
     ))?;
 
     say(format!("{} connections, {} s each:", settings.connections, settings.seconds))?;
-    let bare = measure(&internal, settings, |_| request("/health", ""))?;
-    let own = measure(&sessiond.address, settings, |random| {
-        let (id, token) = &made[random % made.len()];
-        request(&format!("/api/v1/session/{id}"), token)
-    })?;
-    let by_key = measure(&sessiond.address, settings, |random| {
-        let (id, _) = &made[random % made.len()];
-        request(&format!("/api/v1/session/{id}"), &key)
-    })?;
+    let mut bare = Measured::default();
+    let mut own = Measured::default();
+    let mut by_key = Measured::default();
+    // In turns, so that a machine that is slower for a while is so for all of them.
+    for _ in 0..ROUNDS {
+        bare.add(measure(&internal, settings, |_| request("/health", ""))?);
+        own.add(measure(&sessiond.address, settings, |random| {
+            let (id, token) = &made[random % made.len()];
+            request(&format!("/api/v1/session/{id}"), token)
+        })?);
+        by_key.add(measure(&sessiond.address, settings, |random| {
+            let (id, _) = &made[random % made.len()];
+            request(&format!("/api/v1/session/{id}"), &key)
+        })?);
+    }
     for (name, measured) in [
-        ("bare answer of the HTTP stack", &bare),
-        ("fetch with the session's own token", &own),
-        ("fetch with an API key", &by_key),
+        ("bare answer of the HTTP stack", &mut bare),
+        ("fetch with the session's own token", &mut own),
+        ("fetch with an API key", &mut by_key),
     ] {
+        measured.latencies_us.sort_unstable();
         say(format!(
-            "{name:<36} {:>7.0} requests/s  p50 {:>5} µs  p99 {:>6} µs  {:.2} of the bare answer",
+            "{name:<36} {:>7.0} requests/s  p50 {:>5} µs  p99 {:>6} µs",
             measured.per_second(),
             measured.percentile_us(50),
             measured.percentile_us(99),
-            measured.per_second() / bare.per_second(),
         ))?;
     }
+    say(format!(
+        "beside the bare answer: {:.2} with the session's own token, {:.2} with an API key",
+        own.per_second() / bare.per_second(),
+        by_key.per_second() / bare.per_second(),
+    ))?;
     say(memory(sessiond.pid()))
 }
 
@@ -152,15 +171,16 @@ fn request(path: &str, token: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\r\n")
 }
 
-/// Two seconds of warming up, then the measurement.
+/// A second of warming up, then one turn of the measurement.
 fn measure(
     address: &str,
     settings: Settings,
     request: impl Fn(usize) -> String + Sync,
 ) -> Result<Measured, Failed> {
-    let warm = Instant::now() + Duration::from_secs(2);
-    let end = warm + Duration::from_secs(settings.seconds);
-    let mut latencies_us = thread::scope(|scope| {
+    let turn = Duration::from_secs(settings.seconds.into()) / ROUNDS;
+    let warm = Instant::now() + Duration::from_secs(1);
+    let end = warm + turn;
+    let latencies_us = thread::scope(|scope| {
         let request = &request;
         let threads: Vec<_> = (0..settings.connections)
             .map(|seed| {
@@ -194,8 +214,7 @@ fn measure(
         }
         Ok::<_, Failed>(all)
     })?;
-    latencies_us.sort_unstable();
-    Ok(Measured { latencies_us, took: Duration::from_secs(settings.seconds) })
+    Ok(Measured { latencies_us, took: turn })
 }
 
 /// A keep-alive connection with one request at a time.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::compare;
 use crate::generate;
-use crate::process::{Failed, cargo_with, root, say};
+use crate::process::{Counts, Failed, cargo_test, root, say};
 
 /// Documented answers that no test provokes, each with its reason.
 const NOT_PROVOKED: [(&str, &str, &str); 2] = [
@@ -30,8 +30,8 @@ pub(crate) fn static_legs(spec: Option<&Path>, out: &mut dyn Write) -> Result<bo
 /// The static legs, then the wire leg: the end-to-end tests, which hold each answer against the contract.
 pub(crate) fn all_legs(spec: Option<&Path>, out: &mut dyn Write) -> Result<bool, Failed> {
     let still = static_legs(spec, out)?;
-    let wire =
-        wire_leg(&spec_path(spec), &["test", "--quiet", "--locked", "--package", "session-tests"], out)?;
+    let tests = ["test", "--quiet", "--locked", "--package", "session-tests"];
+    let (wire, _) = wire_leg(&spec_path(spec), &tests, out)?;
     Ok(still && wire)
 }
 
@@ -68,16 +68,21 @@ fn server_leg(contract: &Value, out: &mut dyn Write) -> Result<bool, Failed> {
 }
 
 /// Runs tests with cargo and these arguments; they hold each answer against the contract and note it. Then
-/// every documented answer must have been provoked.
-pub(crate) fn wire_leg(spec: &Path, arguments: &[&str], out: &mut dyn Write) -> Result<bool, Failed> {
+/// every documented answer must have been provoked. Answers whether all that is so, and the count of tests.
+pub(crate) fn wire_leg(
+    spec: &Path,
+    arguments: &[&str],
+    out: &mut dyn Write,
+) -> Result<(bool, Counts), Failed> {
     let contract = read(spec)?;
     let spec = spec.canonicalize().map_err(|error| Failed(format!("{}: {error}", spec.display())))?;
     let folder = tempfile::tempdir().map_err(|error| Failed(format!("no temporary folder: {error}")))?;
     let noted = folder.path().join("answers");
     let environment = [("SESSION_CONTRACT", spec.as_path()), ("SESSION_ANSWERS", noted.as_path())];
-    if !cargo_with(arguments, &environment)? {
+    let (passed, counts) = cargo_test(arguments, &environment, out)?;
+    if !passed {
         say(out, "wire: a test failed, or an answer is not of openapi.json; the reason is above")?;
-        return Ok(false);
+        return Ok((false, counts));
     }
     let noted = std::fs::read_to_string(&noted)
         .map_err(|error| Failed(format!("the tests noted no answer: {error}")))?;
@@ -102,7 +107,7 @@ pub(crate) fn wire_leg(spec: &Path, arguments: &[&str], out: &mut dyn Write) -> 
             &format!("wire: {} documented answers provoked, each as openapi.json says", provoked.len()),
         )?;
     }
-    Ok(all)
+    Ok((all, counts))
 }
 
 /// Pointer, operation ID and status of every documented answer.

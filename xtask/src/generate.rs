@@ -71,6 +71,8 @@ fn code_of(spec: &Path) -> Result<Result<String, String>, Failed> {
         .with_inner_type(quote!(crate::Inner))
         // Redacts itself, which a generated string would not.
         .with_replacement("Authtoken", "crate::Token", std::iter::empty())
+        // To the millisecond and convertible, which a generated double would not be.
+        .with_replacement("Timestamp", "crate::Timestamp", std::iter::empty())
         // Both alternatives of the contract; the generated enum would number them.
         .with_replacement(
             "RemoteIp",

@@ -56,6 +56,49 @@ pub(crate) fn cargo_with(arguments: &[&str], environment: &[(&str, &Path)]) -> R
     Ok(status.success())
 }
 
+/// How many tests passed and failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+}
+
+impl Counts {
+    /// Adds what a line of libtest says, such as `test result: ok. 3 passed; 0 failed; …`.
+    fn add(&mut self, line: &str) {
+        let Some((_, result)) = line.strip_prefix("test result: ").and_then(|line| line.split_once(". "))
+        else {
+            return;
+        };
+        let count = |word: &str| -> u64 {
+            let parts = result.split("; ").find_map(|part| part.strip_suffix(word));
+            parts.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+        };
+        self.passed += count("passed");
+        self.failed += count("failed");
+    }
+}
+
+/// As [`cargo_with`], for `cargo test`: passes its output on to `out` and counts the tests.
+pub(crate) fn cargo_test(
+    arguments: &[&str],
+    environment: &[(&str, &Path)],
+    out: &mut dyn Write,
+) -> Result<(bool, Counts), Failed> {
+    let mut command = cargo_command();
+    command.args(arguments).envs(environment.iter().copied()).stdout(Stdio::piped());
+    let failed = |what: &str, error: std::io::Error| Failed(format!("cargo test {what}: {error}"));
+    let mut child = command.spawn().map_err(|error| failed("cannot be started", error))?;
+    let mut counts = Counts::default();
+    for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
+        let line = line.map_err(|error| failed("cannot be read", error))?;
+        counts.add(&line);
+        say(out, &line)?;
+    }
+    let status = child.wait().map_err(|error| failed("cannot be waited for", error))?;
+    Ok((status.success(), counts))
+}
+
 /// Whether cargo has this subcommand; a minimal toolchain lacks some.
 pub(crate) fn has_cargo(subcommand: &str) -> bool {
     let mut command = cargo_command();
@@ -180,5 +223,24 @@ impl Drop for Sessiond {
             let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
             let _ = self.child.wait();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_every_test_program_are_added_up() {
+        let mut counts = Counts::default();
+        for line in [
+            "running 3 tests",
+            "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.02s",
+            "test result: FAILED. 36 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 16.20s",
+            "test it_says_that_test_result_is ... ok",
+        ] {
+            counts.add(line);
+        }
+        assert_eq!(counts, Counts { passed: 39, failed: 1 });
     }
 }

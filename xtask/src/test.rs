@@ -1,13 +1,21 @@
 //! `cargo xtask test`: every check of the repository, on a machine that has only Rust.
 
 use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use crate::check;
 use crate::demo;
 use crate::process::{Failed, cargo_with, has_cargo, root, say};
 
+/// Programs that the tests use, and Debian's packages of them.
+const PROGRAMS: [(&str, &str); 1] = [("curl", "curl")];
+
 /// Runs them in the order in which a failure is cheapest; the first one that fails ends it with `Ok(false)`.
 pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool, Failed> {
+    for (program, package) in PROGRAMS {
+        provide(program, package, progress)?;
+    }
     if component("fmt", progress)? && !cargo_with(&["fmt", "--check"], &[])? {
         say(out, "test: run `cargo fmt`")?;
         return Ok(false);
@@ -15,18 +23,33 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
     if !check::static_legs(None, out)? {
         return Ok(false);
     }
-    let tests = ["test", "--workspace", "--locked", "--no-fail-fast"];
-    if !check::wire_leg(&root().join("openapi.json"), &tests, out)? {
-        return Ok(false);
-    }
     let clippy =
         ["clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"];
     if component("clippy", progress)? && !cargo_with(&clippy, &[])? {
         return Ok(false);
     }
-    // As the README has it, with what it prints on our output.
-    demo::run(false, out, progress)?;
-    Ok(true)
+    let tests = ["test", "--workspace", "--locked", "--no-fail-fast"];
+    let (passed, counts) = check::wire_leg(&root().join("openapi.json"), &tests, out)?;
+    let demo = passed && demo_is_as_the_readme_shows(out, progress)?;
+    say(out, &format!("tests: {} passed, {} failed", counts.passed, counts.failed))?;
+    Ok(passed && demo)
+}
+
+/// Runs the demo and compares what it prints with the README.
+fn demo_is_as_the_readme_shows(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool, Failed> {
+    let readme = std::fs::read_to_string(root().join("README.md"))
+        .map_err(|error| Failed(format!("README.md cannot be read: {error}")))?;
+    let shown = readme.split("```json\n").nth(1).and_then(|rest| rest.split("```").next());
+    let mut printed = Vec::new();
+    demo::run(false, &mut printed, progress)?;
+    let printed = String::from_utf8_lossy(&printed);
+    let same = shown == Some(&*printed);
+    if same {
+        say(out, "demo: prints what the README shows")?;
+    } else {
+        say(out, &format!("demo: the README shows something else than it prints:\n{printed}"))?;
+    }
+    Ok(same)
 }
 
 /// Whether the toolchain has this component. A check that is left out must be seen.
@@ -36,4 +59,27 @@ fn component(name: &str, progress: &mut dyn Write) -> Result<bool, Failed> {
         say(progress, &format!("test: this toolchain has no cargo {name}: skipped"))?;
     }
     Ok(there)
+}
+
+/// Makes sure that a program is there: as root on Debian, installs it; elsewhere, says what to install.
+fn provide(program: &str, package: &str, progress: &mut dyn Write) -> Result<(), Failed> {
+    let runs = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.env("DEBIAN_FRONTEND", "noninteractive").status().is_ok_and(|status| status.success())
+    };
+    if runs(program, &["--version"]) {
+        return Ok(());
+    }
+    let ask = || {
+        Failed(format!("the tests need {program}; install it, on Debian with `apt-get install {package}`"))
+    };
+    if !Path::new("/etc/debian_version").exists() || !rustix::process::geteuid().is_root() {
+        return Err(ask());
+    }
+    say(progress, &format!("test: installing {package}"))?;
+    let installed = runs("apt-get", &["update"])
+        && runs("apt-get", &["install", "--yes", "--no-install-recommends", package])
+        && runs(program, &["--version"]);
+    if installed { Ok(()) } else { Err(ask()) }
 }

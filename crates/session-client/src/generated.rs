@@ -365,7 +365,7 @@ pub mod types {
     ///A snapshot of the details of a particular device
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct InteractionDetails {
-        pub at: Timestamp,
+        pub at: crate::Timestamp,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub remote_ip: ::std::option::Option<::std::net::IpAddr>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -847,49 +847,6 @@ pub mod types {
             Default::default()
         }
     }
-    ///Unix timestamp, seconds since midnight January 1, 1970 UTC
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(transparent)]
-    pub struct Timestamp(pub f64);
-    impl ::std::ops::Deref for Timestamp {
-        type Target = f64;
-        fn deref(&self) -> &f64 {
-            &self.0
-        }
-    }
-    impl ::std::convert::From<Timestamp> for f64 {
-        fn from(value: Timestamp) -> Self {
-            value.0
-        }
-    }
-    impl ::std::convert::From<f64> for Timestamp {
-        fn from(value: f64) -> Self {
-            Self(value)
-        }
-    }
-    impl ::std::fmt::Display for Timestamp {
-        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-            self.0.fmt(f)
-        }
-    }
-    impl ::std::str::FromStr for Timestamp {
-        type Err = <f64 as ::std::str::FromStr>::Err;
-        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
-            Ok(Self(value.parse()?))
-        }
-    }
-    impl ::std::convert::TryFrom<&str> for Timestamp {
-        type Error = <f64 as ::std::str::FromStr>::Err;
-        fn try_from(value: &str) -> ::std::result::Result<Self, Self::Error> {
-            value.parse()
-        }
-    }
-    impl ::std::convert::TryFrom<String> for Timestamp {
-        type Error = <f64 as ::std::str::FromStr>::Err;
-        fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
-            value.parse()
-        }
-    }
     ///User-Agent string
     #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[serde(transparent)]
@@ -956,7 +913,7 @@ pub mod types {
     pub mod builder {
         #[derive(Clone, Debug)]
         pub struct InteractionDetails {
-            at: ::std::result::Result<super::Timestamp, ::std::string::String>,
+            at: ::std::result::Result<crate::Timestamp, ::std::string::String>,
             remote_ip: ::std::result::Result<
                 ::std::option::Option<::std::net::IpAddr>,
                 ::std::string::String,
@@ -978,7 +935,7 @@ pub mod types {
         impl InteractionDetails {
             pub fn at<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<super::Timestamp>,
+                T: ::std::convert::TryInto<crate::Timestamp>,
                 T::Error: ::std::fmt::Display,
             {
                 self.at = value

@@ -33,12 +33,19 @@ mod error;
 )]
 #[rustfmt::skip]
 mod generated;
+mod timestamp;
 mod token;
 
 pub use connect::{Inner, InvalidAddress, Options};
 pub use error::Error;
 pub use generated::{Client, ClientInfo, ResponseValue, builder, types};
+pub use timestamp::Timestamp;
 pub use token::{InvalidToken, Token};
 
 /// What the generated methods fail with; [`Error`] says the same in the contract's words.
 pub type RawError = generated::Error<types::Error>;
+
+/// The Rust code of the README, which rustdoc compiles as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
