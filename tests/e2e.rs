@@ -9,6 +9,7 @@ mod crash;
 mod create_session;
 mod fetch_own_session;
 mod fetch_session;
+mod help;
 mod key;
 mod readme;
 mod requests;

@@ -23,6 +23,37 @@ async fn a_path_or_method_that_the_contract_does_not_have_is_refused() {
 }
 
 #[tokio::test]
+async fn a_path_that_cannot_be_decoded_is_refused_by_the_router() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let server = Sessiond::start().await;
+    for path in ["/api/v1/session/%FF", "/api/v1/session/..", "/api/v1/session/%2e%2e"] {
+        let mut stream = tokio::net::TcpStream::connect(server.direct()).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        // The body is the one that `docs/errors.md` shows.
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("\"message\""), "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_put_into_a_url_is_cut_out_of_the_log() {
+    let server = Sessiond::start_with(&["--log-level", "trace"]).await;
+    let key = server.key(&["session:create"]);
+    for path in
+        [format!("/api/v1/session/{key}"), format!("/api/v1/whoami?access_token={key}"), format!("/{key}")]
+    {
+        let answer = server.request(Method::GET, &path, None, None).await;
+        server.logged(answer.headers["x-request-id"].to_str().unwrap());
+        assert!(!answer.body.to_string().contains(&key[36..88]));
+    }
+    let log = server.log();
+    assert!(log.contains("[REDACTED]"), "{log}");
+    assert!(!log.contains(&key[36..88]), "{log}");
+}
+
+#[tokio::test]
 async fn no_answer_and_no_log_line_holds_a_token_a_path_or_a_piece_of_sql() {
     let server = Sessiond::start_with(&["--log-level", "trace"]).await;
     let key = server.key(&["session:create", "session:update"]);

@@ -1,5 +1,7 @@
 //! The log: on standard error, as JSON for programs or as lines for people.
 
+use std::io::{self, Write};
+
 use slog::{Drain, Level, LevelFilter, Logger, o};
 use slog_async::{Async, AsyncGuard};
 
@@ -20,15 +22,83 @@ pub(crate) fn start(format: LogFormat, level: LogLevel) -> (Logger, AsyncGuard) 
     };
     let (drain, guard) = match format {
         LogFormat::Json => {
-            let json = slog_json::Json::new(std::io::stderr()).add_default_keys().build().fuse();
+            let json = slog_json::Json::new(Redacting::new(io::stderr())).add_default_keys().build().fuse();
             Async::new(LevelFilter::new(json, level).fuse()).chan_size(QUEUE_MAX).build_with_guard()
         }
         LogFormat::Human => {
-            let decorator = slog_term::TermDecorator::new().stderr().build();
+            let decorator = slog_term::PlainSyncDecorator::new(Redacting::new(io::stderr()));
             let lines = slog_term::FullFormat::new(decorator).build().fuse();
             Async::new(LevelFilter::new(lines, level).fuse()).chan_size(QUEUE_MAX).build_with_guard()
         }
     };
     // Before the queue as well, so that a record that is not wanted costs nothing.
     (Logger::root(LevelFilter::new(drain.fuse(), level).fuse(), o!()), guard)
+}
+
+/// A writer of whole lines that cuts out what looks like a token. Nothing of ours logs one, but dropshot logs the
+/// URL of each request, into which a caller may have put it.
+struct Redacting<W> {
+    target: W,
+    line: Vec<u8>,
+}
+
+/// The characters of a token's body that are enough to take a word for one: more than any identifier has.
+const TOKEN_MIN_CHARS: usize = 16;
+
+impl<W> Redacting<W> {
+    const fn new(target: W) -> Self {
+        Self { target, line: Vec::new() }
+    }
+}
+
+impl<W: Write> Write for Redacting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.extend_from_slice(bytes);
+        if let Some(end) = self.line.iter().rposition(|byte| *byte == b'\n') {
+            let lines: Vec<u8> = self.line.drain(..=end).collect();
+            self.target.write_all(&redacted(&lines))?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.target.flush()
+    }
+}
+
+fn redacted(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((byte, after)) = rest.split_first() {
+        let body = rest.strip_prefix(b"sst_").or_else(|| rest.strip_prefix(b"ssk_"));
+        let length =
+            body.map_or(0, |body| body.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count());
+        if length < TOKEN_MIN_CHARS {
+            out.push(*byte);
+            rest = after;
+        } else {
+            out.extend_from_slice(b"[REDACTED]");
+            rest = &rest[4 + length..];
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_cut_out_of_lines_that_come_in_pieces() {
+        let token = format!("ssk_{}", "7".repeat(91));
+        let mut log = Redacting::new(Vec::new());
+        for piece in
+            ["uri: /a/", &token[..9], &token[9..], " sst_ssk_x\nuri: sst_", "7777777777777777?\nrest"]
+        {
+            log.write_all(piece.as_bytes()).unwrap();
+        }
+        log.flush().unwrap();
+        let text = String::from_utf8(log.target).unwrap();
+        assert_eq!(text, "uri: /a/[REDACTED] sst_ssk_x\nuri: [REDACTED]?\n");
+    }
 }

@@ -1,0 +1,224 @@
+//! The rules on a real store, with the clock and the randomness held still.
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use session_api::{
+    AccountId, DomainId, Id, IdentityId, Interaction, PoolId, SessionAuthenticate, SessionCreate, SessionId,
+    SessionStatus, SessionSummary, SessionType, Timestamp,
+};
+use session_server::caller::Caller;
+use session_server::environment::{Clock, Random, RandomFailed};
+use session_server::service::{STORE_TIMEOUT, Service};
+use session_store::{
+    ApiKey, KeyId, Reference, Scope, SecretHash, SqliteStore, Store, StoreError, StoredSession,
+};
+use tempfile::TempDir;
+
+/// A clock that stands until it is set.
+struct Hand(AtomicU64);
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ms(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+/// "Random" bytes that count up, so that every one is known.
+struct Counter(AtomicU64);
+
+impl Random for Counter {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomFailed> {
+        for byte in bytes {
+            *byte = self.0.fetch_add(1, Ordering::SeqCst).to_le_bytes()[0];
+        }
+        Ok(())
+    }
+}
+
+/// A store that counts how often a session or a key is read.
+struct Counted {
+    store: SqliteStore,
+    reads: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Store for Counted {
+    async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.store.session_fetch(id).await
+    }
+    async fn session_create(&self, session: StoredSession) -> Result<(), StoreError> {
+        self.store.session_create(session).await
+    }
+    async fn session_replace(&self, session: StoredSession) -> Result<bool, StoreError> {
+        self.store.session_replace(session).await
+    }
+    async fn session_import(
+        &self,
+        sessions: Vec<SessionSummary>,
+    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        self.store.session_import(sessions).await
+    }
+    async fn session_page(
+        &self,
+        after: Option<SessionId>,
+        limit: u32,
+    ) -> Result<Vec<SessionSummary>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.store.session_page(after, limit).await
+    }
+    async fn reference_find(
+        &self,
+        id: Id,
+        domain_id: DomainId,
+        pool_id: Option<PoolId>,
+    ) -> Result<Option<Reference>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.store.reference_find(id, domain_id, pool_id).await
+    }
+    async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.store.key_fetch(id).await
+    }
+    async fn key_create(&self, key: ApiKey) -> Result<(), StoreError> {
+        self.store.key_create(key).await
+    }
+    async fn key_list(&self) -> Result<Vec<ApiKey>, StoreError> {
+        self.store.key_list().await
+    }
+    async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool, StoreError> {
+        self.store.key_revoke(id, at).await
+    }
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.store.ready().await
+    }
+}
+
+struct World {
+    service: Service,
+    clock: Arc<Hand>,
+    reads: Arc<AtomicUsize>,
+    _folder: TempDir,
+}
+
+const START_MS: u64 = 1_234_567_890_000;
+
+fn world() -> World {
+    let folder = tempfile::tempdir().unwrap();
+    let reads = Arc::new(AtomicUsize::new(0));
+    let store = Counted {
+        store: SqliteStore::open(&folder.path().join("sessions.db")).unwrap(),
+        reads: Arc::clone(&reads),
+    };
+    let clock = Arc::new(Hand(AtomicU64::new(START_MS)));
+    let random = Arc::new(Counter(AtomicU64::new(0)));
+    let service = Service::new(Arc::new(store), clock.clone(), random, STORE_TIMEOUT);
+    World { service, clock, reads, _folder: folder }
+}
+
+/// A key that may do everything in its pool.
+fn key() -> Caller {
+    Caller::Key(ApiKey {
+        id: KeyId(Id::from_bytes([1; 20])),
+        name: "login".to_owned(),
+        domain_id: DomainId(Id::from_bytes([2; 20])),
+        pool_id: Some(PoolId(Id::from_bytes([3; 20]))),
+        scopes: Scope::ALL.to_vec(),
+        secret_hash: SecretHash([0; 32]),
+        revoked_at: None,
+    })
+}
+
+impl World {
+    fn pass(&self, time: Duration) -> u64 {
+        let ms = u64::try_from(time.as_millis()).unwrap();
+        self.clock.0.fetch_add(ms, Ordering::SeqCst) + ms
+    }
+
+    /// The result of the work and how many reads it took.
+    async fn counting<T>(&self, work: impl Future<Output = T>) -> (T, usize) {
+        let before = self.reads.load(Ordering::SeqCst);
+        let result = work.await;
+        (result, self.reads.load(Ordering::SeqCst) - before)
+    }
+}
+
+fn create(interaction: Option<Interaction>) -> SessionCreate {
+    SessionCreate {
+        account_id: None,
+        authenticated_identity_id: None,
+        device_id: None,
+        interaction,
+        pool_id: None,
+        session_type: SessionType::Browser,
+        title: None,
+    }
+}
+
+fn who() -> SessionAuthenticate {
+    SessionAuthenticate {
+        account_id: AccountId(Id::from_bytes([4; 20])),
+        authenticated_identity_id: IdentityId(Id::from_bytes([5; 20])),
+        interaction: Some(Interaction::default()),
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_with_the_sessions_own_token_is_one_read() {
+    let world = world();
+    let made = world.service.session_create(key(), create(None)).await.unwrap();
+    let (id, token) = (made.session.summary.id, made.authtoken.expose_secret().as_bytes());
+    let fetch = async {
+        let caller = world.service.caller(Some(token)).await.unwrap();
+        world.service.session_fetch(caller, id).await.unwrap()
+    };
+    let (fetched, reads) = world.counting(fetch).await;
+    assert_eq!((fetched, reads), (made.session.clone(), 1));
+    let whoami = async {
+        let caller = world.service.caller(Some(token)).await.unwrap();
+        world.service.session_fetch_own(caller).unwrap()
+    };
+    let (fetched, reads) = world.counting(whoami).await;
+    assert_eq!((fetched, reads), (made.session, 1));
+}
+
+#[tokio::test]
+async fn a_token_whose_checksum_is_wrong_is_refused_without_a_read() {
+    let world = world();
+    let made = world.service.session_create(key(), create(None)).await.unwrap();
+    let token = made.authtoken.expose_secret();
+    let wrong = token.replace(&token[60..61], if &token[60..61] == "0" { "1" } else { "0" });
+    for token in [&wrong, &token[..94], "sst_", "ssk_", "x"] {
+        let (caller, reads) = world.counting(world.service.caller(Some(token.as_bytes()))).await;
+        assert_eq!((caller.unwrap_err().code.as_str(), reads), ("bad_authtoken", 0), "{token}");
+    }
+}
+
+#[tokio::test]
+async fn ids_and_interactions_carry_the_time_of_the_clock() {
+    let world = world();
+    let made = world.service.session_create(key(), create(None)).await.unwrap();
+    let id = made.session.summary.id;
+    assert_eq!((id.0.time_ms(), id.0.sequence()), (START_MS, 0));
+    assert_eq!(id.to_string(), "013xrzp12g000000000g40r40m30e209", "and the bytes of the random source");
+
+    let later = world.pass(Duration::from_millis(1_500));
+    let session = world.service.session_authenticate(key(), id, who()).await.unwrap().session;
+    let summary = session.summary;
+    assert_eq!(summary.status, SessionStatus::Authenticated);
+    assert_eq!(summary.first_seen, summary.last_seen);
+    assert_eq!(summary.first_seen.unwrap().at.as_ms(), later);
+
+    // Back in time, as a clock that is set may go: what was seen last stays.
+    world.clock.0.store(START_MS - 1, Ordering::SeqCst);
+    let session = world.service.session_authenticate(key(), id, who()).await.unwrap().session;
+    assert_eq!(session.summary.last_seen.unwrap().at.as_ms(), later);
+    world.clock.0.store(later + 1, Ordering::SeqCst);
+    let session = world.service.session_authenticate(key(), id, who()).await.unwrap().session;
+    assert_eq!(session.summary.last_seen.unwrap().at.as_ms(), later + 1);
+    assert_eq!(session.summary.first_seen.unwrap().at.as_ms(), later);
+}
