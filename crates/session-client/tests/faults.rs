@@ -199,6 +199,17 @@ async fn an_answer_that_is_not_of_the_contract_is_an_error_that_shows_no_token()
 }
 
 #[tokio::test]
+async fn a_redirect_is_not_followed_for_the_token_is_for_the_server_that_was_named() {
+    let (elsewhere, count) = peer(vec![answer("200 OK", OWN)]).await;
+    let redirect = answer("307 Temporary Redirect", "")
+        .replace("\r\n\r\n", &format!("\r\nlocation: {elsewhere}/api/v1/whoami\r\n\r\n"));
+    let (address, _) = peer(vec![redirect]).await;
+    let error = fetch(&address).await.unwrap_err();
+    assert!(matches!(&error, Error::UnexpectedAnswer(reason) if reason.contains("307")), "{error}");
+    assert_eq!(count.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
 async fn a_request_that_lacks_a_value_is_not_sent() {
     let (address, count) = peer(vec![answer("200 OK", OWN)]).await;
     let client = client(&address, Options::default());

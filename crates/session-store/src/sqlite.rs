@@ -248,3 +248,21 @@ impl Store for SqliteStore {
             .map_err(failed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn a_database_that_another_process_holds_did_not_answer_and_any_other_fault_is_one() {
+        let fault = |code| failed(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        for code in [ffi::SQLITE_BUSY, ffi::SQLITE_BUSY_SNAPSHOT, ffi::SQLITE_LOCKED] {
+            assert!(matches!(fault(code), StoreError::Lost(_)), "{code}");
+        }
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_FULL, ffi::SQLITE_IOERR, ffi::SQLITE_NOTADB] {
+            assert!(matches!(fault(code), StoreError::Failed(_)), "{code}");
+        }
+    }
+}
