@@ -3,16 +3,24 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod authenticate_session;
+mod authorization;
 mod client;
 mod contract;
 mod crash;
 mod create_session;
+mod deployment;
+mod end_session;
 mod fetch_own_session;
 mod fetch_session;
 mod help;
 mod key;
+mod life;
+mod list_sessions;
 mod readme;
+mod record_interaction;
 mod requests;
+mod revoke_sessions;
+mod secrets;
 mod serve;
 mod store_faults;
 mod transfer;

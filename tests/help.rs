@@ -12,6 +12,7 @@ fn the_help_of_each_command_is_as_it_was() {
         ("key_create", &["key", "create", "--help"]),
         ("import", &["import", "--help"]),
         ("export", &["export", "--help"]),
+        ("events", &["events", "--help"]),
     ] {
         let finished = Command::new(command).run();
         assert_eq!((finished.code, finished.stderr.as_str()), (0, ""), "{command:?}");

@@ -3,14 +3,14 @@
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::json;
-use session_tests::{Sessiond, seed};
+use session_tests::{Call, Sessiond, call, operation_ids, seed};
 
 #[tokio::test]
 async fn a_path_or_method_that_the_contract_does_not_have_is_refused() {
     let server = Sessiond::start().await;
     for (method, path, status) in [
         (Method::DELETE, "/api/v1/session/013xrzp12g3nqk8nkv4y96wrbzje9dsr", 405),
-        (Method::GET, "/api/v1/session", 405),
+        (Method::PUT, "/api/v1/session", 405),
         (Method::PUT, "/api/v1/whoami", 405),
         (Method::GET, "/", 404),
         (Method::GET, "/api/v2/whoami", 404),
@@ -19,6 +19,37 @@ async fn a_path_or_method_that_the_contract_does_not_have_is_refused() {
         let answer = server.request(method.clone(), path, None, None).await;
         assert_eq!(answer.status.as_u16(), status, "{method} {path}");
         assert!(answer.body["message"].is_string(), "{method} {path}: {:?}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn every_operation_refuses_an_id_that_is_none_and_a_body_that_cannot_be_read() {
+    let server = Sessiond::start().await;
+    let key = server.key(&["session:create", "session:update", "session:read", "session:revoke"]);
+    for operation in operation_ids() {
+        let Call { method, path, body, names_session } = call(&operation, "SHORT");
+        if names_session {
+            let answer = server.request(method.clone(), &path, Some(&key), body.clone()).await;
+            assert_eq!(answer.outcome(), (400, "invalid_value"), "{operation}");
+            assert!(answer.message().contains("session_id"), "{}", answer.message());
+        }
+        let Some(body) = body else { continue };
+        let path = call(&operation, seed::SESSION_ID).path;
+        let send = async |media_type: &str, body: String| {
+            let mut headers = HeaderMap::new();
+            headers.insert("authorization", format!("Bearer {key}").parse().unwrap());
+            headers.insert("content-type", media_type.parse().unwrap());
+            server.send(method.clone(), &path, headers, body).await
+        };
+        assert_eq!(send("text/plain", body.to_string()).await.outcome(), (415, "bad_request"), "{operation}");
+        let long = format!("{body}{}", " ".repeat(2 * 1024 * 1024));
+        assert_eq!(send("application/json", long).await.outcome(), (413, "bad_request"), "{operation}");
+        let cut = body.to_string()[1..].to_owned();
+        assert_eq!(send("application/json", cut).await.outcome(), (400, "bad_request"), "{operation}");
+        let unknown = r#"{"colour":"red"}"#.to_owned();
+        let answer = send("application/json", unknown).await;
+        assert_eq!(answer.outcome(), (400, "invalid_value"), "{operation}");
+        assert!(answer.message().contains("colour"), "{operation}: {}", answer.message());
     }
 }
 

@@ -2,27 +2,19 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use reqwest::Method;
 use rusqlite::Connection;
-use serde_json::{Value, json};
-use session_tests::{Answer, Sessiond, seed};
+use serde_json::json;
+use session_tests::{Sessiond, call, operation_ids};
 
-const SCOPES: [&str; 3] = ["session:create", "session:update", "session:read"];
+const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
 
 /// A second connection to the server's database.
 fn database(server: &Sessiond) -> Connection {
     let connection = Connection::open(server.folder().join("sessions.db")).unwrap();
     connection.busy_timeout(Duration::from_secs(5)).unwrap();
     connection
-}
-
-fn who() -> Value {
-    json!({ "account_id": seed::ACCOUNT_ID, "authenticated_identity_id": seed::IDENTITY_ID })
-}
-
-async fn authenticate(server: &Sessiond, key: &str, id: &str) -> Answer {
-    let path = format!("/api/v1/session/{id}/authenticate");
-    server.request(Method::POST, &path, Some(key), Some(who())).await
 }
 
 #[tokio::test]
@@ -33,14 +25,9 @@ async fn a_store_that_fails_is_unexpected_with_its_cause_in_the_log_alone_and_no
     let id = session["summary"]["id"].as_str().unwrap();
     database(&server).execute_batch("ALTER TABLE session RENAME TO elsewhere").unwrap();
 
-    let create = json!({ "session_type": "api" });
-    for answer in [
-        server.fetch(id, &key).await,
-        server.fetch(id, &token).await,
-        server.request(Method::GET, "/api/v1/whoami", Some(&token), None).await,
-        server.request(Method::POST, "/api/v1/session", Some(&key), Some(create)).await,
-        authenticate(&server, &key, id).await,
-    ] {
+    for operation in operation_ids() {
+        let caller = if operation == "fetch_own_session" { &token } else { &key };
+        let answer = server.call(&operation, id, Some(caller)).await;
         assert_eq!(answer.outcome(), (500, "unexpected"));
         assert!(!answer.message().contains("table"), "{}", answer.message());
         // The cause stands in the record of that very request.
@@ -65,14 +52,16 @@ async fn a_store_that_hangs_is_unknown_with_a_time_to_try_again_and_reads_go_on(
     let holder = database(&server);
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
 
-    let create = json!({ "session_type": "api", "title": "late" });
-    let (created, authenticated, fetched) = tokio::join!(
-        server.request(Method::POST, "/api/v1/session", Some(&key), Some(create)),
-        authenticate(&server, &key, id),
+    let changes: Vec<_> =
+        operation_ids().into_iter().filter(|operation| call(operation, id).method == Method::POST).collect();
+    let late = json!({ "session_type": "api", "title": "late" });
+    let (answers, created, fetched) = tokio::join!(
+        join_all(changes.iter().map(|operation| server.call(operation, id, Some(&key)))),
+        server.request(Method::POST, "/api/v1/session", Some(&key), Some(late)),
         server.fetch(id, &token),
     );
     assert_eq!(fetched.status, 200);
-    for answer in [created, authenticated] {
+    for answer in answers.into_iter().chain([created]) {
         assert_eq!(answer.outcome(), (503, "unknown"));
         assert_eq!(answer.headers["retry-after"], "1");
     }

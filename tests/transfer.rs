@@ -1,7 +1,7 @@
 //! `sessiond import` and `sessiond export`
 
 use serde_json::{Value, json};
-use session_tests::{Command, Sessiond, seed};
+use session_tests::{Command, Sessiond, seed, settings_without_lifetimes};
 
 #[tokio::test]
 async fn what_is_exported_is_imported_elsewhere_to_the_letter() {
@@ -26,10 +26,16 @@ async fn what_is_exported_is_imported_elsewhere_to_the_letter() {
     assert!(!exported.contains("sst_"));
 
     let other = tempfile_store();
-    let imported = Command::new(&["import", file, "--store", &other.1]).run();
+    let imported =
+        Command::new(&["import", file, "--store", &other.1, "--config", settings_without_lifetimes()]).run();
     assert_eq!(imported.code, 0, "{imported:?}");
     assert!(imported.stderr.contains("imported 31, refused 0"), "{imported:?}");
-    assert_eq!(Command::new(&["export", "-", "--store", &other.1]).run().stdout, exported);
+    assert_eq!(
+        Command::new(&["export", "-", "--store", &other.1, "--config", settings_without_lifetimes()])
+            .run()
+            .stdout,
+        exported
+    );
 }
 
 fn tempfile_store() -> (tempfile::TempDir, String) {

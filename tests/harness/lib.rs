@@ -3,12 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
+mod calls;
 mod contract;
 mod proxy;
 mod sessiond;
 
+pub use calls::{Call, call, operation_ids};
 pub use contract::Contract;
-pub use sessiond::{Answer, Command, Finished, Sessiond, binary, raise_file_limit};
+pub use sessiond::{
+    Answer, Command, Finished, Sessiond, binary, raise_file_limit, settings_without_lifetimes,
+};
 
 /// The session of the reference page, value by value.
 pub mod seed {

@@ -13,6 +13,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::calls::{Call, call};
 use crate::proxy::{self, Faults};
 use crate::seed;
 
@@ -34,6 +35,20 @@ pub fn binary() -> &'static Path {
         assert!(build.status().unwrap().success(), "sessiond cannot be built");
         folder.join("sessiond")
     })
+}
+
+/// Settings without lifetimes: the reference page's session is of 2009, and would have ended long ago.
+pub fn settings_without_lifetimes() -> &'static str {
+    static FILE: OnceLock<(TempDir, String)> = OnceLock::new();
+    let (_, path) = FILE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessiond.toml");
+        let never = "{ idle = 'none', absolute = 'none' }";
+        std::fs::write(&path, format!("[lifetime]\nbrowser = {never}\napi = {never}\n")).unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        (folder, path)
+    });
+    path
 }
 
 /// Lets this process and those it starts hold as many connections as the machine allows.
@@ -142,6 +157,8 @@ pub struct Sessiond {
     store: String,
     direct: SocketAddr,
     proxy: SocketAddr,
+    /// Making one takes longer than a request.
+    client: reqwest::Client,
     faults: Faults,
     log: Arc<Mutex<String>>,
     /// What it printed before it was ready, and after.
@@ -159,13 +176,23 @@ impl Sessiond {
         Self::start_on(tempfile::tempdir().unwrap(), flags).await
     }
 
-    /// Starts one on the store in this folder.
+    /// Starts one on an empty store with these settings.
+    pub async fn start_with_settings(settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessiond.toml");
+        std::fs::write(&path, settings).unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        Self::start_on(folder, &["--config", &path]).await
+    }
+
+    /// Starts one on the store in this folder, without lifetimes unless the flags name other settings.
     pub async fn start_on(folder: TempDir, flags: &[&str]) -> Self {
         let store = format!("sqlite:{}", folder.path().join("sessions.db").display());
         let mut child = std::process::Command::new(binary())
             .args(["serve", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"])
             .args(["--log-format", "json", "--store", &store])
             .args(flags)
+            .env("SESSIOND_CONFIG", settings_without_lifetimes())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -177,7 +204,8 @@ impl Sessiond {
         let direct = wait_for(|| address(&stdout.lock().unwrap()))
             .unwrap_or_else(|| panic!("{}", log.lock().unwrap()));
         let (proxy, faults) = proxy::start(direct).await;
-        Self { child, folder: Some(folder), store, direct, proxy, faults, log, stdout }
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { child, folder: Some(folder), store, direct, proxy, client, faults, log, stdout }
     }
 
     /// The address of the proxy in front of it, as a URL.
@@ -218,7 +246,9 @@ impl Sessiond {
 
     /// A command on its store.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        Command::new(&[arguments, &["--store", &self.store]].concat())
+        Command::new(
+            &[arguments, &["--store", &self.store, "--config", settings_without_lifetimes()]].concat(),
+        )
     }
 
     /// A new API key of the seed's domain; bound to the seed's pool if there are no other flags.
@@ -227,6 +257,20 @@ impl Sessiond {
             .as_str()
             .unwrap()
             .to_owned()
+    }
+
+    /// Imports sessions, which must succeed.
+    pub fn import(&self, sessions: &[Value]) {
+        let lines = sessions.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+        let finished = self.command(&["import", "-"]).input(lines).run();
+        assert_eq!(finished.code, 0, "{finished:?}");
+    }
+
+    /// The events since the beginning, as `sessiond events` prints them.
+    pub fn events(&self) -> Vec<Value> {
+        let finished = self.command(&["events"]).run();
+        assert_eq!(finished.code, 0, "{finished:?}");
+        finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// A new API key with these flags and scopes, as `key create --output json` prints it.
@@ -268,13 +312,18 @@ impl Sessiond {
         headers: HeaderMap,
         body: impl Into<reqwest::Body>,
     ) -> Answer {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let url = format!("{}{path}", self.url());
-        let answer = client.request(method, url).headers(headers).body(body).send().await.unwrap();
+        let answer = self.client.request(method, url).headers(headers).body(body).send().await.unwrap();
         let (status, headers) = (answer.status(), answer.headers().clone());
         let text = answer.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Answer { status, headers, body }
+    }
+
+    /// Sends a valid request of an operation.
+    pub async fn call(&self, operation_id: &str, session_id: &str, token: Option<&str>) -> Answer {
+        let Call { method, path, body, .. } = call(operation_id, session_id);
+        self.request(method, &path, token, body).await
     }
 
     /// Fetches a session.
@@ -309,8 +358,7 @@ impl Sessiond {
         };
         let address =
             wait_for(|| address(&self.log.lock().unwrap())).expect("the internal address is in the log");
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let answer = client.get(format!("http://{address}{path}")).send().await.unwrap();
+        let answer = self.client.get(format!("http://{address}{path}")).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 

@@ -75,7 +75,7 @@ pub(crate) fn fetch(settings: Settings, out: &mut dyn Write) -> Result<(), Faile
         .and_then(|listener| listener.local_addr())
         .map_err(|error| Failed(format!("no free port: {error}")))?
         .to_string();
-    let sessiond = Sessiond::start(&target.join("release/sessiond"), folder.path(), &internal)?;
+    let sessiond = Sessiond::start(&target.join("release/sessiond"), folder.path(), "", &internal)?;
     let key = sessiond.key(&["--domain", DOMAIN_ID], &["session:read", "session:create"])?;
 
     say(format!("machine: {}", machine()))?;

@@ -7,6 +7,11 @@ use crate::process::{Failed, Sessiond, cargo, output, say, target};
 
 /// The session of the reference page, as a line for `sessiond import`.
 const SEED: &str = include_str!("../seed-session.json");
+/// Without lifetimes: that session is of 2009, and would have ended long ago.
+const SETTINGS: &str = "\
+[lifetime]
+browser = { idle = 'none', absolute = 'none' }
+";
 const SEED_DOMAIN_ID: &str = "013xrzp12g3nqk8n32sd3jyxq5a8ywe2";
 const SEED_POOL_ID: &str = "013xrzp12g3nqk8ng09nmc8kwqzfafa2";
 const SEED_SESSION_ID: &str = "013xrzp12g3nqk8nkv4y96wrbzje9dsr";
@@ -19,7 +24,7 @@ pub(crate) fn run(keep: bool, out: &mut dyn Write, progress: &mut dyn Write) -> 
     cargo(&["build", "--quiet", "--locked", "--package", "session-client", "--example", "login"])?;
     let programs = target()?.join("debug");
     let folder = tempfile::tempdir().map_err(|error| Failed(format!("no temporary folder: {error}")))?;
-    let mut sessiond = Sessiond::start(&programs.join("sessiond"), folder.path(), "127.0.0.1:0")?;
+    let mut sessiond = Sessiond::start(&programs.join("sessiond"), folder.path(), SETTINGS, "127.0.0.1:0")?;
     say(progress, &format!("demo: sessiond listens on http://{} with an empty store", sessiond.address))?;
     let bound = ["--domain", SEED_DOMAIN_ID, "--pool", SEED_POOL_ID];
     let key = sessiond.key(&bound, &["session:create", "session:update", "session:read"])?;

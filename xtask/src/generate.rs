@@ -73,6 +73,8 @@ fn code_of(spec: &Path) -> Result<Result<String, String>, Failed> {
         .with_replacement("Authtoken", "crate::Token", std::iter::empty())
         // To the millisecond and convertible, which a generated double would not be.
         .with_replacement("Timestamp", "crate::Timestamp", std::iter::empty())
+        // What `next_page` is: the generated stream passes the one on as the other.
+        .with_replacement("PageToken", "::std::string::String", std::iter::empty())
         // Both alternatives of the contract; the generated enum would number them.
         .with_replacement(
             "RemoteIp",

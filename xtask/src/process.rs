@@ -151,9 +151,17 @@ pub(crate) struct Sessiond {
 }
 
 impl Sessiond {
-    /// Starts the program on the store in this folder, on free ports.
-    pub(crate) fn start(program: &Path, folder: &Path, internal_listen: &str) -> Result<Self, Failed> {
+    /// Starts the program on the store in this folder with these settings, on free ports.
+    pub(crate) fn start(
+        program: &Path,
+        folder: &Path,
+        settings: &str,
+        internal_listen: &str,
+    ) -> Result<Self, Failed> {
         let store = format!("sqlite:{}", folder.join("sessions.db").display());
+        let config = folder.join("sessiond.toml");
+        std::fs::write(&config, settings)
+            .map_err(|error| Failed(format!("{} cannot be written: {error}", config.display())))?;
         let mut child = Command::new(program)
             .args([
                 "serve",
@@ -164,7 +172,8 @@ impl Sessiond {
                 "--store",
                 &store,
             ])
-            .args(["--log-level", "warn"])
+            .args(["--log-level", "warn", "--config"])
+            .arg(config)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

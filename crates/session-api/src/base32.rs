@@ -34,6 +34,22 @@ pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
         return None;
     }
     let mut bytes = [0; N];
+    decode_into(text, &mut bytes)?;
+    Some(bytes)
+}
+
+/// Reads as many bytes as the text holds; `None` as for [`decode`].
+pub fn decode_vec(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; text.len() * 5 / 8];
+    // One text for each value: not one with a character more than the bytes need.
+    if text.len() != encoded_len(bytes.len()) {
+        return None;
+    }
+    decode_into(text, &mut bytes)?;
+    Some(bytes)
+}
+
+fn decode_into(text: &str, bytes: &mut [u8]) -> Option<()> {
     let mut at = 0;
     let mut buffer = 0_u32;
     let mut bits = 0;
@@ -47,7 +63,7 @@ pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
             buffer &= (1 << bits) - 1;
         }
     }
-    (buffer == 0).then_some(bytes)
+    (buffer == 0).then_some(())
 }
 
 const fn value_of(character: u8) -> Option<u8> {
@@ -83,6 +99,14 @@ mod tests {
         fn bytes_come_back_equal(bytes in any::<[u8; 32]>(), four in any::<[u8; 4]>()) {
             prop_assert_eq!(decode::<32>(&encode(&bytes)), Some(bytes));
             prop_assert_eq!(decode::<4>(&encode(&four)), Some(four));
+        }
+
+        #[test]
+        fn bytes_of_any_length_come_back_equal(bytes: Vec<u8>, text in "[0-9a-z]{0,40}") {
+            prop_assert_eq!(decode_vec(&encode(&bytes)), Some(bytes));
+            if let Some(bytes) = decode_vec(&text) {
+                prop_assert_eq!(encode(&bytes), text);
+            }
         }
 
         #[test]

@@ -4,10 +4,13 @@ use dropshot::{EndpointTagPolicy, HttpResponseCreated, HttpResponseOk, RequestCo
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::extract::{JsonBody, PathParams};
+use crate::extract::{JsonBody, PageParams, PathParams};
 use crate::id::SessionId;
 use crate::reply::{Fault, Reply};
-use crate::types::{Session, SessionAuthenticate, SessionCreate, SessionWithAuthtoken};
+use crate::types::{
+    Interaction, Revocation, RevocationResult, Session, SessionAuthenticate, SessionCreate, SessionList,
+    SessionPage, SessionWithAuthtoken,
+};
 
 /// The path parameter of the operations on one session
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -47,6 +50,16 @@ pub trait SessionApi {
         rqctx: RequestContext<Self::Context>,
     ) -> Result<Reply<HttpResponseOk<Session>>, Fault>;
 
+    /// List sessions
+    ///
+    /// Answers the sessions that the caller may read and that pass every filter, newest first, a page at a time.
+    /// Pages stay stable while sessions come and go: one that is there throughout appears exactly once.
+    #[endpoint { method = GET, path = "/api/v1/session", tags = ["session"] }]
+    async fn list_sessions(
+        rqctx: RequestContext<Self::Context>,
+        query: PageParams<SessionList>,
+    ) -> Result<Reply<HttpResponseOk<SessionPage>>, Fault>;
+
     /// Create session
     ///
     /// Creates a session and answers it with its token, which is shown this once. With an account and an
@@ -67,6 +80,45 @@ pub trait SessionApi {
         path: PathParams<SessionPath>,
         body: JsonBody<SessionAuthenticate>,
     ) -> Result<Reply<HttpResponseOk<SessionWithAuthtoken>>, Fault>;
+
+    /// Record interaction
+    ///
+    /// Records that the session was used now: a new session becomes `unauthenticated`, and its idle lifetime
+    /// begins anew.
+    #[endpoint { method = POST, path = "/api/v1/session/{session_id}/interaction", tags = ["session"] }]
+    async fn record_interaction(
+        rqctx: RequestContext<Self::Context>,
+        path: PathParams<SessionPath>,
+        body: JsonBody<Interaction>,
+    ) -> Result<Reply<HttpResponseOk<Session>>, Fault>;
+
+    /// Complete session
+    ///
+    /// Signs the session out: it becomes `complete`, and its token stops working.
+    #[endpoint { method = POST, path = "/api/v1/session/{session_id}/complete", tags = ["session"] }]
+    async fn complete_session(
+        rqctx: RequestContext<Self::Context>,
+        path: PathParams<SessionPath>,
+    ) -> Result<Reply<HttpResponseOk<Session>>, Fault>;
+
+    /// Revoke session
+    ///
+    /// Ends the session: it becomes `revoked`, and its token stops working.
+    #[endpoint { method = POST, path = "/api/v1/session/{session_id}/revoke", tags = ["session"] }]
+    async fn revoke_session(
+        rqctx: RequestContext<Self::Context>,
+        path: PathParams<SessionPath>,
+    ) -> Result<Reply<HttpResponseOk<Session>>, Fault>;
+
+    /// Revoke sessions
+    ///
+    /// Revokes every live session of one account, identity, device or pool, in one step, and answers how many
+    /// there were. With `except_session_id` it signs out everywhere else.
+    #[endpoint { method = POST, path = "/api/v1/revocation", tags = ["session"] }]
+    async fn revoke_sessions(
+        rqctx: RequestContext<Self::Context>,
+        body: JsonBody<Revocation>,
+    ) -> Result<Reply<HttpResponseOk<RevocationResult>>, Fault>;
 }
 
 /// The title of the contract, as in `openapi.json`.
@@ -81,6 +133,17 @@ pub const CONTRACT_VERSION: semver::Version = semver::Version::new(1, 0, 0);
 pub fn derived_openapi() -> Result<serde_json::Value, Box<dyn std::error::Error + Send + Sync>> {
     let api = session_api_mod::stub_api_description()?;
     Ok(api.openapi(CONTRACT_TITLE, CONTRACT_VERSION).json()?)
+}
+
+/// The ID of every operation, in alphabetical order.
+pub fn operation_ids() -> Vec<String> {
+    let document = derived_openapi().unwrap_or_default();
+    let items = document["paths"].as_object().into_iter().flat_map(|paths| paths.values());
+    let operations = items.filter_map(serde_json::Value::as_object).flat_map(|item| item.values());
+    let mut ids: Vec<_> =
+        operations.filter_map(|operation| operation["operationId"].as_str().map(str::to_owned)).collect();
+    ids.sort_unstable();
+    ids
 }
 
 #[cfg(test)]

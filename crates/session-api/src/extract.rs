@@ -6,14 +6,15 @@ use std::marker::PhantomData;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use dropshot::{
-    ApiEndpointBodyContentType, ClientErrorStatusCode, ExclusiveExtractor, ExtractorMetadata, HttpError,
-    Path, RequestContext, ServerContext, SharedExtractor, TypedBody,
+    ApiEndpointBodyContentType, ClientErrorStatusCode, ExclusiveExtractor, ExtensionMode, ExtractorMetadata,
+    HttpError, Path, Query, RequestContext, ServerContext, SharedExtractor, TypedBody,
 };
 use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt;
 use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use crate::redact::without_tokens;
 use crate::types::{ErrorBody, ErrorCode};
 
 /// The greatest request body in bytes. The longest valid one escapes each of its 1,024 + 200 characters
@@ -27,8 +28,14 @@ const DISCARD_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// The greatest length of a message in characters: it may repeat a part of what the caller sent.
 const MESSAGE_MAX_CHARS: usize = 400;
 
+/// A message as a caller may see it: not long, and without a token that was put into a wrong place.
+fn shown(message: &str) -> String {
+    let message = without_tokens(message.as_bytes());
+    String::from_utf8_lossy(&message).chars().take(MESSAGE_MAX_CHARS).collect()
+}
+
 fn fault(status: ClientErrorStatusCode, code: ErrorCode, message: &str) -> HttpError {
-    let message = message.chars().take(MESSAGE_MAX_CHARS).collect();
+    let message = shown(message);
     HttpError::for_client_error(Some(code.as_str().to_owned()), status, message)
 }
 
@@ -61,6 +68,41 @@ where
     }
 }
 
+/// The query of a list that is answered in pages, received but not read, as a [`JsonBody`] is.
+#[derive(Debug)]
+pub struct PageParams<T> {
+    query: String,
+    described: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> PageParams<T> {
+    /// Reads the query. Fails with `invalid_value` if a parameter is unknown, comes twice or is not allowed; the
+    /// message names it.
+    pub fn read(&self) -> Result<T, ErrorBody> {
+        let pairs = form_urlencoded::parse(self.query.as_bytes());
+        serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs))
+            .map_err(|error| value_fault("query", &error.path().to_string(), &error.inner().to_string()))
+    }
+}
+
+#[async_trait]
+impl<T> SharedExtractor for PageParams<T>
+where
+    T: DeserializeOwned + JsonSchema + Send + Sync + 'static,
+{
+    async fn from_request<C: ServerContext>(rqctx: &RequestContext<C>) -> Result<Self, HttpError> {
+        let query = rqctx.request.uri().query().unwrap_or_default().to_owned();
+        Ok(Self { query, described: PhantomData })
+    }
+
+    fn metadata(content_type: ApiEndpointBodyContentType) -> ExtractorMetadata {
+        let metadata = <Query<T> as SharedExtractor>::metadata(content_type);
+        // From it, the generated client knows that it can page by itself.
+        let extension_mode = ExtensionMode::Paginated(serde_json::json!({ "required": [] }));
+        ExtractorMetadata { extension_mode, ..metadata }
+    }
+}
+
 /// A JSON body that has been received but not read: a handler reads it once it knows the caller, so that
 /// one without credentials is told that, and nothing of the body.
 pub struct JsonBody<T> {
@@ -84,11 +126,12 @@ impl<T: DeserializeOwned> JsonBody<T> {
         })?;
         let mut json = serde_json::Deserializer::from_slice(&self.bytes);
         serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| body_fault(&error.path().to_string(), &error.inner().to_string()))
+            .map_err(|error| value_fault("body", &error.path().to_string(), &error.inner().to_string()))
     }
 }
 
-fn body_fault(path: &str, text: &str) -> ErrorBody {
+/// `whole` names what was read, for a fault that is not of one property.
+fn value_fault(whole: &str, path: &str, text: &str) -> ErrorBody {
     // serde_json adds the place in the text, which means nothing to who sent an object.
     let what = text.rsplit_once(" at line ").map_or(text, |(what, _)| what);
     // The wording is serde's, in `serde::de::Error::missing_field`; a test would notice another.
@@ -100,10 +143,10 @@ fn body_fault(path: &str, text: &str) -> ErrorBody {
         (Some(field), _) => {
             (ErrorCode::RequiredValue, format!("{path}.{field}: it is required; add it to the body"))
         }
-        (None, ".") => (ErrorCode::InvalidValue, format!("body: {what}")),
+        (None, ".") => (ErrorCode::InvalidValue, format!("{whole}: {what}")),
         (None, _) => (ErrorCode::InvalidValue, format!("{path}: {what}")),
     };
-    ErrorBody::new(code, message.chars().take(MESSAGE_MAX_CHARS).collect::<String>())
+    ErrorBody::new(code, shown(&message))
 }
 
 #[async_trait]

@@ -62,6 +62,17 @@ impl Id {
         u32::from_be_bytes(tail) & ID_SEQUENCE_MAX
     }
 
+    /// The ID with a number put into its last 64 bits, for many that are minted as one: unique as long as the numbers
+    /// are, for the 16 random bits before them and the time and sequence stay.
+    #[must_use]
+    pub fn with_number(self, number: u64) -> Self {
+        let mut bytes = self.0;
+        for (byte, more) in bytes[12..].iter_mut().zip(number.to_be_bytes()) {
+            *byte ^= more;
+        }
+        Self(bytes)
+    }
+
     /// The bytes of the ID, in the order in which IDs sort.
     pub const fn as_bytes(&self) -> &[u8; ID_BYTES] {
         &self.0

@@ -56,6 +56,13 @@ impl<T: HttpCodedResponse> Reply<T> {
         reply
     }
 
+    /// A refusal because there were too many requests, with the seconds after which one is allowed.
+    pub fn limited(body: &ErrorBody, retry_after_s: u64) -> Self {
+        let mut reply = Self::bytes(StatusCode::TOO_MANY_REQUESTS, body.to_json());
+        reply.response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_s));
+        reply
+    }
+
     fn bytes(status: StatusCode, json: Vec<u8>) -> Self {
         let mut response = Response::new(Body::from(json));
         *response.status_mut() = status;

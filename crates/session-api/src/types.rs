@@ -8,10 +8,13 @@ use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use schemars::r#gen::SchemaGenerator;
-use schemars::schema::{InstanceType, Metadata, Schema, SchemaObject, StringValidation, SubschemaValidation};
+use schemars::schema::{
+    InstanceType, Metadata, NumberValidation, Schema, SchemaObject, StringValidation, SubschemaValidation,
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::base32;
 use crate::id::{AccountId, DeviceId, DomainId, IdentityId, PoolId, SessionId};
 use crate::text::{Title, UserAgent};
 use crate::timestamp::Timestamp;
@@ -164,6 +167,220 @@ pub struct SessionWithAuthtoken {
     pub authtoken: Authtoken,
     /// The session
     pub session: Session,
+}
+
+/// Sessions, newest first
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Session_Page")]
+pub struct SessionPage {
+    /// The sessions
+    pub items: Vec<Session>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    #[schemars(default)]
+    /// The `page_token` of the next page; left out on the last one
+    pub next_page: Option<String>,
+}
+
+/// The query of a list: filters, or the place where the page before ended
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionList {
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "AccountId")]
+    /// Only sessions of this account
+    pub account_id: Option<AccountId>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "IdentityId")]
+    /// Only sessions in which this identity authenticated last
+    pub authenticated_identity_id: Option<IdentityId>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DeviceId")]
+    /// Only sessions of this device
+    pub device_id: Option<DeviceId>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PoolId")]
+    /// Only sessions of this pool
+    pub pool_id: Option<PoolId>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SessionStatus")]
+    /// Only sessions in this state
+    pub status: Option<SessionStatus>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SessionType")]
+    /// Only sessions of this type
+    pub session_type: Option<SessionType>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PageLimit")]
+    /// How many sessions a page has at most; 100 unless told otherwise
+    pub limit: Option<PageLimit>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PageToken")]
+    /// The `next_page` of the page before; it carries the filters, so only `limit` may come with it
+    pub page_token: Option<PageToken>,
+}
+
+/// How many items a page has when the caller does not say; that of dropshot.
+pub const PAGE_LIMIT_DEFAULT: u32 = 100;
+
+/// How many items a page has at most: about 700 KiB of sessions, which one answer may take.
+pub const PAGE_LIMIT_MAX: u32 = 1_000;
+
+/// How many items a page has at most
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct PageLimit(u32);
+
+impl PageLimit {
+    /// The number.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl Default for PageLimit {
+    fn default() -> Self {
+        Self(PAGE_LIMIT_DEFAULT)
+    }
+}
+
+impl From<PageLimit> for u32 {
+    fn from(limit: PageLimit) -> Self {
+        limit.0
+    }
+}
+
+impl TryFrom<u32> for PageLimit {
+    type Error = String;
+
+    fn try_from(limit: u32) -> Result<Self, String> {
+        if (1..=PAGE_LIMIT_MAX).contains(&limit) {
+            Ok(Self(limit))
+        } else {
+            Err(format!("it must be a number from 1 to {PAGE_LIMIT_MAX}"))
+        }
+    }
+}
+
+impl JsonSchema for PageLimit {
+    fn schema_name() -> String {
+        "Page_Limit".to_owned()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        SchemaObject {
+            metadata: Some(Box::new(Metadata {
+                default: Some(PAGE_LIMIT_DEFAULT.into()),
+                ..Metadata::default()
+            })),
+            instance_type: Some(InstanceType::Integer.into()),
+            format: Some("uint32".to_owned()),
+            number: Some(Box::new(NumberValidation {
+                minimum: Some(1.0),
+                maximum: Some(PAGE_LIMIT_MAX.into()),
+                ..NumberValidation::default()
+            })),
+            ..SchemaObject::default()
+        }
+        .into()
+    }
+}
+
+/// The greatest length of a page token in characters: four IDs and two words of filters, with room to grow.
+pub const PAGE_TOKEN_MAX_CHARS: usize = 1_024;
+
+/// A place in a list, as an answer gave it. What is in it is for the rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PageToken(Vec<u8>);
+
+impl PageToken {
+    /// A token of these bytes.
+    pub const fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes that it was made of.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for PageToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::with_capacity(base32::encoded_len(self.0.len()));
+        base32::encode_into(&self.0, &mut text);
+        f.write_str(&text)
+    }
+}
+
+impl From<PageToken> for String {
+    fn from(token: PageToken) -> Self {
+        token.to_string()
+    }
+}
+
+impl TryFrom<String> for PageToken {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let known = !text.is_empty() && text.len() <= PAGE_TOKEN_MAX_CHARS;
+        let bytes = known.then(|| base32::decode_vec(&text)).flatten();
+        bytes.map(Self).ok_or("it must be the `next_page` of an answer, exactly as it was there")
+    }
+}
+
+impl JsonSchema for PageToken {
+    fn schema_name() -> String {
+        "Page_Token".to_owned()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        SchemaObject {
+            instance_type: Some(InstanceType::String.into()),
+            string: Some(Box::new(StringValidation {
+                min_length: Some(1),
+                max_length: u32::try_from(PAGE_TOKEN_MAX_CHARS).ok(),
+                pattern: Some("^[0-9a-hjkmnp-tv-z]*$".to_owned()),
+            })),
+            ..SchemaObject::default()
+        }
+        .into()
+    }
+}
+
+/// Which sessions to revoke: exactly one of account, identity, device and pool
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Revocation {
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "AccountId")]
+    /// The sessions of this account
+    pub account_id: Option<AccountId>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "IdentityId")]
+    /// The sessions in which this identity authenticated last
+    pub authenticated_identity_id: Option<IdentityId>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DeviceId")]
+    /// The sessions of this device
+    pub device_id: Option<DeviceId>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SessionId")]
+    /// A session that stays as it is
+    pub except_session_id: Option<SessionId>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PoolId")]
+    /// The sessions of this pool
+    pub pool_id: Option<PoolId>,
+}
+
+/// What a revocation did
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Revocation_Result")]
+pub struct RevocationResult {
+    /// How many sessions were live and are revoked now
+    pub revoked: u64,
 }
 
 /// A token in the form in which its holder gets it; prints as `[REDACTED]` everywhere but in an answer.

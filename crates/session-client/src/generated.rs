@@ -376,6 +376,49 @@ pub mod types {
             Default::default()
         }
     }
+    ///How many sessions a page has at most
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(transparent)]
+    pub struct PageLimit(pub ::std::num::NonZeroU32);
+    impl ::std::ops::Deref for PageLimit {
+        type Target = ::std::num::NonZeroU32;
+        fn deref(&self) -> &::std::num::NonZeroU32 {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<PageLimit> for ::std::num::NonZeroU32 {
+        fn from(value: PageLimit) -> Self {
+            value.0
+        }
+    }
+    impl ::std::convert::From<::std::num::NonZeroU32> for PageLimit {
+        fn from(value: ::std::num::NonZeroU32) -> Self {
+            Self(value)
+        }
+    }
+    impl ::std::fmt::Display for PageLimit {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl ::std::str::FromStr for PageLimit {
+        type Err = <::std::num::NonZeroU32 as ::std::str::FromStr>::Err;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self(value.parse()?))
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for PageLimit {
+        type Error = <::std::num::NonZeroU32 as ::std::str::FromStr>::Err;
+        fn try_from(value: &str) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<String> for PageLimit {
+        type Error = <::std::num::NonZeroU32 as ::std::str::FromStr>::Err;
+        fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
+            value.parse()
+        }
+    }
     ///A valid pool ID
     #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[serde(transparent)]
@@ -436,6 +479,37 @@ pub mod types {
                 .map_err(|e: self::error::ConversionError| {
                     <D::Error as ::serde::de::Error>::custom(e.to_string())
                 })
+        }
+    }
+    ///Which sessions to revoke: exactly one of `account_id`, `authenticated_identity_id`, `device_id` and `pool_id`
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(deny_unknown_fields)]
+    pub struct Revocation {
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub account_id: ::std::option::Option<AccountId>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub authenticated_identity_id: ::std::option::Option<IdentityId>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub device_id: ::std::option::Option<DeviceId>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub except_session_id: ::std::option::Option<SessionId>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub pool_id: ::std::option::Option<PoolId>,
+    }
+    impl Revocation {
+        pub fn builder() -> builder::Revocation {
+            Default::default()
+        }
+    }
+    ///What a revocation did
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct RevocationResult {
+        ///How many sessions were live and are revoked now
+        pub revoked: u64,
+    }
+    impl RevocationResult {
+        pub fn builder() -> builder::RevocationResult {
+            Default::default()
         }
     }
     ///A session, and what the caller may do with it now
@@ -570,6 +644,19 @@ pub mod types {
     }
     impl SessionInteraction {
         pub fn builder() -> builder::SessionInteraction {
+            Default::default()
+        }
+    }
+    ///Sessions, newest first
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SessionPage {
+        pub items: ::std::vec::Vec<Session>,
+        ///The `page_token` of the next page; left out on the last one
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub next_page: ::std::option::Option<::std::string::String>,
+    }
+    impl SessionPage {
+        pub fn builder() -> builder::SessionPage {
             Default::default()
         }
     }
@@ -990,6 +1077,169 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct Revocation {
+            account_id: ::std::result::Result<
+                ::std::option::Option<super::AccountId>,
+                ::std::string::String,
+            >,
+            authenticated_identity_id: ::std::result::Result<
+                ::std::option::Option<super::IdentityId>,
+                ::std::string::String,
+            >,
+            device_id: ::std::result::Result<
+                ::std::option::Option<super::DeviceId>,
+                ::std::string::String,
+            >,
+            except_session_id: ::std::result::Result<
+                ::std::option::Option<super::SessionId>,
+                ::std::string::String,
+            >,
+            pool_id: ::std::result::Result<
+                ::std::option::Option<super::PoolId>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for Revocation {
+            fn default() -> Self {
+                Self {
+                    account_id: Ok(Default::default()),
+                    authenticated_identity_id: Ok(Default::default()),
+                    device_id: Ok(Default::default()),
+                    except_session_id: Ok(Default::default()),
+                    pool_id: Ok(Default::default()),
+                }
+            }
+        }
+        impl Revocation {
+            pub fn account_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::AccountId>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.account_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for account_id: {e}")
+                    });
+                self
+            }
+            pub fn authenticated_identity_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::IdentityId>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.authenticated_identity_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for authenticated_identity_id: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn device_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::DeviceId>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.device_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for device_id: {e}")
+                    });
+                self
+            }
+            pub fn except_session_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::SessionId>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.except_session_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!(
+                            "error converting supplied value for except_session_id: {e}"
+                        )
+                    });
+                self
+            }
+            pub fn pool_id<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<super::PoolId>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.pool_id = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for pool_id: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<Revocation> for super::Revocation {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: Revocation,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    account_id: value.account_id?,
+                    authenticated_identity_id: value.authenticated_identity_id?,
+                    device_id: value.device_id?,
+                    except_session_id: value.except_session_id?,
+                    pool_id: value.pool_id?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::Revocation> for Revocation {
+            fn from(value: super::Revocation) -> Self {
+                Self {
+                    account_id: Ok(value.account_id),
+                    authenticated_identity_id: Ok(value.authenticated_identity_id),
+                    device_id: Ok(value.device_id),
+                    except_session_id: Ok(value.except_session_id),
+                    pool_id: Ok(value.pool_id),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
+        pub struct RevocationResult {
+            revoked: ::std::result::Result<u64, ::std::string::String>,
+        }
+        impl ::std::default::Default for RevocationResult {
+            fn default() -> Self {
+                Self {
+                    revoked: Err("no value supplied for revoked".to_string()),
+                }
+            }
+        }
+        impl RevocationResult {
+            pub fn revoked<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<u64>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.revoked = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for revoked: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<RevocationResult> for super::RevocationResult {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: RevocationResult,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self { revoked: value.revoked? })
+            }
+        }
+        impl ::std::convert::From<super::RevocationResult> for RevocationResult {
+            fn from(value: super::RevocationResult) -> Self {
+                Self { revoked: Ok(value.revoked) }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct Session {
             actions: ::std::result::Result<
                 super::SessionAvailableActions,
@@ -1405,6 +1655,70 @@ pub mod types {
             }
         }
         #[derive(Clone, Debug)]
+        pub struct SessionPage {
+            items: ::std::result::Result<
+                ::std::vec::Vec<super::Session>,
+                ::std::string::String,
+            >,
+            next_page: ::std::result::Result<
+                ::std::option::Option<::std::string::String>,
+                ::std::string::String,
+            >,
+        }
+        impl ::std::default::Default for SessionPage {
+            fn default() -> Self {
+                Self {
+                    items: Err("no value supplied for items".to_string()),
+                    next_page: Ok(Default::default()),
+                }
+            }
+        }
+        impl SessionPage {
+            pub fn items<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::vec::Vec<super::Session>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.items = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for items: {e}")
+                    });
+                self
+            }
+            pub fn next_page<T>(mut self, value: T) -> Self
+            where
+                T: ::std::convert::TryInto<::std::option::Option<::std::string::String>>,
+                T::Error: ::std::fmt::Display,
+            {
+                self.next_page = value
+                    .try_into()
+                    .map_err(|e| {
+                        format!("error converting supplied value for next_page: {e}")
+                    });
+                self
+            }
+        }
+        impl ::std::convert::TryFrom<SessionPage> for super::SessionPage {
+            type Error = super::error::ConversionError;
+            fn try_from(
+                value: SessionPage,
+            ) -> ::std::result::Result<Self, super::error::ConversionError> {
+                Ok(Self {
+                    items: value.items?,
+                    next_page: value.next_page?,
+                })
+            }
+        }
+        impl ::std::convert::From<super::SessionPage> for SessionPage {
+            fn from(value: super::SessionPage) -> Self {
+                Self {
+                    items: Ok(value.items),
+                    next_page: Ok(value.next_page),
+                }
+            }
+        }
+        #[derive(Clone, Debug)]
         pub struct SessionSummary {
             account_id: ::std::result::Result<
                 ::std::option::Option<super::AccountId>,
@@ -1804,6 +2118,52 @@ impl ClientInfo<crate::Inner> for Client {
 }
 impl ClientHooks<crate::Inner> for &Client {}
 impl Client {
+    /**Revoke sessions
+
+Revokes every live session of one account, identity, device or pool, in one step, and answers how many there were. With `except_session_id` it signs out everywhere else. Needs an API key with the scope `session:revoke`, or the token of an authenticated session, for its own account only.
+
+Sends a `POST` request to `/api/v1/revocation`
+
+```ignore
+let response = client.revoke_sessions()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn revoke_sessions(&self) -> builder::RevokeSessions<'_> {
+        builder::RevokeSessions::new(self)
+    }
+    /**List sessions
+
+Answers the sessions that the caller may read and that pass every filter, newest first, a page at a time. Pages stay stable while sessions come and go: one that is there throughout appears exactly once. Needs an API key with the scope `session:read`, or the token of an authenticated session, which lists its own account only.
+
+Sends a `GET` request to `/api/v1/session`
+
+Arguments:
+- `account_id`: Only sessions of this account
+- `authenticated_identity_id`: Only sessions in which this identity authenticated last
+- `device_id`: Only sessions of this device
+- `limit`: How many sessions a page has at most; 100 unless told otherwise
+- `page_token`: The `next_page` of the page before; it carries the filters, so only `limit` may come with it
+- `pool_id`: Only sessions of this pool
+- `session_type`: Only sessions of this type
+- `status`: Only sessions in this state
+```ignore
+let response = client.list_sessions()
+    .account_id(account_id)
+    .authenticated_identity_id(authenticated_identity_id)
+    .device_id(device_id)
+    .limit(limit)
+    .page_token(page_token)
+    .pool_id(pool_id)
+    .session_type(session_type)
+    .status(status)
+    .send()
+    .await;
+```*/
+    pub fn list_sessions(&self) -> builder::ListSessions<'_> {
+        builder::ListSessions::new(self)
+    }
     /**Create session
 
 Creates a session and answers it with its token, which is shown this once. With an account and an identity, the session begins authenticated. Needs an API key with the scope `session:create`.
@@ -1821,7 +2181,7 @@ let response = client.create_session()
     }
     /**Fetch session
 
-Answers the session and what the caller may do with it now. Needs an API key with the scope `session:read`, the session's own token, or the token of an authenticated session of the same account. For a caller that may not read it, a session that exists and one that does not cannot be told apart.
+Answers the session and what the caller may do with it now. Needs an API key with the scope `session:read`, the session's own token, or the token of an authenticated session of the same account. For a caller that may not read it, a session that exists and one that does not cannot be told apart. With the session's own token, it counts as an interaction of a session that was seen before; the answer shows what was seen before that.
 
 Sends a `GET` request to `/api/v1/session/{session_id}`
 
@@ -1855,9 +2215,62 @@ let response = client.authenticate_session()
     pub fn authenticate_session(&self) -> builder::AuthenticateSession<'_> {
         builder::AuthenticateSession::new(self)
     }
+    /**Complete session
+
+Signs the session out: it becomes `complete`, and its token stops working. Needs an API key with the scope `session:update`, or the session's own token.
+
+Sends a `POST` request to `/api/v1/session/{session_id}/complete`
+
+Arguments:
+- `session_id`: The session
+```ignore
+let response = client.complete_session()
+    .session_id(session_id)
+    .send()
+    .await;
+```*/
+    pub fn complete_session(&self) -> builder::CompleteSession<'_> {
+        builder::CompleteSession::new(self)
+    }
+    /**Record interaction
+
+Records that the session was used now: a new session becomes `unauthenticated`, and its idle lifetime begins anew. Needs an API key with the scope `session:update`.
+
+Sends a `POST` request to `/api/v1/session/{session_id}/interaction`
+
+Arguments:
+- `session_id`: The session
+- `body`
+```ignore
+let response = client.record_interaction()
+    .session_id(session_id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn record_interaction(&self) -> builder::RecordInteraction<'_> {
+        builder::RecordInteraction::new(self)
+    }
+    /**Revoke session
+
+Ends the session: it becomes `revoked`, and its token stops working. Needs an API key with the scope `session:revoke`, the session's own token, or the token of an authenticated session of the same account.
+
+Sends a `POST` request to `/api/v1/session/{session_id}/revoke`
+
+Arguments:
+- `session_id`: The session
+```ignore
+let response = client.revoke_session()
+    .session_id(session_id)
+    .send()
+    .await;
+```*/
+    pub fn revoke_session(&self) -> builder::RevokeSession<'_> {
+        builder::RevokeSession::new(self)
+    }
     /**Fetch own session
 
-Answers the session that the token stands for. Needs a session token.
+Answers the session that the token stands for, and counts as an interaction of a session that was seen before; the answer shows what was seen before that. Needs a session token.
 
 Sends a `GET` request to `/api/v1/whoami`
 
@@ -1879,6 +2292,441 @@ pub mod builder {
         encode_path, ByteStream, ClientInfo, ClientHooks, Error, OperationInfo,
         RequestBuilderExt, ResponseValue,
     };
+    /**Builder for [`Client::revoke_sessions`]
+
+[`Client::revoke_sessions`]: super::Client::revoke_sessions*/
+    #[derive(Debug, Clone)]
+    pub struct RevokeSessions<'a> {
+        client: &'a super::Client,
+        body: Result<types::builder::Revocation, String>,
+    }
+    impl<'a> RevokeSessions<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::Revocation>,
+            <V as std::convert::TryInto<types::Revocation>>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `Revocation` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::Revocation,
+            ) -> types::builder::Revocation,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/revocation`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::RevocationResult>, Error<types::Error>> {
+            let Self { client, body } = self;
+            let body = body
+                .and_then(|v| types::Revocation::try_from(v).map_err(|e| e.to_string()))
+                .map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/revocation", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "revoke_sessions",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                401u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                403u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                413u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                415u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                429u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                501u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                503u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::list_sessions`]
+
+[`Client::list_sessions`]: super::Client::list_sessions*/
+    #[derive(Debug, Clone)]
+    pub struct ListSessions<'a> {
+        client: &'a super::Client,
+        account_id: Result<Option<types::AccountId>, String>,
+        authenticated_identity_id: Result<Option<types::IdentityId>, String>,
+        device_id: Result<Option<types::DeviceId>, String>,
+        limit: Result<Option<types::PageLimit>, String>,
+        page_token: Result<Option<::std::string::String>, String>,
+        pool_id: Result<Option<types::PoolId>, String>,
+        session_type: Result<Option<types::SessionType>, String>,
+        status: Result<Option<types::SessionStatus>, String>,
+    }
+    impl<'a> ListSessions<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                account_id: Ok(None),
+                authenticated_identity_id: Ok(None),
+                device_id: Ok(None),
+                limit: Ok(None),
+                page_token: Ok(None),
+                pool_id: Ok(None),
+                session_type: Ok(None),
+                status: Ok(None),
+            }
+        }
+        pub fn account_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::AccountId>,
+        {
+            self.account_id = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `AccountId` for account_id failed".to_string()
+                });
+            self
+        }
+        pub fn authenticated_identity_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::IdentityId>,
+        {
+            self.authenticated_identity_id = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `IdentityId` for authenticated_identity_id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn device_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::DeviceId>,
+        {
+            self.device_id = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `DeviceId` for device_id failed".to_string()
+                });
+            self
+        }
+        pub fn limit<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::PageLimit>,
+        {
+            self.limit = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `PageLimit` for limit failed".to_string());
+            self
+        }
+        pub fn page_token<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.page_token = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for page_token failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn pool_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::PoolId>,
+        {
+            self.pool_id = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `PoolId` for pool_id failed".to_string());
+            self
+        }
+        pub fn session_type<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::SessionType>,
+        {
+            self.session_type = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `SessionType` for session_type failed".to_string()
+                });
+            self
+        }
+        pub fn status<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::SessionStatus>,
+        {
+            self.status = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `SessionStatus` for status failed".to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/api/v1/session`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::SessionPage>, Error<types::Error>> {
+            let Self {
+                client,
+                account_id,
+                authenticated_identity_id,
+                device_id,
+                limit,
+                page_token,
+                pool_id,
+                session_type,
+                status,
+            } = self;
+            let account_id = account_id.map_err(Error::InvalidRequest)?;
+            let authenticated_identity_id = authenticated_identity_id
+                .map_err(Error::InvalidRequest)?;
+            let device_id = device_id.map_err(Error::InvalidRequest)?;
+            let limit = limit.map_err(Error::InvalidRequest)?;
+            let page_token = page_token.map_err(Error::InvalidRequest)?;
+            let pool_id = pool_id.map_err(Error::InvalidRequest)?;
+            let session_type = session_type.map_err(Error::InvalidRequest)?;
+            let status = status.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/api/v1/session", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("account_id", &account_id))
+                .query(
+                    &progenitor_client::QueryParam::new(
+                        "authenticated_identity_id",
+                        &authenticated_identity_id,
+                    ),
+                )
+                .query(&progenitor_client::QueryParam::new("device_id", &device_id))
+                .query(&progenitor_client::QueryParam::new("limit", &limit))
+                .query(&progenitor_client::QueryParam::new("page_token", &page_token))
+                .query(&progenitor_client::QueryParam::new("pool_id", &pool_id))
+                .query(
+                    &progenitor_client::QueryParam::new("session_type", &session_type),
+                )
+                .query(&progenitor_client::QueryParam::new("status", &status))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "list_sessions",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                401u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                403u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                429u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                501u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                503u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+        ///Streams `GET` requests to `/api/v1/session`
+        pub fn stream(
+            self,
+        ) -> impl futures::Stream<
+            Item = Result<types::Session, Error<types::Error>>,
+        > + Unpin + 'a {
+            use ::futures::StreamExt;
+            use ::futures::TryFutureExt;
+            use ::futures::TryStreamExt;
+            let next = Self {
+                account_id: Ok(None),
+                authenticated_identity_id: Ok(None),
+                device_id: Ok(None),
+                page_token: Ok(None),
+                pool_id: Ok(None),
+                session_type: Ok(None),
+                status: Ok(None),
+                ..self.clone()
+            };
+            self.send()
+                .map_ok(move |page| {
+                    let page = page.into_inner();
+                    let first = futures::stream::iter(page.items).map(Ok);
+                    let rest = futures::stream::try_unfold(
+                            (page.next_page, next),
+                            |(next_page, next)| async {
+                                if next_page.is_none() {
+                                    Ok(None)
+                                } else {
+                                    Self {
+                                        page_token: Ok(next_page),
+                                        ..next.clone()
+                                    }
+                                        .send()
+                                        .map_ok(|page| {
+                                            let page = page.into_inner();
+                                            Some((
+                                                futures::stream::iter(page.items).map(Ok),
+                                                (page.next_page, next),
+                                            ))
+                                        })
+                                        .await
+                                }
+                            },
+                        )
+                        .try_flatten();
+                    first.chain(rest)
+                })
+                .try_flatten_stream()
+                .boxed()
+        }
+    }
     /**Builder for [`Client::create_session`]
 
 [`Client::create_session`]: super::Client::create_session*/
@@ -1990,7 +2838,21 @@ pub mod builder {
                         ),
                     )
                 }
+                429u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
                 500u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                501u16 => {
                     Err(
                         Error::ErrorResponse(
                             ResponseValue::from_response(response).await?,
@@ -2092,7 +2954,21 @@ pub mod builder {
                         ),
                     )
                 }
+                429u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
                 500u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                501u16 => {
                     Err(
                         Error::ErrorResponse(
                             ResponseValue::from_response(response).await?,
@@ -2254,7 +3130,457 @@ pub mod builder {
                         ),
                     )
                 }
+                429u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
                 500u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                501u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                503u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::complete_session`]
+
+[`Client::complete_session`]: super::Client::complete_session*/
+    #[derive(Debug, Clone)]
+    pub struct CompleteSession<'a> {
+        client: &'a super::Client,
+        session_id: Result<types::SessionId, String>,
+    }
+    impl<'a> CompleteSession<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                session_id: Err("session_id was not initialized".to_string()),
+            }
+        }
+        pub fn session_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::SessionId>,
+        {
+            self.session_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `SessionId` for session_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/session/{session_id}/complete`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Session>, Error<types::Error>> {
+            let Self { client, session_id } = self;
+            let session_id = session_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/session/{}/complete", client.baseurl, encode_path(& session_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "complete_session",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                401u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                403u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                404u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                409u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                429u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                501u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                503u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::record_interaction`]
+
+[`Client::record_interaction`]: super::Client::record_interaction*/
+    #[derive(Debug, Clone)]
+    pub struct RecordInteraction<'a> {
+        client: &'a super::Client,
+        session_id: Result<types::SessionId, String>,
+        body: Result<types::builder::SessionInteraction, String>,
+    }
+    impl<'a> RecordInteraction<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                session_id: Err("session_id was not initialized".to_string()),
+                body: Ok(::std::default::Default::default()),
+            }
+        }
+        pub fn session_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::SessionId>,
+        {
+            self.session_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `SessionId` for session_id failed".to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::SessionInteraction>,
+            <V as std::convert::TryInto<
+                types::SessionInteraction,
+            >>::Error: std::fmt::Display,
+        {
+            self.body = value
+                .try_into()
+                .map(From::from)
+                .map_err(|s| {
+                    format!("conversion to `SessionInteraction` for body failed: {}", s)
+                });
+            self
+        }
+        pub fn body_map<F>(mut self, f: F) -> Self
+        where
+            F: std::ops::FnOnce(
+                types::builder::SessionInteraction,
+            ) -> types::builder::SessionInteraction,
+        {
+            self.body = self.body.map(f);
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/session/{session_id}/interaction`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Session>, Error<types::Error>> {
+            let Self { client, session_id, body } = self;
+            let session_id = session_id.map_err(Error::InvalidRequest)?;
+            let body = body
+                .and_then(|v| {
+                    types::SessionInteraction::try_from(v).map_err(|e| e.to_string())
+                })
+                .map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/session/{}/interaction", client.baseurl, encode_path(&
+                session_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "record_interaction",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                401u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                403u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                404u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                409u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                413u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                415u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                429u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                501u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                503u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::revoke_session`]
+
+[`Client::revoke_session`]: super::Client::revoke_session*/
+    #[derive(Debug, Clone)]
+    pub struct RevokeSession<'a> {
+        client: &'a super::Client,
+        session_id: Result<types::SessionId, String>,
+    }
+    impl<'a> RevokeSession<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                session_id: Err("session_id was not initialized".to_string()),
+            }
+        }
+        pub fn session_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::SessionId>,
+        {
+            self.session_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `SessionId` for session_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/api/v1/session/{session_id}/revoke`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<types::Session>, Error<types::Error>> {
+            let Self { client, session_id } = self;
+            let session_id = session_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/api/v1/session/{}/revoke", client.baseurl, encode_path(& session_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "revoke_session",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                400u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                401u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                403u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                404u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                409u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                429u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                500u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                501u16 => {
                     Err(
                         Error::ErrorResponse(
                             ResponseValue::from_response(response).await?,
@@ -2330,7 +3656,21 @@ pub mod builder {
                         ),
                     )
                 }
+                429u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
                 500u16 => {
+                    Err(
+                        Error::ErrorResponse(
+                            ResponseValue::from_response(response).await?,
+                        ),
+                    )
+                }
+                501u16 => {
                     Err(
                         Error::ErrorResponse(
                             ResponseValue::from_response(response).await?,

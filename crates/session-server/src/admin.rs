@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use session_api::{DomainId, ErrorCode, PoolId};
+use session_api::{DomainId, ErrorCode, PoolId, Timestamp};
 use session_store::{ApiKey, KeyId, Scope, StoreError};
 use tokio::io::AsyncBufRead;
 use tokio::sync::mpsc;
@@ -63,6 +63,11 @@ pub enum Command {
     Import,
     /// Writes every session to the output.
     Export,
+    /// Writes the events to the output.
+    Events {
+        /// From this time on.
+        since: Option<Timestamp>,
+    },
 }
 
 /// A line of a command's output.
@@ -204,6 +209,7 @@ async fn perform(
         }
         Command::Import => transfer::import(service, input, output).await,
         Command::Export => transfer::export(service, output).await,
+        Command::Events { since } => transfer::events(service, since, output).await,
     }
 }
 
@@ -261,7 +267,7 @@ async fn perform_somewhere(
     output: mpsc::Sender<Line>,
 ) -> Result<(), Box<dyn StdError>> {
     let StoreUrl::Sqlite(path) = &config.store;
-    let (service, _directory) = match serve::open(&config.store) {
+    let (service, _directory) = match serve::open(config) {
         Err(OpenError::InUse(folder)) => {
             return socket::send(serve::data_directory(path), &command, input, &output).await.map_err(|error| {
                 format!("data directory {folder}: another sessiond uses it and does not answer: {error}; try again").into()
@@ -269,6 +275,10 @@ async fn perform_somewhere(
         }
         opened => opened?,
     };
+    if matches!(command, Command::Import) {
+        // With the lifetimes of these settings; a server with others applies its own when it starts.
+        service.lifetimes_apply().await?;
+    }
     execute(&service, command, input, &output).await;
     Ok(())
 }

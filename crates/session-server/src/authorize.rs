@@ -1,7 +1,7 @@
 //! Who may do what: the one place that decides it.
 
-use session_api::{ErrorCode, SessionStatus, SessionSummary};
-use session_store::Scope;
+use session_api::{AccountId, ErrorCode, PoolId, SessionStatus, SessionSummary};
+use session_store::{Scope, SessionFilter, StateFilter};
 
 use crate::caller::Caller;
 use crate::error::Error;
@@ -15,21 +15,47 @@ pub enum Action {
     Fetch,
     /// Read the session that the token stands for.
     FetchOwn,
+    /// Read the sessions that the caller reaches; names none.
+    List,
     /// Record that an identity proved itself.
     Authenticate,
-    /// End a session.
+    /// Record that it was used.
+    Interact,
+    /// Sign it out.
+    Complete,
+    /// Revoke it.
     Revoke,
+    /// Revoke many of the sessions that the caller reaches; names none.
+    RevokeMany,
 }
 
 impl Action {
+    /// Every action.
+    pub const ALL: [Self; 9] = [
+        Self::Create,
+        Self::Fetch,
+        Self::FetchOwn,
+        Self::List,
+        Self::Authenticate,
+        Self::Interact,
+        Self::Complete,
+        Self::Revoke,
+        Self::RevokeMany,
+    ];
+
+    /// Whether it names no session.
+    const fn names_none(self) -> bool {
+        matches!(self, Self::Create | Self::List | Self::RevokeMany)
+    }
+
     /// The scope that an API key needs; `None` where no key will do.
     const fn scope(self) -> Option<Scope> {
         match self {
             Self::Create => Some(Scope::SessionCreate),
-            Self::Fetch => Some(Scope::SessionRead),
+            Self::Fetch | Self::List => Some(Scope::SessionRead),
             Self::FetchOwn => None,
-            Self::Authenticate => Some(Scope::SessionUpdate),
-            Self::Revoke => Some(Scope::SessionRevoke),
+            Self::Authenticate | Self::Interact | Self::Complete => Some(Scope::SessionUpdate),
+            Self::Revoke | Self::RevokeMany => Some(Scope::SessionRevoke),
         }
     }
 }
@@ -70,7 +96,7 @@ pub fn authorize(caller: &Caller, action: Action, session: Option<&SessionSummar
             };
             let allowed = key.scopes.contains(&scope);
             let lacking = || Refusal::NotPermitted(format!("the API key lacks the scope {scope}"));
-            if action == Action::Create {
+            if action.names_none() {
                 return if allowed { Ok(()) } else { Err(lacking()) };
             }
             let within = session.is_some_and(|session| {
@@ -86,32 +112,63 @@ pub fn authorize(caller: &Caller, action: Action, session: Option<&SessionSummar
         Caller::Session(own) => {
             let own = &own.summary;
             let is_own = session.is_some_and(|session| session.id == own.id);
+            let same_account = session.is_some_and(|session| {
+                session.domain_id == own.domain_id
+                    && session.account_id.is_some()
+                    && session.account_id == own.account_id
+            });
+            let by_key =
+                |scope| Refusal::NotPermitted(format!("this needs an API key with the scope {scope}"));
             match action {
                 Action::FetchOwn => Ok(()),
-                Action::Create => Err(Refusal::NotPermitted(
-                    "this needs an API key with the scope session:create".to_owned(),
-                )),
-                Action::Fetch | Action::Revoke if is_own => Ok(()),
-                Action::Authenticate if is_own => Err(Refusal::NotPermitted(
-                    "this needs an API key with the scope session:update".to_owned(),
-                )),
+                Action::Create => Err(by_key(Scope::SessionCreate)),
+                Action::Fetch | Action::Complete | Action::Revoke if is_own => Ok(()),
+                Action::Authenticate | Action::Interact if is_own => Err(by_key(Scope::SessionUpdate)),
                 // Whether or not there is such a session, so that it tells nothing.
                 _ if own.status != SessionStatus::Authenticated => Err(Refusal::NotAuthenticated),
-                _ => {
-                    let same_account = session.is_some_and(|session| {
-                        session.domain_id == own.domain_id
-                            && session.account_id.is_some()
-                            && session.account_id == own.account_id
-                    });
-                    match action {
-                        _ if !same_account => Err(Refusal::NotFound),
-                        Action::Fetch | Action::Revoke => Ok(()),
-                        _ => Err(Refusal::NotPermitted(
-                            "this needs an API key with the scope session:update".to_owned(),
-                        )),
-                    }
+                Action::List | Action::RevokeMany => Ok(()),
+                _ if !same_account => Err(Refusal::NotFound),
+                Action::Fetch | Action::Revoke => Ok(()),
+                Action::Authenticate | Action::Interact | Action::Complete => {
+                    Err(by_key(Scope::SessionUpdate))
                 }
             }
         }
     }
+}
+
+/// Which sessions an action that names none reaches: those of the caller's domain and, if it has them, of its pool or
+/// account, narrowed by what it asks for. Refuses what lies outside.
+pub fn reach(
+    caller: &Caller,
+    account_id: Option<AccountId>,
+    pool_id: Option<PoolId>,
+    state: StateFilter,
+) -> Result<SessionFilter, Refusal> {
+    let outside =
+        |what: &str, whose: &str| Refusal::NotPermitted(format!("{what}: it is another one than {whose}"));
+    let (domain_id, account_id, pool_id) = match caller {
+        Caller::Key(key) => match (pool_id, key.pool_id) {
+            (Some(asked), Some(bound)) if asked != bound => {
+                return Err(outside("pool_id", "the API key is bound to"));
+            }
+            (asked, bound) => (key.domain_id, account_id, asked.or(bound)),
+        },
+        Caller::Session(own) => match (account_id, own.summary.account_id) {
+            (_, None) => return Err(Refusal::NotAuthenticated),
+            (Some(asked), Some(own)) if asked != own => {
+                return Err(outside("account_id", "that of the token's session"));
+            }
+            (_, account_id) => (own.summary.domain_id, account_id, pool_id),
+        },
+    };
+    Ok(SessionFilter {
+        domain_id,
+        pool_id,
+        account_id,
+        identity_id: None,
+        device_id: None,
+        session_type: None,
+        state,
+    })
 }

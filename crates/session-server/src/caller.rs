@@ -2,10 +2,11 @@
 
 use session_api::ErrorCode;
 use session_api::SessionId;
-use session_store::{ApiKey, KeyId, StoredSession};
+use session_store::{Actor, ApiKey, KeyId, StoredSession};
 
 use crate::credential::{Credential, Kind};
 use crate::error::Error;
+use crate::origin::Origin;
 use crate::rules::state;
 use crate::service::Service;
 
@@ -23,12 +24,36 @@ fn bad_authtoken() -> Error {
     Error::new(ErrorCode::BadAuthtoken, "the token is not valid (any more); authenticate again for a new one")
 }
 
+impl Caller {
+    /// Who it is in an event.
+    pub const fn actor(&self) -> Actor {
+        match self {
+            Self::Key(key) => Actor::Key(key.id),
+            Self::Session(session) => Actor::Session(session.summary.id),
+        }
+    }
+}
+
 impl Service {
     /// The caller whose token this is; one read by primary key.
     ///
-    /// Fails with `not_authenticated` without a token, and with `bad_authtoken` if it is malformed, unknown,
-    /// replaced, revoked or of an ended session.
-    pub async fn caller(&self, token: Option<&[u8]>) -> Result<Caller, Error> {
+    /// Fails with `not_authenticated` without a token, with `bad_authtoken` if it is malformed, unknown, replaced,
+    /// revoked, expired or of an ended session, and as [`crate::limits`] says if too many were.
+    pub async fn caller(&self, token: Option<&[u8]>, origin: &Origin) -> Result<Caller, Error> {
+        let caller = self.proved(token).await;
+        match caller {
+            Err(error) if error.code == ErrorCode::BadAuthtoken => {
+                // The warning is worth more than the limit's answer.
+                match self.limits.failed_authentication(origin.address) {
+                    Err(limited) => Err(Error { warning: error.warning, ..limited }),
+                    Ok(()) => Err(error),
+                }
+            }
+            other => other,
+        }
+    }
+
+    async fn proved(&self, token: Option<&[u8]>) -> Result<Caller, Error> {
         let token = token.ok_or_else(|| {
             Error::new(
                 ErrorCode::NotAuthenticated,
@@ -38,12 +63,24 @@ impl Service {
         let credential = Credential::parse(token).ok_or_else(bad_authtoken)?;
         match credential.kind {
             Kind::Session => {
-                let session = self.within(self.store.session_fetch(SessionId(credential.id))).await?;
+                let id = SessionId(credential.id);
+                let session = self.within(self.store.session_fetch(id)).await?;
+                let session = session.map(|session| self.current(session));
                 let kept = session.as_ref().and_then(|session| session.token_hash);
                 let proved = credential.proves(kept);
                 match session {
                     Some(session) if proved && !state::is_final(session.summary.status) => {
                         Ok(Caller::Session(Box::new(session)))
+                    }
+                    Some(session)
+                        if session
+                            .replaced_token_hashes
+                            .iter()
+                            .any(|hash| credential.proves(Some(*hash))) =>
+                    {
+                        // Its holder has a newer one, so whoever sends it may have stolen it.
+                        let warning = Some(format!("a replaced token of session {id} was used again"));
+                        Err(Error { warning, ..bad_authtoken() })
                     }
                     _ => Err(bad_authtoken()),
                 }

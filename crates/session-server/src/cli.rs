@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use session_api::{DomainId, PoolId};
+use session_api::{DomainId, PoolId, Timestamp};
 use session_store::{KeyId, Scope};
 
 use crate::admin::{self, Command as Admin};
@@ -42,6 +43,14 @@ enum Command {
     Export {
         /// A file that does not exist yet, or - for standard output
         file: PathBuf,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Print what happened to sessions as JSON lines, the first event first
+    Events {
+        /// From when on: a time as in RFC 3339, a Unix time in seconds, or how long ago, such as 15m or 2d
+        #[arg(long, value_name = "TIME", value_parser = since)]
+        since: Option<Timestamp>,
         #[command(flatten)]
         flags: Flags,
     },
@@ -94,6 +103,26 @@ enum Output {
     Json,
 }
 
+/// A point in time as people write it.
+fn since(text: &str) -> Result<Timestamp, String> {
+    let of_unix = |since_epoch: Duration| {
+        let ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+        Timestamp::from_ms(ms).map_err(|error| error.to_string())
+    };
+    if let Ok(seconds) = text.parse::<u64>() {
+        return of_unix(Duration::from_secs(seconds));
+    }
+    let now = SystemTime::now();
+    let time = match humantime::parse_duration(text) {
+        Ok(ago) => now.checked_sub(ago).unwrap_or(UNIX_EPOCH),
+        Err(_) => humantime::parse_rfc3339_weak(text).map_err(|_| {
+            "a time is such as 2026-11-24T08:00:00Z, 1795507200, or 15m for a quarter of an hour ago"
+                .to_owned()
+        })?,
+    };
+    of_unix(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
 /// Runs the program: 0 when it did its work, 1 when it did not, 2 for a wrong command line.
 pub fn main() -> ExitCode {
     match run(Arguments::parse().command) {
@@ -142,6 +171,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
         Command::Import { file, flags } => (flags, (Admin::Import, Some(file))),
         Command::Export { file, flags } => (flags, (Admin::Export, Some(file))),
+        Command::Events { since, flags } => (flags, (Admin::Events { since }, None)),
     };
     let config = Config::load(&flags, &ServeFlags::default())?;
     admin::run(&config, &admin.0, admin.1.as_deref())

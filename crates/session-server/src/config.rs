@@ -1,12 +1,21 @@
 //! Settings: flags over `SESSIOND_*` environment variables over the file over defaults.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use serde::Deserialize;
+use session_api::PoolId;
+
+use crate::limits::LimitSettings;
+use crate::rules::lifetime::{Lifetime, Lifetimes, TypeLifetimes};
+use crate::sweep::Retention;
 
 /// Where sessions are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -105,7 +114,121 @@ struct File {
     store: Option<StoreUrl>,
     log_format: Option<LogFormat>,
     log_level: Option<LogLevel>,
+    #[serde(default)]
+    trusted_proxies: Vec<IpNet>,
+    #[serde(default)]
+    disabled_operations: Vec<Operation>,
+    #[serde(default)]
+    lifetime: LifetimeSection,
+    #[serde(default)]
+    sweep: SweepSection,
+    #[serde(default)]
+    limits: LimitsSection,
 }
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LifetimeSection {
+    browser: Option<LifetimeEntry>,
+    api: Option<LifetimeEntry>,
+    #[serde(default)]
+    pool: BTreeMap<PoolId, PoolLifetimes>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PoolLifetimes {
+    browser: Option<LifetimeEntry>,
+    api: Option<LifetimeEntry>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LifetimeEntry {
+    idle: Option<Span>,
+    absolute: Option<Span>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SweepSection {
+    interval: Option<Span>,
+    session_retention: Option<Span>,
+    event_retention: Option<Span>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsSection {
+    trusted: Option<Vec<IpNet>>,
+    failed_authentications_per_minute: Option<NonZeroU32>,
+    creations_per_minute: Option<NonZeroU32>,
+}
+
+/// A time such as `30m` or `12h`, or `none`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Span(Option<Duration>);
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        match humantime::parse_duration(&text) {
+            Ok(time) if !time.is_zero() => Ok(Self(Some(time))),
+            Ok(_) => Err("a time is longer than nothing; `none` is without end".to_owned()),
+            Err(error) => Err(format!("a time is such as 30s, 15m, 12h or 30d, or none: {error}")),
+        }
+    }
+}
+
+/// The ID of an operation of the contract.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Operation(String);
+
+impl TryFrom<String> for Operation {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let known = session_api::operation_ids();
+        if known.contains(&text) {
+            return Ok(Self(text));
+        }
+        Err(format!("an operation is one of {}", known.join(", ")))
+    }
+}
+
+impl LifetimeEntry {
+    fn over(self, default: Lifetime) -> Lifetime {
+        let or = |span: Option<Span>, default| span.map_or(default, |span| span.0);
+        Lifetime { idle: or(self.idle, default.idle), absolute: or(self.absolute, default.absolute) }
+    }
+}
+
+impl LifetimeSection {
+    /// What is not given is that of the type, and that by default.
+    fn lifetimes(&self) -> Lifetimes {
+        let over = |default: TypeLifetimes, browser: Option<LifetimeEntry>, api: Option<LifetimeEntry>| {
+            TypeLifetimes {
+                browser: browser.unwrap_or_default().over(default.browser),
+                api: api.unwrap_or_default().over(default.api),
+            }
+        };
+        let default = over(TypeLifetimes::default(), self.browser, self.api);
+        let pools = self.pool.iter().map(|(id, pool)| (*id, over(default, pool.browser, pool.api)));
+        Lifetimes { default, pools: pools.collect() }
+    }
+}
+
+/// How often there is a sweep unless told otherwise.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long ended sessions and events are kept unless told otherwise: for the questions that are asked later.
+const RETENTION: Duration = Duration::from_hours(90 * 24);
 
 /// The settings in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +243,18 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The least important records that are written.
     pub log_level: LogLevel,
+    /// Networks of proxies whose word about the caller's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Operations that this deployment does not offer.
+    pub disabled_operations: BTreeSet<String>,
+    /// How long sessions live.
+    pub lifetimes: Lifetimes,
+    /// How often there is a sweep.
+    pub sweep_interval: Duration,
+    /// How long what has ended is kept.
+    pub retention: Retention,
+    /// How often callers may fail to authenticate and create sessions.
+    pub limits: LimitSettings,
 }
 
 /// Why there are no settings to work with.
@@ -150,7 +285,25 @@ impl Config {
         } else {
             LogFormat::Json
         };
+        let limits = LimitSettings::default();
+        let kept = |span: Option<Span>| span.map_or(Some(RETENTION), |span| span.0);
         Ok(Self {
+            trusted_proxies: file.trusted_proxies,
+            disabled_operations: file.disabled_operations.into_iter().map(|operation| operation.0).collect(),
+            lifetimes: file.lifetime.lifetimes(),
+            sweep_interval: file.sweep.interval.and_then(|span| span.0).unwrap_or(SWEEP_INTERVAL),
+            retention: Retention {
+                sessions: kept(file.sweep.session_retention),
+                events: kept(file.sweep.event_retention),
+            },
+            limits: LimitSettings {
+                trusted: file.limits.trusted.unwrap_or(limits.trusted),
+                failed_authentications: file
+                    .limits
+                    .failed_authentications_per_minute
+                    .unwrap_or(limits.failed_authentications),
+                creations: file.limits.creations_per_minute.unwrap_or(limits.creations),
+            },
             listen: serve.listen.or(file.listen).unwrap_or_else(|| local(8080)),
             internal_listen: serve.internal_listen.or(file.internal_listen).unwrap_or_else(|| local(8081)),
             store: flags
@@ -201,12 +354,43 @@ mod tests {
     }
 
     #[test]
+    fn lifetimes_are_those_of_the_pool_then_of_the_type_then_the_defaults() {
+        let file = "[lifetime.browser]\nidle = '5m'\nabsolute = 'none'\n\
+                    [lifetime.pool.013xrzp12g3nqk8ng09nmc8kwqzfafa2.browser]\nabsolute = '1h'";
+        let lifetimes = load(file, Flags::default(), &ServeFlags::default()).unwrap().lifetimes;
+        let (five, hour) = (Some(Duration::from_mins(5)), Some(Duration::from_hours(1)));
+        assert_eq!(lifetimes.default.browser, Lifetime { idle: five, absolute: None });
+        assert_eq!(lifetimes.default.api, TypeLifetimes::default().api);
+        let pool = lifetimes.pools.values().next().unwrap();
+        assert_eq!(pool.browser, Lifetime { idle: five, absolute: hour });
+        assert_eq!(pool.api, TypeLifetimes::default().api);
+    }
+
+    #[test]
+    fn the_settings_that_the_documentation_shows_are_the_defaults() {
+        let text = include_str!("../../../docs/operating.md");
+        let shown = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let load = |file: &str| load(file, Flags::default(), &ServeFlags::default()).unwrap();
+        assert_eq!(load(shown), load(""));
+        for name in ["lifetime.browser", "lifetime.api", "sweep", "limits", "trusted_proxies"] {
+            assert!(shown.contains(name), "{name}");
+        }
+    }
+
+    #[test]
     fn a_fault_of_the_file_is_one_line_with_its_place() {
         for (file, place) in [
             ("listen = '127.0.0.1:1'\nlisen = 'x'", "line 2"),
             ("listen = 'nowhere'", "line 1"),
             ("\n\nlog_level = 'loud'", "line 3"),
             ("listen =", "line 1"),
+            ("trusted_proxies = ['10.0.0.0/33']", "line 1"),
+            ("disabled_operations = ['fly']", "fetch_session"),
+            ("[lifetime.browser]\nidle = 'soon'", "30s"),
+            ("[lifetime.browser]\nidle = '0s'", "none"),
+            ("[lifetime.pool.x]", "32 characters"),
+            ("[limits]\ncreations_per_minute = 0", "line 2"),
+            ("[sweep]\nretention = '1d'", "session_retention"),
             ("store = 'postgres://user:geheim@db/x'", "PostgreSQL"),
         ] {
             let error = load(file, Flags::default(), &ServeFlags::default()).unwrap_err();

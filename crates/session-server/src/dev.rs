@@ -11,6 +11,7 @@ use session_store::Scope;
 
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::origin::Origin;
 use crate::service::Service;
 
 const USER_AGENT: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) \
@@ -39,7 +40,8 @@ pub(crate) async fn prepare(service: &Service, address: SocketAddr) -> Result<St
         session_type: SessionType::Browser,
         title: None,
     };
-    let created = service.session_create(Caller::Key(key), body).await?;
+    let origin = Origin { request_id: "dev".to_owned(), address: address.ip(), user_agent: None };
+    let created = service.session_create(Caller::Key(key), &origin, body).await?;
     let id = created.session.summary.id;
     let (key, token) = (text.expose_secret(), created.authtoken.expose_secret());
     let mut lines = String::new();

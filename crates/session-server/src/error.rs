@@ -14,33 +14,35 @@ pub struct Error {
     pub code: ErrorCode,
     /// For the caller: what, where and how to mend it.
     pub message: String,
-    /// For the log alone.
+    /// For the log alone: what failed.
     pub cause: Option<String>,
+    /// For the log alone: what someone should look at, though the answer is as it should be.
+    pub warning: Option<String>,
+    /// In how many seconds to try again, if there were too many requests.
+    pub retry_after_s: Option<u64>,
 }
 
 impl Error {
     /// A refusal for a reason that the caller may know.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), cause: None }
+        Self { code, message: message.into(), cause: None, warning: None, retry_after_s: None }
+    }
+
+    /// A refusal because there were too many requests, with the seconds after which one is allowed.
+    pub fn limited(message: String, retry_after_s: u64) -> Self {
+        Self { retry_after_s: Some(retry_after_s), ..Self::new(ErrorCode::BadRequest, message) }
     }
 
     /// A fault of ours; `cause` goes to the log.
     pub fn unexpected(cause: impl fmt::Display) -> Self {
-        Self {
-            code: ErrorCode::Unexpected,
-            message: "the server failed; its log has the cause under the request ID".to_owned(),
-            cause: Some(cause.to_string()),
-        }
+        let message = "the server failed; its log has the cause under the request ID";
+        Self { cause: Some(cause.to_string()), ..Self::new(ErrorCode::Unexpected, message) }
     }
 
     /// The store did not say in time whether it did what it was asked; `cause` goes to the log.
     pub fn unknown(cause: impl fmt::Display) -> Self {
-        Self {
-            code: ErrorCode::Unknown,
-            message: "the store did not answer in time; fetch the session to see whether it changed"
-                .to_owned(),
-            cause: Some(cause.to_string()),
-        }
+        let message = "the store did not answer in time; fetch the session to see whether it changed";
+        Self { cause: Some(cause.to_string()), ..Self::new(ErrorCode::Unknown, message) }
     }
 
     /// The body for the caller.

@@ -1,19 +1,24 @@
 //! From HTTP to the rules and back: thin handlers, no decisions.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use dropshot::{HttpCodedResponse, HttpResponseCreated, HttpResponseOk, RequestContext};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use ipnet::IpNet;
 use serde::Serialize;
 use session_api::{
-    Fault, JsonBody, PathParams, Reply, Session, SessionApi, SessionAuthenticate, SessionCreate, SessionPath,
-    SessionWithAuthtoken, status_of,
+    ErrorCode, Fault, Interaction, JsonBody, PageParams, PathParams, Reply, Revocation, RevocationResult,
+    Session, SessionApi, SessionAuthenticate, SessionCreate, SessionList, SessionPage, SessionPath,
+    SessionWithAuthtoken,
 };
 
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::metrics::Metrics;
+use crate::origin::Origin;
 use crate::service::Service;
 
 /// What the handlers work on.
@@ -23,6 +28,10 @@ pub struct Context {
     pub service: Arc<Service>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Networks whose word about the caller's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Operations that this deployment does not offer, by their ID.
+    pub disabled_operations: BTreeSet<String>,
 }
 
 /// The contract, implemented by [`Service`].
@@ -41,6 +50,20 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     Some(if values.next().is_some() { b"" } else { token })
 }
 
+/// Who asks, and from where.
+async fn admit(rqctx: &RequestContext<Context>) -> Result<(Caller, Origin), Error> {
+    let context = rqctx.context();
+    let operation = &rqctx.endpoint.operation_id;
+    if context.disabled_operations.contains(operation) {
+        let message = format!("{operation}: this deployment does not offer it; ask its operator");
+        return Err(Error::new(ErrorCode::NotImplemented, message));
+    }
+    let (request, headers) = (&rqctx.request, rqctx.request.headers());
+    let origin = Origin::of(&rqctx.request_id, request.remote_addr(), headers, &context.trusted_proxies);
+    let caller = context.service.caller(bearer(headers), &origin).await?;
+    Ok((caller, origin))
+}
+
 /// Turns what the rules say into an answer, counts it, and writes the cause of a fault to the log.
 fn reply<T, B>(rqctx: &RequestContext<Context>, began: Instant, outcome: Result<B, Error>) -> Reply<T>
 where
@@ -48,17 +71,20 @@ where
     B: Serialize,
 {
     let outcome = outcome.and_then(|body| Reply::success(&body).map_err(Error::unexpected));
-    let (status, reply) = match outcome {
-        Ok(reply) => (T::STATUS_CODE, reply),
-        Err(error) => {
-            if let Some(cause) = &error.cause {
-                slog::error!(rqctx.log, "request failed"; "code" => error.code.as_str(), "cause" => cause);
-            }
-            (status_of(error.code), Reply::error(&error.body()))
+    let reply = outcome.unwrap_or_else(|error| {
+        if let Some(cause) = &error.cause {
+            slog::error!(rqctx.log, "request failed"; "code" => error.code.as_str(), "cause" => cause);
         }
-    };
-    let metrics = &rqctx.context().metrics;
-    metrics.request(&rqctx.endpoint.operation_id, status.as_u16(), began.elapsed());
+        if let Some(warning) = &error.warning {
+            slog::warn!(rqctx.log, "{}", warning);
+        }
+        match error.retry_after_s {
+            Some(seconds) => Reply::limited(&error.body(), seconds),
+            None => Reply::error(&error.body()),
+        }
+    });
+    let status = dropshot::HttpResponse::status_code(&reply);
+    rqctx.context().metrics.request(&rqctx.endpoint.operation_id, status.as_u16(), began.elapsed());
     reply
 }
 
@@ -70,10 +96,9 @@ impl SessionApi for SessionServer {
         path: PathParams<SessionPath>,
     ) -> Result<Reply<HttpResponseOk<Session>>, Fault> {
         let began = Instant::now();
-        let service = &rqctx.context().service;
         let outcome = async {
-            let caller = service.caller(bearer(rqctx.request.headers())).await?;
-            service.session_fetch(caller, path.0.session_id).await
+            let (caller, origin) = admit(&rqctx).await?;
+            rqctx.context().service.session_fetch(caller, &origin, path.0.session_id).await
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -82,10 +107,21 @@ impl SessionApi for SessionServer {
         rqctx: RequestContext<Context>,
     ) -> Result<Reply<HttpResponseOk<Session>>, Fault> {
         let began = Instant::now();
-        let service = &rqctx.context().service;
         let outcome = async {
-            let caller = service.caller(bearer(rqctx.request.headers())).await?;
-            service.session_fetch_own(caller)
+            let (caller, origin) = admit(&rqctx).await?;
+            rqctx.context().service.session_fetch_own(caller, &origin)
+        };
+        Ok(reply(&rqctx, began, outcome.await))
+    }
+
+    async fn list_sessions(
+        rqctx: RequestContext<Context>,
+        query: PageParams<SessionList>,
+    ) -> Result<Reply<HttpResponseOk<SessionPage>>, Fault> {
+        let began = Instant::now();
+        let outcome = async {
+            let (caller, _) = admit(&rqctx).await?;
+            rqctx.context().service.session_list(caller, query.read()?).await
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -95,10 +131,9 @@ impl SessionApi for SessionServer {
         body: JsonBody<SessionCreate>,
     ) -> Result<Reply<HttpResponseCreated<SessionWithAuthtoken>>, Fault> {
         let began = Instant::now();
-        let service = &rqctx.context().service;
         let outcome = async {
-            let caller = service.caller(bearer(rqctx.request.headers())).await?;
-            service.session_create(caller, body.read()?).await
+            let (caller, origin) = admit(&rqctx).await?;
+            rqctx.context().service.session_create(caller, &origin, body.read()?).await
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -109,10 +144,60 @@ impl SessionApi for SessionServer {
         body: JsonBody<SessionAuthenticate>,
     ) -> Result<Reply<HttpResponseOk<SessionWithAuthtoken>>, Fault> {
         let began = Instant::now();
-        let service = &rqctx.context().service;
         let outcome = async {
-            let caller = service.caller(bearer(rqctx.request.headers())).await?;
-            service.session_authenticate(caller, path.0.session_id, body.read()?).await
+            let (caller, origin) = admit(&rqctx).await?;
+            let body = body.read()?;
+            rqctx.context().service.session_authenticate(caller, &origin, path.0.session_id, body).await
+        };
+        Ok(reply(&rqctx, began, outcome.await))
+    }
+
+    async fn record_interaction(
+        rqctx: RequestContext<Context>,
+        path: PathParams<SessionPath>,
+        body: JsonBody<Interaction>,
+    ) -> Result<Reply<HttpResponseOk<Session>>, Fault> {
+        let began = Instant::now();
+        let outcome = async {
+            let (caller, origin) = admit(&rqctx).await?;
+            let body = body.read()?;
+            rqctx.context().service.session_interact(caller, &origin, path.0.session_id, body).await
+        };
+        Ok(reply(&rqctx, began, outcome.await))
+    }
+
+    async fn complete_session(
+        rqctx: RequestContext<Context>,
+        path: PathParams<SessionPath>,
+    ) -> Result<Reply<HttpResponseOk<Session>>, Fault> {
+        let began = Instant::now();
+        let outcome = async {
+            let (caller, origin) = admit(&rqctx).await?;
+            rqctx.context().service.session_complete(caller, &origin, path.0.session_id).await
+        };
+        Ok(reply(&rqctx, began, outcome.await))
+    }
+
+    async fn revoke_session(
+        rqctx: RequestContext<Context>,
+        path: PathParams<SessionPath>,
+    ) -> Result<Reply<HttpResponseOk<Session>>, Fault> {
+        let began = Instant::now();
+        let outcome = async {
+            let (caller, origin) = admit(&rqctx).await?;
+            rqctx.context().service.session_revoke(caller, &origin, path.0.session_id).await
+        };
+        Ok(reply(&rqctx, began, outcome.await))
+    }
+
+    async fn revoke_sessions(
+        rqctx: RequestContext<Context>,
+        body: JsonBody<Revocation>,
+    ) -> Result<Reply<HttpResponseOk<RevocationResult>>, Fault> {
+        let began = Instant::now();
+        let outcome = async {
+            let (caller, origin) = admit(&rqctx).await?;
+            rqctx.context().service.session_revoke_many(caller, &origin, body.read()?).await
         };
         Ok(reply(&rqctx, began, outcome.await))
     }

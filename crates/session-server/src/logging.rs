@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use session_api::without_tokens;
 use slog::{Drain, Level, LevelFilter, Logger, o};
 use slog_async::{Async, AsyncGuard};
 
@@ -42,9 +43,6 @@ struct Redacting<W> {
     line: Vec<u8>,
 }
 
-/// The characters of a token's body that are enough to take a word for one: more than any identifier has.
-const TOKEN_MIN_CHARS: usize = 16;
-
 impl<W> Redacting<W> {
     const fn new(target: W) -> Self {
         Self { target, line: Vec::new() }
@@ -56,7 +54,7 @@ impl<W: Write> Write for Redacting<W> {
         self.line.extend_from_slice(bytes);
         if let Some(end) = self.line.iter().rposition(|byte| *byte == b'\n') {
             let lines: Vec<u8> = self.line.drain(..=end).collect();
-            self.target.write_all(&redacted(&lines))?;
+            self.target.write_all(&without_tokens(&lines))?;
         }
         Ok(bytes.len())
     }
@@ -64,24 +62,6 @@ impl<W: Write> Write for Redacting<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.target.flush()
     }
-}
-
-fn redacted(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((byte, after)) = rest.split_first() {
-        let body = rest.strip_prefix(b"sst_").or_else(|| rest.strip_prefix(b"ssk_"));
-        let length =
-            body.map_or(0, |body| body.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count());
-        if length < TOKEN_MIN_CHARS {
-            out.push(*byte);
-            rest = after;
-        } else {
-            out.extend_from_slice(b"[REDACTED]");
-            rest = &rest[4 + length..];
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use crate::internal;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::service::{STORE_TIMEOUT, Service};
+use crate::sweep;
 
 /// How long requests in flight may take to finish after a signal to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -71,12 +72,19 @@ impl DataDirectory {
 }
 
 /// The service on the configured store, and the folder that it holds.
-pub(crate) fn open(store: &StoreUrl) -> Result<(Service, DataDirectory), OpenError> {
-    let StoreUrl::Sqlite(path) = store;
+pub(crate) fn open(config: &Config) -> Result<(Service, DataDirectory), OpenError> {
+    let StoreUrl::Sqlite(path) = &config.store;
     let directory = DataDirectory::take(path)?;
     let store = SqliteStore::open(path)
         .map_err(|error| OpenError::Store { path: path.display().to_string(), reason: error.to_string() })?;
-    let service = Service::new(Arc::new(store), Arc::new(SystemClock), Arc::new(SystemRandom), STORE_TIMEOUT);
+    let service = Service::new(
+        Arc::new(store),
+        Arc::new(SystemClock),
+        Arc::new(SystemRandom),
+        STORE_TIMEOUT,
+        config.lifetimes.clone(),
+        config.limits.clone(),
+    );
     Ok((service, directory))
 }
 
@@ -92,16 +100,32 @@ async fn run(config: &Config, dev: bool, log: &Logger) -> Result<(), Box<dyn std
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
 
-    let (service, directory) = open(&config.store)?;
+    let (service, directory) = open(config)?;
     let service = Arc::new(service);
+    // Before a list or a sweep relies on the stored times.
+    if let Some(sessions) = service.lifetimes_apply().await? {
+        info!(log, "lifetimes applied"; "sessions" => sessions);
+    }
     let metrics = Arc::new(Metrics::default());
-    let context = || Context { service: Arc::clone(&service), metrics: Arc::clone(&metrics) };
+    let context = || Context {
+        service: Arc::clone(&service),
+        metrics: Arc::clone(&metrics),
+        trusted_proxies: config.trusted_proxies.clone(),
+        disabled_operations: config.disabled_operations.clone(),
+    };
 
     let api = session_api_mod::api_description::<SessionServer>()?;
     let server = listen(api, context(), config.listen, log, "contract")?;
     let internal = listen(internal::api()?, Arc::new(context()), config.internal_listen, log, "internal")?;
     let admin = socket::listen(&directory.path, Arc::clone(&service), log.new(o!("listener" => "admin")))?;
     let prepared = if dev { Some(dev::prepare(&service, server.local_addr()).await?) } else { None };
+
+    let background = sweep::start(
+        Arc::clone(&service),
+        config.sweep_interval,
+        config.retention,
+        log.new(o!("task" => "sweep")),
+    );
 
     info!(log, "ready"; "listen" => server.local_addr(), "internal_listen" => internal.local_addr());
     let mut announcement = format!("listening on http://{}\n", server.local_addr());
@@ -122,6 +146,11 @@ async fn run(config: &Config, dev: bool, log: &Logger) -> Result<(), Box<dyn std
     }
     // What the operator asks while the requests finish is answered until here.
     let _ = tokio::time::timeout(Duration::from_secs(1), internal.close()).await;
+    background.abort();
+    // What was seen until the last request.
+    if let Err(error) = service.seen_write().await {
+        slog::warn!(log, "last-seen times were not written"; "cause" => error.cause.unwrap_or(error.message));
+    }
     // The last one to let go of the store waits until what was handed to its writer is on the disk.
     drop(service);
     info!(log, "stopped");

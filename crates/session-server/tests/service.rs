@@ -8,13 +8,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use session_api::{
     AccountId, DomainId, Id, IdentityId, Interaction, PoolId, SessionAuthenticate, SessionCreate, SessionId,
-    SessionStatus, SessionSummary, SessionType, Timestamp,
+    SessionStatus, SessionType, Timestamp,
 };
 use session_server::caller::Caller;
 use session_server::environment::{Clock, Random, RandomFailed};
+use session_server::limits::LimitSettings;
+use session_server::origin::Origin;
+use session_server::rules::lifetime::Lifetimes;
 use session_server::service::{STORE_TIMEOUT, Service};
 use session_store::{
-    ApiKey, KeyId, Reference, Scope, SecretHash, SqliteStore, Store, StoreError, StoredSession,
+    ApiKey, Event, EventId, KeyId, Reference, Scope, SecretHash, Seen, SessionFilter, SqliteStore, Store,
+    StoreError, StoredSession, Times,
 };
 use tempfile::TempDir;
 
@@ -51,15 +55,19 @@ impl Store for Counted {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.session_fetch(id).await
     }
-    async fn session_create(&self, session: StoredSession) -> Result<(), StoreError> {
-        self.store.session_create(session).await
+    async fn session_create(&self, session: StoredSession, event: Event) -> Result<(), StoreError> {
+        self.store.session_create(session, event).await
     }
-    async fn session_replace(&self, session: StoredSession) -> Result<bool, StoreError> {
-        self.store.session_replace(session).await
+    async fn session_replace(
+        &self,
+        session: StoredSession,
+        event: Option<Event>,
+    ) -> Result<bool, StoreError> {
+        self.store.session_replace(session, event).await
     }
     async fn session_import(
         &self,
-        sessions: Vec<SessionSummary>,
+        sessions: Vec<(StoredSession, Event)>,
     ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         self.store.session_import(sessions).await
     }
@@ -67,9 +75,53 @@ impl Store for Counted {
         &self,
         after: Option<SessionId>,
         limit: u32,
-    ) -> Result<Vec<SessionSummary>, StoreError> {
+    ) -> Result<Vec<StoredSession>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.session_page(after, limit).await
+    }
+    async fn session_list(
+        &self,
+        filter: SessionFilter,
+        before: Option<SessionId>,
+        limit: u32,
+    ) -> Result<Vec<StoredSession>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.store.session_list(filter, before, limit).await
+    }
+    async fn session_overdue(&self, at: Timestamp, limit: u32) -> Result<Vec<StoredSession>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.store.session_overdue(at, limit).await
+    }
+    async fn session_revoke_all(
+        &self,
+        filter: SessionFilter,
+        except: Option<SessionId>,
+        at: Timestamp,
+        event: Event,
+    ) -> Result<u64, StoreError> {
+        self.store.session_revoke_all(filter, except, at, event).await
+    }
+    async fn session_seen(&self, seen: Vec<Seen>) -> Result<(), StoreError> {
+        self.store.session_seen(seen).await
+    }
+    async fn session_times(&self, times: Vec<Times>) -> Result<(), StoreError> {
+        self.store.session_times(times).await
+    }
+    async fn session_remove_ended(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.store.session_remove_ended(at, limit).await
+    }
+    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Vec<Event>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.store.event_page(after, limit).await
+    }
+    async fn event_remove(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.store.event_remove(at, limit).await
+    }
+    async fn setting_fetch(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+        self.store.setting_fetch(name).await
+    }
+    async fn setting_replace(&self, name: &'static str, value: String) -> Result<(), StoreError> {
+        self.store.setting_replace(name, value).await
     }
     async fn reference_find(
         &self,
@@ -116,8 +168,15 @@ fn world() -> World {
     };
     let clock = Arc::new(Hand(AtomicU64::new(START_MS)));
     let random = Arc::new(Counter(AtomicU64::new(0)));
-    let service = Service::new(Arc::new(store), clock.clone(), random, STORE_TIMEOUT);
+    let limits = LimitSettings::default();
+    let service =
+        Service::new(Arc::new(store), clock.clone(), random, STORE_TIMEOUT, Lifetimes::default(), limits);
     World { service, clock, reads, _folder: folder }
+}
+
+fn origin() -> Origin {
+    let address = "192.0.2.1".parse().unwrap();
+    Origin { request_id: "a request".to_owned(), address, user_agent: None }
 }
 
 /// A key that may do everything in its pool.
@@ -170,17 +229,17 @@ fn who() -> SessionAuthenticate {
 #[tokio::test]
 async fn a_fetch_with_the_sessions_own_token_is_one_read() {
     let world = world();
-    let made = world.service.session_create(key(), create(None)).await.unwrap();
+    let made = world.service.session_create(key(), &origin(), create(None)).await.unwrap();
     let (id, token) = (made.session.summary.id, made.authtoken.expose_secret().as_bytes());
     let fetch = async {
-        let caller = world.service.caller(Some(token)).await.unwrap();
-        world.service.session_fetch(caller, id).await.unwrap()
+        let caller = world.service.caller(Some(token), &origin()).await.unwrap();
+        world.service.session_fetch(caller, &origin(), id).await.unwrap()
     };
     let (fetched, reads) = world.counting(fetch).await;
     assert_eq!((fetched, reads), (made.session.clone(), 1));
     let whoami = async {
-        let caller = world.service.caller(Some(token)).await.unwrap();
-        world.service.session_fetch_own(caller).unwrap()
+        let caller = world.service.caller(Some(token), &origin()).await.unwrap();
+        world.service.session_fetch_own(caller, &origin()).unwrap()
     };
     let (fetched, reads) = world.counting(whoami).await;
     assert_eq!((fetched, reads), (made.session, 1));
@@ -189,11 +248,11 @@ async fn a_fetch_with_the_sessions_own_token_is_one_read() {
 #[tokio::test]
 async fn a_token_whose_checksum_is_wrong_is_refused_without_a_read() {
     let world = world();
-    let made = world.service.session_create(key(), create(None)).await.unwrap();
+    let made = world.service.session_create(key(), &origin(), create(None)).await.unwrap();
     let token = made.authtoken.expose_secret();
     let wrong = token.replace(&token[60..61], if &token[60..61] == "0" { "1" } else { "0" });
     for token in [&wrong, &token[..94], "sst_", "ssk_", "x"] {
-        let (caller, reads) = world.counting(world.service.caller(Some(token.as_bytes()))).await;
+        let (caller, reads) = world.counting(world.service.caller(Some(token.as_bytes()), &origin())).await;
         assert_eq!((caller.unwrap_err().code.as_str(), reads), ("bad_authtoken", 0), "{token}");
     }
 }
@@ -201,13 +260,13 @@ async fn a_token_whose_checksum_is_wrong_is_refused_without_a_read() {
 #[tokio::test]
 async fn ids_and_interactions_carry_the_time_of_the_clock() {
     let world = world();
-    let made = world.service.session_create(key(), create(None)).await.unwrap();
+    let made = world.service.session_create(key(), &origin(), create(None)).await.unwrap();
     let id = made.session.summary.id;
     assert_eq!((id.0.time_ms(), id.0.sequence()), (START_MS, 0));
     assert_eq!(id.to_string(), "013xrzp12g000000000g40r40m30e209", "and the bytes of the random source");
 
     let later = world.pass(Duration::from_millis(1_500));
-    let session = world.service.session_authenticate(key(), id, who()).await.unwrap().session;
+    let session = world.service.session_authenticate(key(), &origin(), id, who()).await.unwrap().session;
     let summary = session.summary;
     assert_eq!(summary.status, SessionStatus::Authenticated);
     assert_eq!(summary.first_seen, summary.last_seen);
@@ -215,10 +274,10 @@ async fn ids_and_interactions_carry_the_time_of_the_clock() {
 
     // Back in time, as a clock that is set may go: what was seen last stays.
     world.clock.0.store(START_MS - 1, Ordering::SeqCst);
-    let session = world.service.session_authenticate(key(), id, who()).await.unwrap().session;
+    let session = world.service.session_authenticate(key(), &origin(), id, who()).await.unwrap().session;
     assert_eq!(session.summary.last_seen.unwrap().at.as_ms(), later);
     world.clock.0.store(later + 1, Ordering::SeqCst);
-    let session = world.service.session_authenticate(key(), id, who()).await.unwrap().session;
+    let session = world.service.session_authenticate(key(), &origin(), id, who()).await.unwrap().session;
     assert_eq!(session.summary.last_seen.unwrap().at.as_ms(), later + 1);
     assert_eq!(session.summary.first_seen.unwrap().at.as_ms(), later);
 }

@@ -5,10 +5,12 @@
 
 #[cfg(feature = "contract-suite")]
 pub mod contract;
+mod event;
 mod key;
 mod sqlite;
 mod store;
 
+pub use event::*;
 pub use key::*;
 pub use sqlite::SqliteStore;
 pub use store::*;

@@ -4,6 +4,7 @@
 //! answers each, so that many callers share one sync of the disk. Readers have connections of their own and
 //! wait for nobody.
 
+mod list;
 mod migrations;
 mod rows;
 mod writer;
@@ -11,17 +12,18 @@ mod writer;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
-use session_api::{DomainId, Id, PoolId, SessionId, SessionSummary, Timestamp};
+use session_api::{DomainId, Id, PoolId, SessionId, Timestamp};
 
-use self::rows::{KEY_COLUMNS, SESSION_COLUMNS, key_of_row, session_of_row};
+use self::rows::{EVENT_COLUMNS, KEY_COLUMNS, SESSION_COLUMNS, event_of_row, key_of_row, session_of_row};
 use self::writer::Writer;
+use crate::event::{Event, EventId};
 use crate::key::{ApiKey, KeyId};
-use crate::store::{Reference, Store, StoreError, StoredSession};
+use crate::store::{Reference, Seen, SessionFilter, Store, StoreError, StoredSession, Times};
 
 /// How long the writer waits for a lock that another process holds. Longer than a caller waits: it is told that
 /// the outcome is not known, and the change is still made when the lock is given back soon after.
@@ -35,11 +37,40 @@ const READER_BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 /// sessions and room for the leaves in use; the operating system caches the rest.
 const CACHE_KIB: i32 = -16 * 1024;
 
+/// How many connections there are for reads of many rows.
+const SCANNERS: usize = 2;
+
 /// A store in one SQLite file, for one process.
 #[derive(Debug)]
 pub struct SqliteStore {
-    readers: Vec<Mutex<Connection>>,
+    /// For reads by key, on the threads of the runtime.
+    readers: Readers,
+    /// For reads of many rows, on threads that may block, so that no fetch waits for a list.
+    scanners: Arc<Readers>,
     writer: Writer,
+}
+
+/// Connections for reading.
+#[derive(Debug)]
+struct Readers(Vec<Mutex<Connection>>);
+
+impl Readers {
+    fn open(path: &Path, count: usize) -> Result<Self, StoreError> {
+        let connect = |_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY_TIMEOUT);
+        (0..count).map(connect).map(|reader| reader.map(Mutex::new)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// A connection that nobody uses, else the first that becomes free.
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        for reader in &self.0 {
+            match reader.try_lock() {
+                Ok(connection) => return connection,
+                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
+        self.0[0].lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The fault of a statement, with what SQLite says of it and none of its parameters.
@@ -74,29 +105,48 @@ impl SqliteStore {
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
         connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
         migrations::migrate(&mut connection)?;
-        // Reads run on the threads of the runtime, one for each processor, and one more for whole-table reads.
-        let readers = std::thread::available_parallelism().map_or(2, usize::from) + 1;
+        // One for each thread of the runtime.
+        let readers = std::thread::available_parallelism().map_or(2, usize::from);
         Ok(Self {
-            readers: (0..readers)
-                .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY_TIMEOUT).map(Mutex::new))
-                .collect::<Result<_, _>>()?,
+            readers: Readers::open(path, readers)?,
+            scanners: Arc::new(Readers::open(path, SCANNERS)?),
             writer: Writer::start(connection)?,
         })
     }
 
-    /// A connection that nobody uses, else the first that becomes free.
-    ///
-    /// Reads by primary key take microseconds, less than handing them to another thread would.
+    /// A connection for a read by key, which takes microseconds: less than handing it to another thread would.
     fn reader(&self) -> MutexGuard<'_, Connection> {
-        for reader in &self.readers {
-            match reader.try_lock() {
-                Ok(connection) => return connection,
-                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => {}
-            }
-        }
-        self.readers[0].lock().unwrap_or_else(PoisonError::into_inner)
+        self.readers.lock()
     }
+
+    /// Reads many rows, on a thread that may block.
+    async fn scan<F, T>(&self, read: F) -> Result<T, StoreError>
+    where
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let scanners = Arc::clone(&self.scanners);
+        tokio::task::spawn_blocking(move || read(&scanners.lock()))
+            .await
+            .unwrap_or_else(|error| Err(StoreError::Failed(error.to_string())))
+    }
+}
+
+/// Runs a statement of sessions and reads them.
+fn sessions(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl rusqlite::Params,
+) -> Result<Vec<StoredSession>, StoreError> {
+    let mut select = connection.prepare_cached(sql).map_err(failed)?;
+    let rows = select.query_map(parameters, session_of_row).map_err(failed)?;
+    rows.map(|row| row.map_err(failed)).collect()
+}
+
+/// Deletes with this statement and these parameters; answers how many rows.
+fn delete(connection: &Connection, sql: &str, parameters: impl rusqlite::Params) -> Result<u64, StoreError> {
+    let deleted = connection.prepare_cached(sql).and_then(|mut delete| delete.execute(parameters));
+    deleted.map(|count| count as u64).map_err(failed)
 }
 
 fn connect(path: &Path, access: OpenFlags, busy_timeout: Duration) -> Result<Connection, StoreError> {
@@ -116,31 +166,48 @@ impl Store for SqliteStore {
         select.query_row([id.0.as_bytes()], session_of_row).optional().map_err(failed)
     }
 
-    async fn session_create(&self, session: StoredSession) -> Result<(), StoreError> {
-        self.writer.submit(move |connection| rows::session_insert_in_txn(connection, &session)).await
+    async fn session_create(&self, session: StoredSession, event: Event) -> Result<(), StoreError> {
+        self.writer
+            .submit(move |connection| {
+                rows::session_insert_in_txn(connection, &session)?;
+                rows::event_insert_in_txn(connection, &event)
+            })
+            .await
     }
 
-    async fn session_replace(&self, session: StoredSession) -> Result<bool, StoreError> {
-        self.writer.submit(move |connection| rows::session_replace_in_txn(connection, &session)).await
+    async fn session_replace(
+        &self,
+        session: StoredSession,
+        event: Option<Event>,
+    ) -> Result<bool, StoreError> {
+        self.writer
+            .submit(move |connection| {
+                let replaced = rows::session_replace_in_txn(connection, &session)?;
+                if let Some(event) = event.filter(|_| replaced) {
+                    rows::event_insert_in_txn(connection, &event)?;
+                }
+                Ok(replaced)
+            })
+            .await
     }
 
     async fn session_import(
         &self,
-        sessions: Vec<SessionSummary>,
+        sessions: Vec<(StoredSession, Event)>,
     ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         self.writer
             .submit(move |connection| {
                 sessions
                     .into_iter()
-                    .map(|summary| {
-                        let session = StoredSession { summary, token_hash: None, revision: 0 };
+                    .map(|(session, event)| {
                         // Before the pool is claimed: what is refused here is not rolled back.
                         if rows::session_exists_in_txn(connection, session.summary.id)? {
                             return Ok(Err(StoreError::AlreadyExists));
                         }
                         match rows::session_insert_in_txn(connection, &session) {
                             Err(fault @ (StoreError::Failed(_) | StoreError::Lost(_))) => Err(fault),
-                            outcome => Ok(outcome),
+                            Ok(()) => rows::event_insert_in_txn(connection, &event).map(Ok),
+                            refused => Ok(refused),
                         }
                     })
                     .collect()
@@ -152,17 +219,126 @@ impl Store for SqliteStore {
         &self,
         after: Option<SessionId>,
         limit: u32,
-    ) -> Result<Vec<SessionSummary>, StoreError> {
-        let connection = self.reader();
-        let mut select = connection
-            .prepare_cached(&format!(
-                "SELECT {SESSION_COLUMNS} FROM session WHERE id > ?1 ORDER BY id LIMIT ?2"
-            ))
-            .map_err(failed)?;
+    ) -> Result<Vec<StoredSession>, StoreError> {
         // No ID sorts below the empty blob.
         let after = after.map_or_else(Vec::new, |id| id.0.as_bytes().to_vec());
-        let rows = select.query_map(params![after, limit], session_of_row).map_err(failed)?;
-        rows.map(|row| row.map(|session| session.summary).map_err(failed)).collect()
+        self.scan(move |connection| {
+            let sql = format!("SELECT {SESSION_COLUMNS} FROM session WHERE id > ?1 ORDER BY id LIMIT ?2");
+            sessions(connection, &sql, params![after, limit])
+        })
+        .await
+    }
+
+    async fn session_list(
+        &self,
+        filter: SessionFilter,
+        before: Option<SessionId>,
+        limit: u32,
+    ) -> Result<Vec<StoredSession>, StoreError> {
+        self.scan(move |connection| list::session_list(connection, &filter, before, limit)).await
+    }
+
+    async fn session_overdue(&self, at: Timestamp, limit: u32) -> Result<Vec<StoredSession>, StoreError> {
+        self.scan(move |connection| {
+            let sql = format!(
+                "SELECT {SESSION_COLUMNS} FROM session INDEXED BY session_by_ends_at WHERE ends_at <= ?1 \
+                 ORDER BY ends_at LIMIT ?2"
+            );
+            sessions(connection, &sql, params![at.as_ms(), limit])
+        })
+        .await
+    }
+
+    async fn session_revoke_all(
+        &self,
+        filter: SessionFilter,
+        except: Option<SessionId>,
+        at: Timestamp,
+        event: Event,
+    ) -> Result<u64, StoreError> {
+        self.writer
+            .submit(move |connection| {
+                list::session_revoke_all_in_txn(connection, &filter, except, at, &event)
+            })
+            .await
+    }
+
+    async fn session_seen(&self, seen: Vec<Seen>) -> Result<(), StoreError> {
+        self.writer
+            .submit(move |connection| {
+                seen.iter().try_for_each(|seen| rows::session_seen_in_txn(connection, seen))
+            })
+            .await
+    }
+
+    async fn session_times(&self, times: Vec<Times>) -> Result<(), StoreError> {
+        self.writer
+            .submit(move |connection| {
+                let mut update = connection
+                    .prepare_cached(
+                        "UPDATE session SET ends_at = ?2, ended_at = ?3, revision = revision + 1 WHERE id = ?1",
+                    )
+                    .map_err(failed)?;
+                for Times { session_id, ends_at, ended_at } in times {
+                    let (ends_at, ended_at) = (ends_at.map(Timestamp::as_ms), ended_at.map(Timestamp::as_ms));
+                    update
+                        .execute(params![session_id.0.as_bytes(), ends_at, ended_at])
+                        .map_err(failed)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn session_remove_ended(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.writer
+            .submit(move |connection| {
+                let sql = "DELETE FROM session WHERE id IN (SELECT id FROM session INDEXED BY session_by_ended_at \
+                           WHERE ended_at <= ?1 ORDER BY ended_at LIMIT ?2)";
+                delete(connection, sql, params![at.as_ms(), limit])
+            })
+            .await
+    }
+
+    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let after = after.map_or_else(Vec::new, |id| id.0.as_bytes().to_vec());
+        self.scan(move |connection| {
+            let sql = format!("SELECT {EVENT_COLUMNS} FROM event WHERE id > ?1 ORDER BY id LIMIT ?2");
+            let mut select = connection.prepare_cached(&sql).map_err(failed)?;
+            let rows = select.query_map(params![after, limit], event_of_row).map_err(failed)?;
+            rows.map(|row| row.map_err(failed)).collect()
+        })
+        .await
+    }
+
+    async fn event_remove(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let before = Id::compose(at.as_ms(), 0, [0; 10]);
+        self.writer
+            .submit(move |connection| {
+                let sql =
+                    "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id < ?1 ORDER BY id LIMIT ?2)";
+                delete(connection, sql, params![before.as_bytes(), limit])
+            })
+            .await
+    }
+
+    async fn setting_fetch(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+        let connection = self.reader();
+        connection
+            .query_row("SELECT value FROM setting WHERE name = ?1", [name], |row| row.get(0))
+            .optional()
+            .map_err(failed)
+    }
+
+    async fn setting_replace(&self, name: &'static str, value: String) -> Result<(), StoreError> {
+        self.writer
+            .submit(move |connection| {
+                connection
+                    .execute("INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)", [name, &value])
+                    .map(drop)
+                    .map_err(failed)
+            })
+            .await
     }
 
     async fn reference_find(

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use session_store::contract::session;
+use session_store::contract::{event, session};
 use session_store::{SqliteStore, Store, StoreError};
 use tempfile::TempDir;
 
@@ -29,7 +29,7 @@ fn sql(path: &Path, batch: &str) {
 #[tokio::test]
 async fn sessions_are_there_after_the_store_is_opened_again() {
     let (folder, store) = open();
-    store.session_create(session(1)).await.unwrap();
+    store.session_create(session(1), event(1, session(1).summary.id)).await.unwrap();
     drop(store);
     let store = SqliteStore::open(&folder.path().join("sessions.db")).unwrap();
     assert_eq!(store.session_fetch(session(1).summary.id).await, Ok(Some(session(1))));
@@ -42,7 +42,9 @@ async fn dropping_the_store_writes_what_waits() {
     let tasks: Vec<_> = (0..50)
         .map(|last| {
             let store = std::sync::Arc::clone(&store);
-            tokio::spawn(async move { store.session_create(session(last)).await })
+            tokio::spawn(async move {
+                store.session_create(session(last), event(last, session(last).summary.id)).await
+            })
         })
         .collect();
     tokio::task::yield_now().await;
@@ -108,8 +110,33 @@ fn the_lookups_of_the_fetch_path_use_the_primary_key_and_the_indexes() {
         lines.map(Result::unwrap).collect::<Vec<_>>().join("; ")
     };
     assert_eq!(plan("SELECT * FROM session WHERE id = x'00'"), "SEARCH session USING PRIMARY KEY (id=?)");
+    assert!(plan("SELECT * FROM session WHERE ends_at <= 5 ORDER BY ends_at").contains("session_by_ends_at"));
     for (column, index) in [("account_id", "account"), ("identity_id", "identity"), ("device_id", "device")] {
         let plan = plan(&format!("SELECT title FROM session WHERE {column} = x'00'"));
         assert!(plan.starts_with(&format!("SEARCH session USING INDEX session_by_{index}")), "{plan}");
     }
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_version_is_migrated_and_keeps_its_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    sql(&path, include_str!("../src/sqlite/migrations/0001_first.sql"));
+    // "SESS", and one migration applied.
+    sql(&path, "PRAGMA application_id = 1397052243; PRAGMA user_version = 1;");
+    let id = |first: u8| format!("x'{first:02}{}'", "00".repeat(19));
+    sql(&path, &format!("INSERT INTO pool VALUES ({}, {});", id(1), id(2)));
+    sql(
+        &path,
+        &format!(
+            "INSERT INTO session (id, domain_id, pool_id, session_type, status, revision) \
+             VALUES ({}, {}, {}, 'api', 'new', 4);",
+            id(3),
+            id(2),
+            id(1)
+        ),
+    );
+    let store = SqliteStore::open(&path).unwrap();
+    let sessions = store.session_page(None, 10).await.unwrap();
+    assert_eq!((sessions.len(), sessions[0].revision, sessions[0].ends_at), (1, 4, None));
 }

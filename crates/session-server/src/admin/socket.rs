@@ -121,6 +121,7 @@ const fn name_of(command: &Command) -> &'static str {
         Command::KeyRevoke { .. } => "key revoke",
         Command::Import => "import",
         Command::Export => "export",
+        Command::Events { .. } => "events",
     }
 }
 

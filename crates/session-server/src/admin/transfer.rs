@@ -1,8 +1,8 @@
 //! Sessions as JSON lines, in the contract's own shape.
 
-use serde_json::Value;
-use session_api::{ErrorCode, SessionSummary};
-use session_store::StoreError;
+use serde_json::{Value, json};
+use session_api::{ErrorCode, ID_SEQUENCE_MAX, Id, SessionSummary, Timestamp};
+use session_store::{Actor, EventAction, EventId, StoreError};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 use tokio::sync::mpsc;
 
@@ -49,6 +49,13 @@ pub(super) async fn import(
                 }
             }
         }
+        let sessions = sessions
+            .into_iter()
+            .map(|summary: SessionSummary| {
+                let event = service.event(EventAction::Imported, summary.id, Actor::Operator, None, None)?;
+                Ok((service.stored(summary, None), event))
+            })
+            .collect::<Result<_, Error>>()?;
         let outcome = service.within(service.store.session_import(sessions)).await?;
         for (number, outcome) in numbers.into_iter().zip(outcome) {
             let reason = match outcome {
@@ -127,10 +134,47 @@ pub(super) async fn export(service: &Service, output: &mpsc::Sender<Line>) -> Re
         #[expect(clippy::cast_possible_truncation, reason = "a small constant")]
         let page = service.within(service.store.session_page(after, BATCH as u32)).await?;
         let Some(last) = page.last() else { return Ok(true) };
-        after = Some(last.id);
-        for session in &page {
-            let line = serde_json::to_string(session).map_err(Error::unexpected)?;
+        after = Some(last.summary.id);
+        for session in page {
+            let line = serde_json::to_string(&service.current(session).summary).map_err(Error::unexpected)?;
             if output.send(Line::Out(line)).await.is_err() {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// Writes every event from this time on, the first one first.
+pub(super) async fn events(
+    service: &Service,
+    since: Option<Timestamp>,
+    output: &mpsc::Sender<Line>,
+) -> Result<bool, Error> {
+    // Just below the first ID of that time.
+    let mut after = since
+        .and_then(|since| since.as_ms().checked_sub(1))
+        .map(|ms| EventId(Id::compose(ms, ID_SEQUENCE_MAX, [255; 10])));
+    loop {
+        #[expect(clippy::cast_possible_truncation, reason = "a small constant")]
+        let page = service.within(service.store.event_page(after, BATCH as u32)).await?;
+        let Some(last) = page.last() else { return Ok(true) };
+        after = Some(last.id);
+        for event in &page {
+            let mut line = json!({
+                "at": event.at(),
+                "action": event.action.as_str(),
+                "session_id": event.session_id,
+                "actor": { "type": event.actor.kind() },
+            });
+            if let Some(id) = event.actor.id() {
+                line["actor"]["id"] = id.to_string().into();
+            }
+            for (name, text) in [("reason", &event.reason), ("request_id", &event.request_id)] {
+                if let Some(text) = text {
+                    line[name] = text.as_str().into();
+                }
+            }
+            if output.send(Line::Out(line.to_string())).await.is_err() {
                 return Ok(false);
             }
         }

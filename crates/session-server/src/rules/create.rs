@@ -4,29 +4,33 @@ use session_api::{
     ErrorCode, PoolId, Session, SessionCreate, SessionId, SessionKind, SessionStatus, SessionSummary,
     SessionWithAuthtoken,
 };
-use session_store::{ApiKey, StoreError, StoredSession};
+use session_store::{ApiKey, EventAction, StoreError};
 
 use super::{note_interaction, seen_by, state};
 use crate::authorize::{Action, authorize};
 use crate::caller::Caller;
 use crate::credential::{Credential, Kind};
 use crate::error::Error;
+use crate::origin::Origin;
 use crate::service::Service;
 
 impl Service {
     /// Creates a session and its token. With an account and an identity, it begins authenticated; else with an
     /// interaction, unauthenticated; else new.
     ///
-    /// Fails with `not_permitted`, `required_value` or `invalid_value`; nothing is created then.
+    /// Fails with `not_permitted`, `required_value` or `invalid_value`, or if there were too many; nothing is created
+    /// then.
     pub async fn session_create(
         &self,
         caller: Caller,
+        origin: &Origin,
         body: SessionCreate,
     ) -> Result<SessionWithAuthtoken, Error> {
         authorize(&caller, Action::Create, None)?;
         let Caller::Key(key) = &caller else {
             return Err(Error::unexpected("a session token was allowed to create a session"));
         };
+        self.limits.creation(origin.address, key.id)?;
         let pool_id = pool_for(key, body.pool_id)?;
         let both_or_none = match (body.account_id, body.authenticated_identity_id) {
             (Some(_), None) => Err("authenticated_identity_id"),
@@ -63,9 +67,9 @@ impl Service {
             summary.status = state::after(summary.status, state::Event::Authenticate)?;
         }
         let credential = Credential::new(Kind::Session, id.0, self.minter.secret()?);
-        let stored =
-            StoredSession { summary: summary.clone(), token_hash: Some(credential.hash()), revision: 0 };
-        match self.answer_of(self.store.session_create(stored)).await? {
+        let stored = self.stored(summary.clone(), Some(credential.hash()));
+        let event = self.event(EventAction::Created, id, caller.actor(), Some(origin), None)?;
+        match self.answer_of(self.store.session_create(stored, event)).await? {
             Err(StoreError::PoolOfOtherDomain) => {
                 let message = "pool_id: it is a pool of another domain than the API key's";
                 return Err(Error::new(ErrorCode::NotPermitted, message));

@@ -7,6 +7,7 @@ use super::{seen_by, state};
 use crate::authorize::{Action, Refusal, authorize};
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::origin::Origin;
 use crate::service::Service;
 
 /// Whether this caller's revoke of the session would be accepted now. The very check that a revoke makes.
@@ -21,10 +22,15 @@ impl Service {
     /// Fails with `not_found`, also for a caller that may not read it; with `unexpected_ref_type` if the ID is
     /// known as another kind to a caller that may read there; with `not_authenticated` if the caller's own
     /// session would have to be authenticated.
-    pub async fn session_fetch(&self, caller: Caller, id: SessionId) -> Result<Session, Error> {
+    pub async fn session_fetch(
+        &self,
+        caller: Caller,
+        origin: &Origin,
+        id: SessionId,
+    ) -> Result<Session, Error> {
         match caller {
             // Its own session was read to prove the token.
-            Caller::Session(own) if own.summary.id == id => Ok(own_session(own)),
+            Caller::Session(own) if own.summary.id == id => Ok(self.own_session(own, origin)),
             caller => {
                 let session = self.session_for(&caller, Action::Fetch, id).await?;
                 Ok(seen_by(&caller, session.summary))
@@ -35,22 +41,31 @@ impl Service {
     /// The session that the caller's token stands for.
     ///
     /// Fails with `not_permitted` for an API key.
-    pub fn session_fetch_own(&self, caller: Caller) -> Result<Session, Error> {
+    pub fn session_fetch_own(&self, caller: Caller, origin: &Origin) -> Result<Session, Error> {
         authorize(&caller, Action::FetchOwn, None)?;
         match caller {
-            Caller::Session(own) => Ok(own_session(own)),
+            Caller::Session(own) => Ok(self.own_session(own, origin)),
             Caller::Key(_) => Err(Error::unexpected("a key was allowed to fetch its own session")),
         }
     }
 
-    /// The session as it is kept, if the caller may do the action to it.
+    /// The session as it was before this request, which counts as an interaction of a session that was seen before.
+    fn own_session(&self, own: Box<StoredSession>, origin: &Origin) -> Session {
+        let summary = own.summary.clone();
+        if summary.last_seen.is_some() {
+            self.note_seen(&summary, origin);
+        }
+        seen_by(&Caller::Session(own), summary)
+    }
+
+    /// The session as it is now, if the caller may do the action to it.
     pub(crate) async fn session_for(
         &self,
         caller: &Caller,
         action: Action,
         id: SessionId,
     ) -> Result<StoredSession, Error> {
-        let session = self.within(self.store.session_fetch(id)).await?;
+        let session = self.within(self.store.session_fetch(id)).await?.map(|session| self.current(session));
         match (authorize(caller, action, session.as_ref().map(|session| &session.summary)), session) {
             (Ok(()), Some(session)) => Ok(session),
             (Err(Refusal::NotFound) | Ok(()), None) => Err(self.explain_missing(caller, id).await?),
@@ -83,9 +98,4 @@ impl Service {
             }
         })
     }
-}
-
-fn own_session(own: Box<StoredSession>) -> Session {
-    let summary = own.summary.clone();
-    seen_by(&Caller::Session(own), summary)
 }

@@ -11,13 +11,15 @@ pub enum Event {
     Interact,
     /// An identity proved itself.
     Authenticate,
+    /// Its holder signs out, or its lifetime passes.
+    Complete,
     /// Someone who may ends it.
     Revoke,
 }
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 3] = [Self::Interact, Self::Authenticate, Self::Revoke];
+    pub const ALL: [Self; 4] = [Self::Interact, Self::Authenticate, Self::Complete, Self::Revoke];
 }
 
 /// Whether nothing leads out of the state.
@@ -33,6 +35,7 @@ pub fn after(status: SessionStatus, event: Event) -> Result<SessionStatus, Error
         (Authenticated, Event::Interact) | (New | Unauthenticated | Authenticated, Event::Authenticate) => {
             Ok(Authenticated)
         }
+        (New | Unauthenticated | Authenticated, Event::Complete) => Ok(Complete),
         (New | Unauthenticated | Authenticated, Event::Revoke) => Ok(Revoked),
         (Complete | Revoked, _) => Err(Error::new(
             ErrorCode::InvalidAction,
@@ -50,18 +53,18 @@ mod tests {
         use SessionStatus::{Authenticated, Complete, New, Revoked, Unauthenticated};
         // Columns in the order of `Event::ALL`; `None` is a refusal.
         let table = [
-            (New, [Some(Unauthenticated), Some(Authenticated), Some(Revoked)]),
-            (Unauthenticated, [Some(Unauthenticated), Some(Authenticated), Some(Revoked)]),
-            (Authenticated, [Some(Authenticated), Some(Authenticated), Some(Revoked)]),
-            (Complete, [None; 3]),
-            (Revoked, [None; 3]),
+            (New, [Some(Unauthenticated), Some(Authenticated), Some(Complete), Some(Revoked)]),
+            (Unauthenticated, [Some(Unauthenticated), Some(Authenticated), Some(Complete), Some(Revoked)]),
+            (Authenticated, [Some(Authenticated), Some(Authenticated), Some(Complete), Some(Revoked)]),
+            (Complete, [None; 4]),
+            (Revoked, [None; 4]),
         ];
         assert_eq!(table.map(|(status, _)| status), *SessionStatus::ALL);
         for (status, row) in table {
             for (event, expected) in Event::ALL.into_iter().zip(row) {
                 assert_eq!(after(status, event).ok(), expected, "{status}, {event:?}");
             }
-            assert_eq!(is_final(status), row == [None; 3]);
+            assert_eq!(is_final(status), row == [None; 4]);
         }
     }
 }

@@ -9,7 +9,8 @@ use crate::store::StoreError;
 const APPLICATION_ID: i32 = 0x5345_5353;
 
 /// In the order in which they are applied; `user_version` counts them. One that was released never changes.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_life.sql")];
 
 /// Applies what is missing. Fails, changing nothing, on a database of a newer or of another program.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

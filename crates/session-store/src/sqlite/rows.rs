@@ -8,14 +8,15 @@ use session_api::{
 };
 
 use super::failed;
+use crate::event::{Actor, Event, EventId};
 use crate::key::{ApiKey, KeyId, Scope, SecretHash};
-use crate::store::{StoreError, StoredSession};
+use crate::store::{Seen, StoreError, StoredSession};
 
 macro_rules! session_columns {
     () => {
         "id, domain_id, pool_id, session_type, status, account_id, identity_id, device_id, title, \
          first_seen_at, first_seen_ip, first_seen_user_agent, last_seen_at, last_seen_ip, last_seen_user_agent, \
-         token_hash, revision"
+         token_hash, revision, replaced_token_hashes, ends_at, ended_at"
     };
 }
 
@@ -92,6 +93,16 @@ pub(super) fn session_of_row(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
         },
         token_hash: row.get::<_, Option<[u8; 32]>>(15)?.map(SecretHash),
         revision: row.get(16)?,
+        replaced_token_hashes: row
+            .get::<_, Option<Vec<u8>>>(17)?
+            .unwrap_or_default()
+            .as_chunks()
+            .0
+            .iter()
+            .map(|hash| SecretHash(*hash))
+            .collect(),
+        ends_at: time(row, 18)?,
+        ended_at: time(row, 19)?,
     })
 }
 
@@ -154,6 +165,7 @@ fn execute_with_session(
     let ip = |seen: Option<&InteractionDetails>| {
         seen.and_then(|seen| seen.remote_ip).map(|ip| ip.addr().to_string())
     };
+    let replaced = session.replaced_token_hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>();
     statement.execute(params![
         summary.id.0.as_bytes(),
         summary.status.as_str(),
@@ -172,6 +184,9 @@ fn execute_with_session(
         summary.domain_id.0.as_bytes(),
         summary.pool_id.0.as_bytes(),
         summary.session_type.as_str(),
+        (!replaced.is_empty()).then_some(replaced),
+        session.ends_at.map(Timestamp::as_ms),
+        session.ended_at.map(Timestamp::as_ms),
     ])
 }
 
@@ -193,8 +208,9 @@ pub(super) fn session_insert_in_txn(
         .prepare_cached(
             "INSERT INTO session (id, status, account_id, identity_id, device_id, title, \
              first_seen_at, first_seen_ip, first_seen_user_agent, last_seen_at, last_seen_ip, \
-             last_seen_user_agent, token_hash, revision, domain_id, pool_id, session_type) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+             last_seen_user_agent, token_hash, revision, domain_id, pool_id, session_type, \
+             replaced_token_hashes, ends_at, ended_at) VALUES \
+             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
         )
         .and_then(|mut insert| execute_with_session(&mut insert, session))
         .map(drop)
@@ -210,12 +226,74 @@ pub(super) fn session_replace_in_txn(
         .prepare_cached(
             "UPDATE session SET status = ?2, account_id = ?3, identity_id = ?4, device_id = ?5, title = ?6, \
              first_seen_at = ?7, first_seen_ip = ?8, first_seen_user_agent = ?9, last_seen_at = ?10, \
-             last_seen_ip = ?11, last_seen_user_agent = ?12, token_hash = ?13, revision = ?14 + 1 \
+             last_seen_ip = ?11, last_seen_user_agent = ?12, token_hash = ?13, revision = ?14 + 1, \
+             replaced_token_hashes = ?18, ends_at = ?19, ended_at = ?20 \
              WHERE id = ?1 AND revision = ?14 AND domain_id = ?15 AND pool_id = ?16 AND session_type = ?17",
         )
         .and_then(|mut update| execute_with_session(&mut update, session))
         .map_err(failed)?;
     Ok(changed > 0)
+}
+
+/// In the order in which [`event_of_row`] reads them.
+pub(super) const EVENT_COLUMNS: &str = "id, action, session_id, actor_kind, actor_id, reason, request_id";
+
+/// Reads [`EVENT_COLUMNS`].
+pub(super) fn event_of_row(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let action: String = row.get(1)?;
+    let kind: String = row.get(3)?;
+    Ok(Event {
+        id: EventId(id(row, 0)?),
+        action: action.parse().map_err(|error| foreign(1, error))?,
+        session_id: SessionId(id(row, 2)?),
+        actor: Actor::of(&kind, optional_id(row, 4)?)
+            .ok_or_else(|| foreign(3, std::io::Error::other("no actor")))?,
+        reason: row.get(5)?,
+        request_id: row.get(6)?,
+    })
+}
+
+/// Adds an event.
+pub(super) fn event_insert_in_txn(connection: &Connection, event: &Event) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO event (id, action, session_id, actor_kind, actor_id, reason, request_id) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )
+        .and_then(|mut insert| {
+            insert.execute(params![
+                event.id.0.as_bytes(),
+                event.action.as_str(),
+                event.session_id.0.as_bytes(),
+                event.actor.kind(),
+                event.actor.id().map(|id| *id.as_bytes()),
+                event.reason,
+                event.request_id,
+            ])
+        })
+        .map(drop)
+        .map_err(failed)
+}
+
+/// Keeps an interaction as the last one, if it is later than that and the session is live.
+pub(super) fn session_seen_in_txn(connection: &Connection, seen: &Seen) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE session SET last_seen_at = ?2, last_seen_ip = ?3, last_seen_user_agent = ?4, ends_at = ?5, \
+             revision = revision + 1 WHERE id = ?1 AND last_seen_at <= ?2 AND ended_at IS NULL \
+             AND status IN ('new', 'unauthenticated', 'authenticated') AND (ends_at IS NULL OR ends_at > ?2)",
+        )
+        .and_then(|mut update| {
+            update.execute(params![
+                seen.session_id.0.as_bytes(),
+                seen.details.at.as_ms(),
+                seen.details.remote_ip.map(|ip| ip.addr().to_string()),
+                seen.details.user_agent.as_ref().map(UserAgent::as_str),
+                seen.ends_at.map(Timestamp::as_ms),
+            ])
+        })
+        .map(drop)
+        .map_err(failed)
 }
 
 /// Adds an API key and, if it is bound to a new one, its pool.

@@ -1,0 +1,153 @@
+//! How often an address or a key may fail to authenticate or create sessions.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+use ipnet::IpNet;
+use session_store::KeyId;
+
+use crate::error::Error;
+use crate::origin::within;
+
+/// How many keys a limiter may know before those that have recovered are forgotten; each takes about 100 bytes.
+const KEYS_MAX: usize = 100_000;
+
+/// The limits of a deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// Networks without limits.
+    pub trusted: Vec<IpNet>,
+    /// Failed authentications a minute and address.
+    pub failed_authentications: NonZeroU32,
+    /// Creations a minute and address, and a minute and key.
+    pub creations: NonZeroU32,
+}
+
+impl Default for LimitSettings {
+    /// The loopback is trusted, for this purpose alone. A person mistypes no token, so a few failures are many; a
+    /// login flow creates one session for each visitor, of whom 100 a second are a crowd.
+    fn default() -> Self {
+        let loopback = [
+            IpNet::from(IpAddr::from([127, 0, 0, 1])),
+            IpNet::from(IpAddr::from([0_u16, 0, 0, 0, 0, 0, 0, 1])),
+        ];
+        let whole =
+            |net: IpNet| if net.addr().is_ipv4() { "127.0.0.0/8".parse().unwrap_or(net) } else { net };
+        Self {
+            trusted: loopback.map(whole).into(),
+            failed_authentications: NonZeroU32::new(60).unwrap_or(NonZeroU32::MIN),
+            creations: NonZeroU32::new(6_000).unwrap_or(NonZeroU32::MIN),
+        }
+    }
+}
+
+type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock>;
+
+/// The counters of one server. Time is the monotonic clock's: a limit is no fact about a session.
+pub struct Limits {
+    trusted: Vec<IpNet>,
+    failures: Keyed<IpAddr>,
+    creations_by_address: Keyed<IpAddr>,
+    creations_by_key: Keyed<KeyId>,
+}
+
+impl fmt::Debug for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Limits")
+    }
+}
+
+impl Limits {
+    /// Counters for these limits.
+    pub fn new(settings: LimitSettings) -> Self {
+        let creations = Quota::per_minute(settings.creations);
+        Self {
+            trusted: settings.trusted,
+            failures: RateLimiter::dashmap(Quota::per_minute(settings.failed_authentications)),
+            creations_by_address: RateLimiter::dashmap(creations),
+            creations_by_key: RateLimiter::dashmap(creations),
+        }
+    }
+
+    /// Counts a failed authentication. Fails if there were too many from the address.
+    pub fn failed_authentication(&self, address: IpAddr) -> Result<(), Error> {
+        if within(&self.trusted, address) {
+            return Ok(());
+        }
+        count(&self.failures, &address, "authentications from this address failed")
+    }
+
+    /// Counts a creation. Fails if there were too many from the address or with the key.
+    pub fn creation(&self, address: IpAddr, key: KeyId) -> Result<(), Error> {
+        if within(&self.trusted, address) {
+            return Ok(());
+        }
+        count(&self.creations_by_address, &address, "sessions were created from this address")?;
+        count(&self.creations_by_key, &key, "sessions were created with this API key")
+    }
+}
+
+fn count<K: std::hash::Hash + Eq + Clone>(limiter: &Keyed<K>, key: &K, what: &str) -> Result<(), Error> {
+    if limiter.len() > KEYS_MAX {
+        limiter.retain_recent();
+    }
+    limiter.check_key(key).map_err(|until| {
+        let wait = until.wait_time_from(DefaultClock::default().now());
+        // Whole seconds, as the header has them, and none of them too few.
+        let seconds = (wait + Duration::from_millis(999)).as_secs().max(1);
+        Error::limited(format!("too many {what}; try again in {seconds} s"), seconds)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use session_api::{ErrorCode, Id};
+
+    use super::*;
+
+    fn limits(failed: u32, creations: u32) -> Limits {
+        Limits::new(LimitSettings {
+            failed_authentications: NonZeroU32::new(failed).unwrap(),
+            creations: NonZeroU32::new(creations).unwrap(),
+            ..LimitSettings::default()
+        })
+    }
+
+    #[test]
+    fn an_address_is_limited_by_itself_and_told_when_to_try_again() {
+        let limits = limits(2, 1);
+        let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap());
+        assert!(limits.failed_authentication(one).is_ok());
+        assert!(limits.failed_authentication(one).is_ok());
+        let error = limits.failed_authentication(one).unwrap_err();
+        assert_eq!(error.code, ErrorCode::BadRequest);
+        assert!(error.retry_after_s.is_some_and(|seconds| (1..=30).contains(&seconds)), "{error:?}");
+        assert!(limits.failed_authentication(other).is_ok());
+    }
+
+    #[test]
+    fn a_key_is_limited_from_whatever_address() {
+        let limits = limits(1, 2);
+        let key = KeyId(Id::from_bytes([1; 20]));
+        let create = |last: u8, key| limits.creation(IpAddr::from([192, 0, 2, last]), key);
+        assert!(create(1, key).is_ok() && create(2, key).is_ok());
+        assert!(create(3, key).is_err());
+        assert!(create(4, KeyId(Id::from_bytes([2; 20]))).is_ok());
+    }
+
+    #[test]
+    fn the_loopback_has_no_limits_unless_told_otherwise() {
+        let limits = limits(1, 1);
+        for address in ["127.0.0.1", "127.8.8.8", "::1"] {
+            assert!(
+                (0..100).all(|_| limits.failed_authentication(address.parse().unwrap()).is_ok()),
+                "{address}"
+            );
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What the settings of a deployment change: limits, operations that are not offered, trusted proxies.
+
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use serde_json::json;
+use session_tests::{Sessiond, operation_ids, seed};
+
+const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
+
+#[tokio::test]
+async fn an_address_that_fails_to_authenticate_too_often_is_told_when_to_try_again() {
+    let server =
+        Sessiond::start_with_settings("[limits]\ntrusted = []\nfailed_authentications_per_minute = 3").await;
+    let key = server.key(&SCOPES);
+    for _ in 0..3 {
+        assert_eq!(server.fetch(seed::SESSION_ID, "sst_guess").await.outcome(), (401, "bad_authtoken"));
+    }
+    for operation in operation_ids() {
+        let answer = server.call(&operation, seed::SESSION_ID, Some("sst_guess")).await;
+        assert_eq!(answer.outcome(), (429, "bad_request"), "{operation}");
+        let seconds: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((1..=20).contains(&seconds), "{seconds}");
+        assert!(answer.message().contains("try again in"), "{}", answer.message());
+    }
+    // Who has a token is not kept out by others behind the same address.
+    assert_eq!(server.fetch(seed::SESSION_ID, &key).await.outcome(), (404, "not_found"));
+    assert_eq!(
+        server.request(Method::GET, "/api/v1/whoami", None, None).await.outcome(),
+        (401, "not_authenticated")
+    );
+}
+
+#[tokio::test]
+async fn creations_are_limited_by_key_and_nothing_else_is() {
+    let server = Sessiond::start_with_settings("[limits]\ntrusted = []\ncreations_per_minute = 2").await;
+    let key = server.key(&SCOPES);
+    for _ in 0..2 {
+        server.create(&key, json!({ "session_type": "api" })).await;
+    }
+    let limited = server.call("create_session", "-", Some(&key)).await;
+    assert_eq!(limited.outcome(), (429, "bad_request"));
+    assert!(limited.headers.contains_key("retry-after"));
+    assert_eq!(
+        server.call("list_sessions", "-", Some(&key)).await.body["items"].as_array().unwrap().len(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn the_loopback_has_no_limits_by_default() {
+    let server = Sessiond::start().await;
+    for _ in 0..100 {
+        assert_eq!(server.fetch(seed::SESSION_ID, "sst_guess").await.outcome(), (401, "bad_authtoken"));
+    }
+}
+
+#[tokio::test]
+async fn an_operation_that_is_not_offered_says_so_before_it_asks_who_calls() {
+    let all = operation_ids();
+    let server = Sessiond::start_with_settings(&format!("disabled_operations = {all:?}")).await;
+    for operation in &all {
+        for token in [None, Some("sst_guess")] {
+            let answer = server.call(operation, seed::SESSION_ID, token).await;
+            assert_eq!(answer.outcome(), (501, "not_implemented"), "{operation}");
+            assert!(answer.message().contains(operation), "{}", answer.message());
+        }
+    }
+    let server = Sessiond::start_with_settings("disabled_operations = ['revoke_sessions']").await;
+    let key = server.key(&SCOPES);
+    assert_eq!(server.call("revoke_sessions", "-", Some(&key)).await.outcome(), (501, "not_implemented"));
+    assert_eq!(server.call("list_sessions", "-", Some(&key)).await.status, 200);
+}
+
+/// Uses a session with its own token and this header, and returns the address that is noted.
+async fn noted_address(server: &Sessiond, header: &'static str, value: &str) -> String {
+    let key = server.key(&SCOPES);
+    let body = json!({ "session_type": "browser", "interaction": {} });
+    let (session, token) = server.create(&key, body).await;
+    let mut headers = HeaderMap::new();
+    headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
+    headers.insert(header, value.parse().unwrap());
+    assert_eq!(server.send(Method::GET, "/api/v1/whoami", headers, "").await.status, 200);
+    let seen = server.fetch(session["summary"]["id"].as_str().unwrap(), &key).await;
+    seen.body["summary"]["last_seen"]["remote_ip"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_callers_address_is_the_peers_unless_that_is_a_trusted_proxy() {
+    let server = Sessiond::start().await;
+    assert_eq!(noted_address(&server, "x-forwarded-for", "203.0.113.7").await, "127.0.0.1");
+    let server = Sessiond::start_with_settings("trusted_proxies = ['127.0.0.0/8', '10.0.0.0/8']").await;
+    let forwarded = "198.51.100.1, ::ffff:203.0.113.7, 10.0.0.2";
+    assert_eq!(noted_address(&server, "x-forwarded-for", forwarded).await, "203.0.113.7");
+    assert_eq!(noted_address(&server, "forwarded", "for=\"[2001:db8::7]:4711\"").await, "2001:db8::7");
+}

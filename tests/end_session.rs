@@ -1,0 +1,88 @@
+//! `POST /api/v1/session/{session_id}/complete` and `/revoke`
+
+use std::sync::Arc;
+
+use serde_json::json;
+use session_tests::{Sessiond, seed};
+
+const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
+
+#[tokio::test]
+async fn it_ends_a_session_once_and_its_token_stops() {
+    let server = Sessiond::start().await;
+    let key = server.key(&SCOPES);
+    for (operation, status) in [("complete_session", "complete"), ("revoke_session", "revoked")] {
+        for authenticated in [false, true] {
+            let (session, mut token) = server.create(&key, json!({ "session_type": "browser" })).await;
+            let id = session["summary"]["id"].as_str().unwrap();
+            if authenticated {
+                token = server.authenticate(&key, id, seed::ACCOUNT_ID).await;
+            }
+            let answer = server.call(operation, id, Some(&token)).await;
+            assert_eq!(answer.body["summary"]["status"], status, "{:?}", answer.body);
+            assert_eq!(answer.body["actions"]["revoke"], json!(false));
+            assert_eq!(server.fetch(id, &token).await.outcome(), (401, "bad_authtoken"));
+            assert_eq!(server.fetch(id, &key).await.body["summary"]["status"], status);
+            // It is final, for everything.
+            for again in ["complete_session", "revoke_session", "authenticate_session", "record_interaction"]
+            {
+                let refused = server.call(again, id, Some(&key)).await;
+                assert_eq!(refused.outcome(), (409, "invalid_action"), "{again} after {operation}");
+                assert!(refused.message().contains(status), "{}", refused.message());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_a_revoke_and_an_authenticate_that_race_the_outcome_is_one_of_the_two_orders() {
+    let server = Arc::new(Sessiond::start().await);
+    let key = server.key(&SCOPES);
+    let mut orders = [0, 0];
+    for _ in 0..40 {
+        let (session, token) = server.create(&key, json!({ "session_type": "browser" })).await;
+        let id = session["summary"]["id"].as_str().unwrap();
+        let (revoked, authenticated) = tokio::join!(
+            server.call("revoke_session", id, Some(&key)),
+            server.call("authenticate_session", id, Some(&key)),
+        );
+        assert_eq!(revoked.status, 200, "{:?}", revoked.body);
+        let mut tokens = vec![token];
+        match authenticated.outcome() {
+            (200, _) => tokens.push(authenticated.body["authtoken"].as_str().unwrap().to_owned()),
+            outcome => assert_eq!(outcome, (409, "invalid_action")),
+        }
+        orders[usize::from(authenticated.status == 200)] += 1;
+        for token in tokens {
+            assert_eq!(server.fetch(id, &token).await.outcome(), (401, "bad_authtoken"));
+        }
+        let end = server.fetch(id, &key).await;
+        assert_eq!(end.body["summary"]["status"], "revoked");
+        let known = end.body["summary"].get("account_id").is_some();
+        assert_eq!(known, authenticated.status == 200, "what was acknowledged is there, and nothing else");
+    }
+    assert_eq!(orders[0] + orders[1], 40);
+}
+
+#[tokio::test]
+async fn a_replaced_token_that_comes_again_is_a_warning_with_the_sessions_id_and_without_the_token() {
+    let server = Sessiond::start().await;
+    let key = server.key(&SCOPES);
+    let (session, first) = server.create(&key, json!({ "session_type": "browser" })).await;
+    let id = session["summary"]["id"].as_str().unwrap();
+    let second = server.authenticate(&key, id, seed::ACCOUNT_ID).await;
+    let third = server.authenticate(&key, id, seed::ACCOUNT_ID).await;
+    assert!(!server.log().contains("a replaced token"));
+    for old in [&first, &second] {
+        assert_eq!(server.fetch(id, old).await.outcome(), (401, "bad_authtoken"));
+    }
+    server.logged(&format!("a replaced token of session {id} was used again"));
+    let warnings = || server.log().lines().filter(|line| line.contains("a replaced token")).count();
+    while warnings() < 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(server.fetch(id, &third).await.status, 200);
+    for token in [&first, &second, &third] {
+        assert!(!server.log().contains(&token[36..88]));
+    }
+}

@@ -1,0 +1,104 @@
+//! No token is anywhere but in the answer that shows it.
+
+use std::path::Path;
+
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use serde_json::json;
+use session_tests::{Sessiond, operation_ids, seed};
+
+const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
+
+/// Every file below a folder.
+fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.is_file() {
+            found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        }
+    }
+}
+
+fn contains(text: &[u8], needle: &str) -> bool {
+    text.windows(needle.len()).any(|window| window == needle.as_bytes())
+}
+
+#[tokio::test]
+async fn a_search_for_known_tokens_over_everything_that_was_written_finds_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Sessiond::start_on(folder, &["--log-level", "trace"]).await;
+    let key = server.key(&SCOPES);
+    let (session, first) = server
+        .create(&key, json!({ "session_type": "browser", "interaction": {}, "title": "in the clear" }))
+        .await;
+    let id = session["summary"]["id"].as_str().unwrap();
+    let second = server.authenticate(&key, id, seed::ACCOUNT_ID).await;
+    let tokens = [key.clone(), first.clone(), second.clone()];
+    let mut written: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut note = |name: &str, text: String| written.push((name.to_owned(), text.into_bytes()));
+
+    // Every operation with every token: right, wrong, twice, in the wrong place.
+    for operation in operation_ids() {
+        for token in &tokens {
+            for sent in [token.clone(), token[..90].to_owned(), format!("{token}0")] {
+                let answer = server.call(&operation, id, Some(&sent)).await;
+                if !answer.status.is_success() {
+                    note("an error's body", format!("{} {:?}", answer.body, answer.headers));
+                }
+            }
+        }
+    }
+    for token in &tokens {
+        let mut twice = HeaderMap::new();
+        twice.append("authorization", format!("Bearer {token}").parse().unwrap());
+        twice.append("authorization", format!("Basic {token}").parse().unwrap());
+        let mut once = HeaderMap::new();
+        once.insert("authorization", format!("Bearer {key}").parse().unwrap());
+        once.insert("content-type", "application/json".parse().unwrap());
+        for headers in [twice, once] {
+            for (method, path, body) in [
+                (Method::GET, format!("/api/v1/session/{token}"), String::new()),
+                (Method::GET, format!("/api/v1/session?account_id={token}"), String::new()),
+                (Method::GET, format!("/api/v1/session?{token}"), String::new()),
+                (Method::GET, format!("/{token}"), String::new()),
+                (Method::POST, "/api/v1/session".to_owned(), json!({ "session_type": token }).to_string()),
+                (Method::POST, "/api/v1/session".to_owned(), token.clone()),
+                (Method::POST, "/api/v1/revocation".to_owned(), json!({ token: 1 }).to_string()),
+            ] {
+                let answer = server.send(method, &path, headers.clone(), body).await;
+                assert!(answer.status.is_client_error(), "{path}: {:?}", answer.body);
+                // A message may repeat the caller's own words, but not these.
+                note(&format!("the answer to {path}"), format!("{} {:?}", answer.body, answer.headers));
+            }
+        }
+    }
+    for command in [&["key", "list"][..], &["key", "list", "--output", "json"], &["events"], &["export", "-"]]
+    {
+        let finished = server.command(command).run();
+        note(&format!("{command:?}"), format!("{}{}", finished.stdout, finished.stderr));
+    }
+    note("metrics", server.internal("/metrics").await.1);
+    let before = server.log().len();
+    // The database with its log, as a crash leaves them.
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    note("the log", server.log());
+    note("standard output", server.stdout());
+    let folder = server.kill();
+    files(folder.path(), &mut written);
+
+    assert!(before > 10_000, "a trace is long");
+    let names: Vec<_> = written.iter().map(|(name, _)| name.as_str()).collect();
+    for suffix in ["sessions.db", "sessions.db-wal"] {
+        assert!(names.iter().any(|name| name.ends_with(suffix)), "{names:?}");
+    }
+    let database = written.iter().find(|(name, _)| name.ends_with("-wal")).unwrap();
+    assert!(contains(&database.1, "in the clear"), "what is no secret is found");
+    for (name, text) in &written {
+        for token in &tokens {
+            // The secret alone: the ID in a token is a name.
+            assert!(!contains(text, &token[36..88]), "a token is in {name}");
+        }
+    }
+}
