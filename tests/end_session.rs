@@ -86,3 +86,45 @@ async fn a_replaced_token_that_comes_again_is_a_warning_with_the_sessions_id_and
         assert!(!server.log().contains(&token[36..88]));
     }
 }
+
+#[tokio::test]
+async fn every_state_answers_every_action_as_the_table_of_the_documentation_says() {
+    let server = Sessiond::start().await;
+    let key = server.key(&SCOPES);
+    let documented = include_str!("../docs/sessions.md");
+    let actions = ["record_interaction", "authenticate_session", "complete_session", "revoke_session"];
+    let mut rows = 0;
+    for row in documented.lines().filter_map(|line| line.strip_prefix("| `")) {
+        let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let status = cells[0];
+        if !["new", "unauthenticated", "authenticated", "complete", "revoked"].contains(&status) {
+            continue;
+        }
+        rows += 1;
+        for (place, action) in actions.iter().enumerate() {
+            // The words after a comma are a condition; `authenticate` keeps the account here.
+            let after = cells[place + 1].split(['`', ',']).next().unwrap();
+            let (session, _) = server.create(&key, json!({ "session_type": "browser" })).await;
+            let id = session["summary"]["id"].as_str().unwrap();
+            let prepared = match status {
+                "new" => None,
+                "unauthenticated" => Some("record_interaction"),
+                "authenticated" => Some("authenticate_session"),
+                "complete" => Some("complete_session"),
+                _ => Some("revoke_session"),
+            };
+            if let Some(prepare) = prepared {
+                assert_eq!(server.call(prepare, id, Some(&key)).await.status, 200);
+            }
+            let answer = server.call(action, id, Some(&key)).await;
+            let now = server.fetch(id, &key).await.body["summary"]["status"].clone();
+            if after == "refused" {
+                assert_eq!(answer.outcome(), (409, "invalid_action"), "{status}, {action}");
+                assert_eq!(now, status, "{action} changed nothing");
+            } else {
+                assert_eq!((answer.status.as_u16(), now), (200, json!(after)), "{status}, {action}");
+            }
+        }
+    }
+    assert_eq!(rows, 5);
+}

@@ -69,6 +69,11 @@ impl Contract {
         let Some(operation) = self.operation(method, path) else { return Vec::new() };
         let pointer = format!("{operation}/responses/{}", status.as_u16());
         note_answer(&pointer);
+        if let Some(code) =
+            serde_json::from_slice::<Value>(body).ok().as_ref().and_then(|body| body["code"].as_str())
+        {
+            note_answer(code);
+        }
         let Some(response) = self.resolve(&pointer) else {
             return vec![format!("{method} {path}: the contract has no answer {status} ({pointer})")];
         };
@@ -133,8 +138,8 @@ impl Contract {
     }
 }
 
-/// Adds the pointer of an answer to the file that `SESSION_ANSWERS` names, for `cargo xtask check` to see which
-/// documented answers no test provokes.
+/// Adds the pointer of an answer, or an error's code, to the file that `SESSION_ANSWERS` names, for `cargo xtask check` to see which
+/// documented answers and codes no test provokes.
 fn note_answer(pointer: &str) {
     static FILE: OnceLock<Option<Mutex<File>>> = OnceLock::new();
     let file = FILE.get_or_init(|| {

@@ -102,11 +102,16 @@ pub(crate) fn wire_leg(
             say(out, &format!("wire: #{pointer}: {what}"))?;
         }
     }
+    let codes = contract.pointer("/components/schemas/Error_Code/enum").and_then(Value::as_array);
+    for code in codes.into_iter().flatten().filter_map(Value::as_str) {
+        if !provoked.contains(code) {
+            all = false;
+            say(out, &format!("wire: no test provokes the code {code}; add one to tests/"))?;
+        }
+    }
     if all {
-        say(
-            out,
-            &format!("wire: {} documented answers provoked, each as openapi.json says", provoked.len()),
-        )?;
+        let answers = documented(&contract).len() - NOT_PROVOKED.len();
+        say(out, &format!("wire: {answers} documented answers provoked, each as openapi.json says"))?;
     }
     Ok((all, counts))
 }

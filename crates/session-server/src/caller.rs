@@ -40,11 +40,18 @@ impl Service {
     /// Fails with `not_authenticated` without a token, with `bad_authtoken` if it is malformed, unknown, replaced,
     /// revoked, expired or of an ended session, and as [`crate::limits`] says if too many were.
     pub async fn caller(&self, token: Option<&[u8]>, origin: &Origin) -> Result<Caller, Error> {
-        let caller = self.proved(token).await;
-        match caller {
+        let token = token.ok_or_else(|| {
+            Error::new(
+                ErrorCode::NotAuthenticated,
+                "no token was sent; send one as `Authorization: Bearer TOKEN`",
+            )
+        })?;
+        let credential = Credential::parse(token);
+        let id = credential.as_ref().map(|credential| credential.id);
+        match self.proved(credential).await {
             Err(error) if error.code == ErrorCode::BadAuthtoken => {
-                // The warning is worth more than the limit's answer.
-                match self.limits.failed_authentication(origin.address) {
+                match self.limits.failed_authentication(origin.address, id) {
+                    // The warning is for the log in any case.
                     Err(limited) => Err(Error { warning: error.warning, ..limited }),
                     Ok(()) => Err(error),
                 }
@@ -53,14 +60,8 @@ impl Service {
         }
     }
 
-    async fn proved(&self, token: Option<&[u8]>) -> Result<Caller, Error> {
-        let token = token.ok_or_else(|| {
-            Error::new(
-                ErrorCode::NotAuthenticated,
-                "no token was sent; send one as `Authorization: Bearer TOKEN`",
-            )
-        })?;
-        let credential = Credential::parse(token).ok_or_else(bad_authtoken)?;
+    async fn proved(&self, credential: Option<Credential>) -> Result<Caller, Error> {
+        let credential = credential.ok_or_else(bad_authtoken)?;
         match credential.kind {
             Kind::Session => {
                 let id = SessionId(credential.id);

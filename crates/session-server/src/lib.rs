@@ -23,4 +23,4 @@ pub mod origin;
 pub mod rules;
 mod serve;
 pub mod service;
-mod sweep;
+pub mod sweep;

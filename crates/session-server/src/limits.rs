@@ -9,6 +9,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use ipnet::IpNet;
+use session_api::Id;
 use session_store::KeyId;
 
 use crate::error::Error;
@@ -22,7 +23,7 @@ const KEYS_MAX: usize = 100_000;
 pub struct LimitSettings {
     /// Networks without limits.
     pub trusted: Vec<IpNet>,
-    /// Failed authentications a minute and address.
+    /// Failed authentications a minute and address, and a minute and ID of a key or session.
     pub failed_authentications: NonZeroU32,
     /// Creations a minute and address, and a minute and key.
     pub creations: NonZeroU32,
@@ -51,7 +52,8 @@ type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock>;
 /// The counters of one server. Time is the monotonic clock's: a limit is no fact about a session.
 pub struct Limits {
     trusted: Vec<IpNet>,
-    failures: Keyed<IpAddr>,
+    failures_by_address: Keyed<IpAddr>,
+    failures_by_id: Keyed<Id>,
     creations_by_address: Keyed<IpAddr>,
     creations_by_key: Keyed<KeyId>,
 }
@@ -66,20 +68,26 @@ impl Limits {
     /// Counters for these limits.
     pub fn new(settings: LimitSettings) -> Self {
         let creations = Quota::per_minute(settings.creations);
+        let failures = Quota::per_minute(settings.failed_authentications);
         Self {
             trusted: settings.trusted,
-            failures: RateLimiter::dashmap(Quota::per_minute(settings.failed_authentications)),
+            failures_by_address: RateLimiter::dashmap(failures),
+            failures_by_id: RateLimiter::dashmap(failures),
             creations_by_address: RateLimiter::dashmap(creations),
             creations_by_key: RateLimiter::dashmap(creations),
         }
     }
 
-    /// Counts a failed authentication. Fails if there were too many from the address.
-    pub fn failed_authentication(&self, address: IpAddr) -> Result<(), Error> {
+    /// Counts a failed authentication. Fails if there were too many from the address, or, from whatever address, with
+    /// the ID of a key or session in the token.
+    pub fn failed_authentication(&self, address: IpAddr, id: Option<Id>) -> Result<(), Error> {
         if within(&self.trusted, address) {
             return Ok(());
         }
-        count(&self.failures, &address, "authentications from this address failed")
+        count(&self.failures_by_address, &address, "authentications from this address failed")?;
+        id.map_or(Ok(()), |id| {
+            count(&self.failures_by_id, &id, "authentications with this token's ID failed")
+        })
     }
 
     /// Counts a creation. Fails if there were too many from the address or with the key.
@@ -106,7 +114,7 @@ fn count<K: std::hash::Hash + Eq + Clone>(limiter: &Keyed<K>, key: &K, what: &st
 
 #[cfg(test)]
 mod tests {
-    use session_api::{ErrorCode, Id};
+    use session_api::ErrorCode;
 
     use super::*;
 
@@ -122,12 +130,22 @@ mod tests {
     fn an_address_is_limited_by_itself_and_told_when_to_try_again() {
         let limits = limits(2, 1);
         let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap());
-        assert!(limits.failed_authentication(one).is_ok());
-        assert!(limits.failed_authentication(one).is_ok());
-        let error = limits.failed_authentication(one).unwrap_err();
+        assert!(limits.failed_authentication(one, None).is_ok());
+        assert!(limits.failed_authentication(one, None).is_ok());
+        let error = limits.failed_authentication(one, None).unwrap_err();
         assert_eq!(error.code, ErrorCode::BadRequest);
         assert!(error.retry_after_s.is_some_and(|seconds| (1..=30).contains(&seconds)), "{error:?}");
-        assert!(limits.failed_authentication(other).is_ok());
+        assert!(limits.failed_authentication(other, None).is_ok());
+    }
+
+    #[test]
+    fn guesses_at_one_key_are_limited_from_whatever_address() {
+        let limits = limits(2, 1);
+        let guess = |last: u8, id| limits.failed_authentication(IpAddr::from([192, 0, 2, last]), Some(id));
+        let id = Id::from_bytes([1; 20]);
+        assert!(guess(1, id).is_ok() && guess(2, id).is_ok());
+        assert!(guess(3, id).is_err());
+        assert!(guess(4, Id::from_bytes([2; 20])).is_ok());
     }
 
     #[test]
@@ -145,7 +163,7 @@ mod tests {
         let limits = limits(1, 1);
         for address in ["127.0.0.1", "127.8.8.8", "::1"] {
             assert!(
-                (0..100).all(|_| limits.failed_authentication(address.parse().unwrap()).is_ok()),
+                (0..100).all(|_| limits.failed_authentication(address.parse().unwrap(), None).is_ok()),
                 "{address}"
             );
         }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_api::{
-    AccountId, DomainId, Id, IdentityId, Interaction, PoolId, SessionAuthenticate, SessionCreate, SessionId,
-    SessionStatus, SessionType, Timestamp,
+    AccountId, DomainId, Id, IdentityId, Interaction, PoolId, Revocation, SessionAuthenticate, SessionCreate,
+    SessionId, SessionList, SessionStatus, SessionType, Timestamp,
 };
 use session_server::caller::Caller;
 use session_server::environment::{Clock, Random, RandomFailed};
@@ -16,6 +16,7 @@ use session_server::limits::LimitSettings;
 use session_server::origin::Origin;
 use session_server::rules::lifetime::Lifetimes;
 use session_server::service::{STORE_TIMEOUT, Service};
+use session_server::sweep::{Retention, Swept};
 use session_store::{
     ApiKey, Event, EventId, KeyId, Reference, Scope, SecretHash, Seen, SessionFilter, SqliteStore, Store,
     StoreError, StoredSession, Times,
@@ -280,4 +281,93 @@ async fn ids_and_interactions_carry_the_time_of_the_clock() {
     let session = world.service.session_authenticate(key(), &origin(), id, who()).await.unwrap().session;
     assert_eq!(session.summary.last_seen.unwrap().at.as_ms(), later + 1);
     assert_eq!(session.summary.first_seen.unwrap().at.as_ms(), later);
+}
+
+fn by_pool() -> Revocation {
+    Revocation {
+        account_id: None,
+        authenticated_identity_id: None,
+        device_id: None,
+        except_session_id: None,
+        pool_id: Some(PoolId(Id::from_bytes([3; 20]))),
+    }
+}
+
+const FOR_EVER: Retention = Retention { sessions: None, events: None };
+
+#[tokio::test]
+async fn a_session_is_complete_the_millisecond_at_which_its_lifetime_passes_swept_or_not() {
+    let world = world();
+    // Half an hour idle, by default.
+    let body = create(Some(Interaction::default()));
+    let made = world.service.session_create(key(), &origin(), body).await.unwrap();
+    let (id, token) = (made.session.summary.id, made.authtoken.expose_secret().as_bytes().to_vec());
+    let status = async || world.service.session_fetch(key(), &origin(), id).await.unwrap().summary.status;
+    let listed = async |status| {
+        let query = SessionList { status: Some(status), ..SessionList::default() };
+        world.service.session_list(key(), query).await.unwrap().items.len()
+    };
+    world.pass(Duration::from_mins(30) - Duration::from_millis(1));
+    assert_eq!(status().await, SessionStatus::Unauthenticated);
+    assert!(world.service.caller(Some(&token), &origin()).await.is_ok());
+    assert_eq!((listed(SessionStatus::Unauthenticated).await, listed(SessionStatus::Complete).await), (1, 0));
+
+    world.pass(Duration::from_millis(1));
+    assert_eq!(status().await, SessionStatus::Complete);
+    let refused = world.service.caller(Some(&token), &origin()).await.unwrap_err();
+    assert_eq!(refused.code.as_str(), "bad_authtoken");
+    assert_eq!((listed(SessionStatus::Unauthenticated).await, listed(SessionStatus::Complete).await), (0, 1));
+    let revoked = world.service.session_revoke_many(key(), &origin(), by_pool()).await.unwrap();
+    assert_eq!(revoked.revoked, 0, "it is not live any more");
+
+    // A sweep waits until what may have been seen in time is written.
+    assert_eq!(world.service.sweep(FOR_EVER).await.unwrap(), Swept::default());
+    world.pass(Duration::from_secs(10));
+    let swept = world.service.sweep(FOR_EVER).await.unwrap();
+    assert_eq!(swept, Swept { expired: 1, ..Swept::default() });
+    assert_eq!(world.service.sweep(FOR_EVER).await.unwrap(), Swept::default(), "once");
+    assert_eq!((listed(SessionStatus::Unauthenticated).await, listed(SessionStatus::Complete).await), (0, 1));
+}
+
+#[tokio::test]
+async fn what_was_seen_in_time_keeps_a_session_alive_though_it_is_not_written_yet() {
+    let world = world();
+    let body = create(Some(Interaction::default()));
+    let made = world.service.session_create(key(), &origin(), body).await.unwrap();
+    let (id, token) = (made.session.summary.id, made.authtoken.expose_secret().as_bytes().to_vec());
+    world.pass(Duration::from_mins(29));
+    let caller = world.service.caller(Some(&token), &origin()).await.unwrap();
+    world.service.session_fetch_own(caller, &origin()).unwrap();
+    // By what is stored, its lifetime has passed long ago.
+    world.pass(Duration::from_mins(29));
+    assert_eq!(world.service.sweep(FOR_EVER).await.unwrap(), Swept::default());
+    let seen = world.service.session_fetch(key(), &origin(), id).await.unwrap().summary;
+    assert_eq!(seen.status, SessionStatus::Unauthenticated);
+    assert_eq!(seen.last_seen.unwrap().at.as_ms(), START_MS + 29 * 60 * 1_000);
+    // And it is revoked with the others.
+    let revoked = world.service.session_revoke_many(key(), &origin(), by_pool()).await.unwrap();
+    assert_eq!(revoked.revoked, 1);
+    assert!(world.service.caller(Some(&token), &origin()).await.is_err());
+}
+
+#[tokio::test]
+async fn what_ended_is_removed_after_its_retention_and_not_a_millisecond_before() {
+    let world = world();
+    let (hour, two) = (Duration::from_hours(1), Duration::from_hours(2));
+    let retention = Retention { sessions: Some(hour), events: Some(two) };
+    for _ in 0..450 {
+        let made = world.service.session_create(key(), &origin(), create(None)).await.unwrap();
+        world.service.session_complete(key(), &origin(), made.session.summary.id).await.unwrap();
+    }
+    world.pass(Duration::from_mins(60 - 1) + Duration::from_millis(59_999));
+    assert_eq!(world.service.sweep(retention).await.unwrap(), Swept::default());
+    world.pass(Duration::from_millis(1));
+    let swept = world.service.sweep(retention).await.unwrap();
+    assert_eq!(swept, Swept { removed: 450, ..Swept::default() });
+    // The clock stood, so all events are of the same millisecond.
+    world.pass(hour);
+    assert_eq!(world.service.sweep(retention).await.unwrap(), Swept::default());
+    world.pass(Duration::from_millis(1));
+    let swept = world.service.sweep(retention).await.unwrap();
+    assert_eq!(swept, Swept { events_removed: 900, ..Swept::default() });
 }
