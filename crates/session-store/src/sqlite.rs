@@ -37,6 +37,11 @@ const READER_BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 /// sessions and room for the leaves in use; the operating system caches the rest.
 const CACHE_KIB: i32 = -16 * 1024;
 
+/// How many pages of 4 KiB the write-ahead log has before they are moved into the database. SQLite's 1,000 are
+/// reached several times a second when many sessions are created or seen, and each move syncs the disk twice and
+/// writes a page again that is about to change again; 16,000 are 64 MiB beside the database.
+const CHECKPOINT_PAGES: i32 = 16_000;
+
 /// How many connections there are for reads of many rows.
 const SCANNERS: usize = 2;
 
@@ -104,6 +109,7 @@ impl SqliteStore {
         // A commit is on the disk before it is acknowledged, also if the power fails.
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
         connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(failed)?;
         migrations::migrate(&mut connection)?;
         // One for each thread of the runtime.
         let readers = std::thread::available_parallelism().map_or(2, usize::from);

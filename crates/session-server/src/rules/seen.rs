@@ -71,13 +71,15 @@ impl SeenBuffer {
         self.shard(id).get(&id).cloned()
     }
 
-    /// Everything that waits.
+    /// Everything that waits, by ID: neighbours share pages of the store.
     pub(crate) fn waiting(&self) -> Vec<Seen> {
         let lock = |shard: &Mutex<HashMap<SessionId, Seen>>| {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             shard.values().cloned().collect::<Vec<_>>()
         };
-        self.shards.iter().flat_map(lock).collect()
+        let mut all: Vec<Seen> = self.shards.iter().flat_map(lock).collect();
+        all.sort_unstable_by_key(|seen| seen.session_id);
+        all
     }
 
     /// Forgets what was written, but for sessions that were seen again meanwhile.
