@@ -1,22 +1,28 @@
 //! How often an address or a key may fail to authenticate or create sessions.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use session_api::Id;
 use session_store::KeyId;
 
 use crate::error::Error;
 use crate::origin::within;
 
-/// How many keys a limiter may know before those that have recovered are forgotten; each takes about 100 bytes.
+/// How many keys a limiter may know before those that have recovered are looked for and forgotten; each takes about
+/// 100 bytes.
 const KEYS_MAX: usize = 100_000;
+
+/// How long after one look the next one is, for each goes over all of them.
+const FORGET_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The limits of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,21 +39,56 @@ impl Default for LimitSettings {
     /// The loopback is trusted, for this purpose alone. A person mistypes no token, so a few failures are many; a
     /// login flow creates one session for each visitor, of whom 100 a second are a crowd.
     fn default() -> Self {
-        let loopback = [
-            IpNet::from(IpAddr::from([127, 0, 0, 1])),
-            IpNet::from(IpAddr::from([0_u16, 0, 0, 0, 0, 0, 0, 1])),
-        ];
-        let whole =
-            |net: IpNet| if net.addr().is_ipv4() { "127.0.0.0/8".parse().unwrap_or(net) } else { net };
+        const FAILED_AUTHENTICATIONS: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+        const CREATIONS: NonZeroU32 = NonZeroU32::new(6_000).expect("not zero");
         Self {
-            trusted: loopback.map(whole).into(),
-            failed_authentications: NonZeroU32::new(60).unwrap_or(NonZeroU32::MIN),
-            creations: NonZeroU32::new(6_000).unwrap_or(NonZeroU32::MIN),
+            trusted: vec![
+                Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8).into(),
+                Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128).into(),
+            ],
+            failed_authentications: FAILED_AUTHENTICATIONS,
+            creations: CREATIONS,
         }
     }
 }
 
-type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock>;
+/// Limits each of many keys by itself.
+struct Keyed<K: Hash + Eq + Clone> {
+    limiter: RateLimiter<K, DashMapStateStore<K>, DefaultClock>,
+    forgot: Mutex<Instant>,
+}
+
+impl<K: Hash + Eq + Clone> Keyed<K> {
+    fn new(per_minute: NonZeroU32) -> Self {
+        let limiter = RateLimiter::dashmap(Quota::per_minute(per_minute));
+        Self { limiter, forgot: Mutex::new(Instant::now()) }
+    }
+
+    /// Counts one more of this key. Fails if there were too many.
+    fn count(&self, key: &K, what: &str) -> Result<(), Error> {
+        if self.limiter.len() > KEYS_MAX
+            && let Ok(mut forgot) = self.forgot.try_lock()
+            && forgot.elapsed() > FORGET_INTERVAL
+        {
+            self.limiter.retain_recent();
+            *forgot = Instant::now();
+        }
+        self.limiter.check_key(key).map_err(|until| {
+            let wait = until.wait_time_from(DefaultClock::default().now());
+            // Whole seconds, as the header has them, and none of them too few.
+            let seconds = (wait + Duration::from_millis(999)).as_secs().max(1);
+            Error::limited(format!("too many {what}; try again in {seconds} s"), seconds)
+        })
+    }
+}
+
+/// The address as it is limited: of IPv6, the network of 64 bits that one household or host has to itself.
+fn household(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+    }
+}
 
 /// The counters of one server. Time is the monotonic clock's: a limit is no fact about a session.
 pub struct Limits {
@@ -67,14 +108,12 @@ impl fmt::Debug for Limits {
 impl Limits {
     /// Counters for these limits.
     pub fn new(settings: LimitSettings) -> Self {
-        let creations = Quota::per_minute(settings.creations);
-        let failures = Quota::per_minute(settings.failed_authentications);
         Self {
             trusted: settings.trusted,
-            failures_by_address: RateLimiter::dashmap(failures),
-            failures_by_id: RateLimiter::dashmap(failures),
-            creations_by_address: RateLimiter::dashmap(creations),
-            creations_by_key: RateLimiter::dashmap(creations),
+            failures_by_address: Keyed::new(settings.failed_authentications),
+            failures_by_id: Keyed::new(settings.failed_authentications),
+            creations_by_address: Keyed::new(settings.creations),
+            creations_by_key: Keyed::new(settings.creations),
         }
     }
 
@@ -84,10 +123,9 @@ impl Limits {
         if within(&self.trusted, address) {
             return Ok(());
         }
-        count(&self.failures_by_address, &address, "authentications from this address failed")?;
-        id.map_or(Ok(()), |id| {
-            count(&self.failures_by_id, &id, "authentications with this token's ID failed")
-        })
+        self.failures_by_address.count(&household(address), "authentications from this address failed")?;
+        let what = "authentications with this token's ID failed";
+        id.map_or(Ok(()), |id| self.failures_by_id.count(&id, what))
     }
 
     /// Counts a creation. Fails if there were too many from the address or with the key.
@@ -95,21 +133,9 @@ impl Limits {
         if within(&self.trusted, address) {
             return Ok(());
         }
-        count(&self.creations_by_address, &address, "sessions were created from this address")?;
-        count(&self.creations_by_key, &key, "sessions were created with this API key")
+        self.creations_by_address.count(&household(address), "sessions were created from this address")?;
+        self.creations_by_key.count(&key, "sessions were created with this API key")
     }
-}
-
-fn count<K: std::hash::Hash + Eq + Clone>(limiter: &Keyed<K>, key: &K, what: &str) -> Result<(), Error> {
-    if limiter.len() > KEYS_MAX {
-        limiter.retain_recent();
-    }
-    limiter.check_key(key).map_err(|until| {
-        let wait = until.wait_time_from(DefaultClock::default().now());
-        // Whole seconds, as the header has them, and none of them too few.
-        let seconds = (wait + Duration::from_millis(999)).as_secs().max(1);
-        Error::limited(format!("too many {what}; try again in {seconds} s"), seconds)
-    })
 }
 
 #[cfg(test)]
@@ -136,6 +162,15 @@ mod tests {
         assert_eq!(error.code, ErrorCode::BadRequest);
         assert!(error.retry_after_s.is_some_and(|seconds| (1..=30).contains(&seconds)), "{error:?}");
         assert!(limits.failed_authentication(other, None).is_ok());
+    }
+
+    #[test]
+    fn the_addresses_of_one_ipv6_network_are_limited_together() {
+        let limits = limits(1, 1);
+        let fail = |address: &str| limits.failed_authentication(address.parse().unwrap(), None);
+        assert!(fail("2001:db8:1:2::1").is_ok());
+        assert!(fail("2001:db8:1:2:ffff::2").is_err());
+        assert!(fail("2001:db8:1:3::1").is_ok());
     }
 
     #[test]

@@ -62,12 +62,10 @@ impl Service {
             let Some(last) = page.last() else { break };
             after = Some(last.summary.id);
             count += page.len() as u64;
-            let times = page.into_iter().filter_map(|before| {
-                let session = self.settled(before.clone());
-                let Times { session_id, ends_at, ended_at } = times_of(&session);
-                (times_of(&before) != times_of(&session)).then_some(Times { session_id, ends_at, ended_at })
-            });
-            self.within(self.store.session_times(times.collect())).await?;
+            let times =
+                page.into_iter().map(|session| (times_of(&session), times_of(&self.settled(session))));
+            let changed = times.filter(|(before, now)| before != now).map(|(_, now)| now).collect();
+            self.within(self.store.session_times(changed)).await?;
         }
         self.within(self.store.setting_replace(LIFETIMES, wanted)).await?;
         Ok(Some(count))

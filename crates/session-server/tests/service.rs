@@ -153,6 +153,7 @@ impl Store for Counted {
 
 struct World {
     service: Service,
+    store: Arc<Counted>,
     clock: Arc<Hand>,
     reads: Arc<AtomicUsize>,
     _folder: TempDir,
@@ -163,16 +164,16 @@ const START_MS: u64 = 1_234_567_890_000;
 fn world() -> World {
     let folder = tempfile::tempdir().unwrap();
     let reads = Arc::new(AtomicUsize::new(0));
-    let store = Counted {
+    let store = Arc::new(Counted {
         store: SqliteStore::open(&folder.path().join("sessions.db")).unwrap(),
         reads: Arc::clone(&reads),
-    };
+    });
     let clock = Arc::new(Hand(AtomicU64::new(START_MS)));
     let random = Arc::new(Counter(AtomicU64::new(0)));
     let limits = LimitSettings::default();
     let service =
-        Service::new(Arc::new(store), clock.clone(), random, STORE_TIMEOUT, Lifetimes::default(), limits);
-    World { service, clock, reads, _folder: folder }
+        Service::new(store.clone(), clock.clone(), random, STORE_TIMEOUT, Lifetimes::default(), limits);
+    World { service, store, clock, reads, _folder: folder }
 }
 
 fn origin() -> Origin {
@@ -370,4 +371,28 @@ async fn what_ended_is_removed_after_its_retention_and_not_a_millisecond_before(
     world.pass(Duration::from_millis(1));
     let swept = world.service.sweep(retention).await.unwrap();
     assert_eq!(swept, Swept { events_removed: 900, ..Swept::default() });
+}
+
+#[tokio::test]
+async fn of_a_session_that_has_ended_no_token_and_no_lifetime_is_kept() {
+    let world = world();
+    for end in ["complete", "revoke", "lifetime"] {
+        let made = world.service.session_create(key(), &origin(), create(None)).await.unwrap();
+        let id = made.session.summary.id;
+        let ended_at = match end {
+            "complete" => {
+                world.service.session_complete(key(), &origin(), id).await.map(|_| world.pass(Duration::ZERO))
+            }
+            "revoke" => {
+                world.service.session_revoke(key(), &origin(), id).await.map(|_| world.pass(Duration::ZERO))
+            }
+            _ => {
+                world.pass(Duration::from_hours(1));
+                world.service.sweep(FOR_EVER).await.map(|_| id.0.time_ms() + 30 * 60 * 1_000)
+            }
+        };
+        let kept = world.store.session_fetch(id).await.unwrap().unwrap();
+        assert_eq!((kept.token_hash, kept.ends_at), (None, None), "{end}");
+        assert_eq!(kept.ended_at.unwrap().as_ms(), ended_at.unwrap(), "{end}");
+    }
 }

@@ -135,10 +135,51 @@ pub(super) fn session_revoke_all_in_txn(
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
+    use rusqlite::{Connection, StatementStatus};
     use session_api::{AccountId, DeviceId, DomainId, IdentityId, PoolId, SessionType};
 
     use super::*;
+
+    #[test]
+    fn among_a_million_sessions_the_ten_of_an_account_are_listed_in_a_few_steps() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions.db");
+        drop(crate::SqliteStore::open(&path).unwrap());
+        let connection = Connection::open(path).unwrap();
+        let [domain, pool, account] = [1, 2, 3].map(|byte| Id::from_bytes([byte; 20]));
+        // In one statement: what is tested is the list, not the way there. Every 100,000th is of the account.
+        connection.execute_batch("PRAGMA synchronous = OFF").unwrap();
+        connection
+            .execute("INSERT INTO pool (id, domain_id) VALUES (?1, ?2)", [pool.as_bytes(), domain.as_bytes()])
+            .unwrap();
+        connection
+            .execute(
+                "INSERT INTO session (id, domain_id, pool_id, session_type, status, account_id, identity_id, revision) \
+                 WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < 999999) \
+                 SELECT unhex(printf('%040x', n)), ?1, ?2, 'browser', 'authenticated', \
+                 iif(n % 100000 = 0, ?3, unhex(printf('%040x', n))), ?1, 0 FROM number",
+                [domain.as_bytes(), pool.as_bytes(), account.as_bytes()],
+            )
+            .unwrap();
+        let filter = SessionFilter {
+            domain_id: DomainId(domain),
+            pool_id: None,
+            account_id: Some(AccountId(account)),
+            identity_id: None,
+            device_id: None,
+            session_type: None,
+            state: StateFilter::Any,
+        };
+        let (sql, parameters) = select(&filter, None, 101);
+        let mut statement = connection.prepare(&sql).unwrap();
+        let rows = statement.query_map(params_from_iter(parameters), |_| Ok(())).unwrap().count();
+        assert_eq!(rows, 10);
+        // A row takes about thirty steps of SQLite's machine: fifty rows would be 1,500.
+        let steps = statement.get_status(StatementStatus::VmStep);
+        assert!((100..1_500).contains(&steps), "{steps} steps");
+        assert_eq!(statement.get_status(StatementStatus::FullscanStep), 0);
+        assert_eq!(statement.get_status(StatementStatus::Sort), 0);
+    }
 
     #[test]
     fn a_page_is_one_range_of_one_index_whatever_the_filter() {
