@@ -69,6 +69,7 @@ async fn a_store_that_hangs_is_unknown_with_a_time_to_try_again_and_reads_go_on(
     // What was handed over is still made; that is why the outcome was not known.
     holder.execute_batch("ROLLBACK").unwrap();
     server.key(&["session:read"]);
-    assert_eq!(server.fetch(id, &token).await.outcome(), (401, "bad_authtoken"));
+    // Of the changes of one session, the first one: the others were of what it was before.
+    assert_ne!(server.fetch(id, &key).await.body["summary"]["status"], "new");
     assert!(server.command(&["export", "-"]).run().stdout.contains("late"));
 }
