@@ -1,7 +1,7 @@
 //! Who may do what: every operation by every kind of caller.
 
 use serde_json::{Value, json};
-use session_tests::{Answer, Sessiond, call, operation_ids, seed};
+use session_tests::{Answer, Contract, Sessiond, call, operation_ids, seed};
 
 const OTHER_POOL: &str = "013xrzp12g3nqk8ng09nmc8kwqzfaf00";
 const OTHER_DOMAIN: &str = "013xrzp12g3nqk8n32sd3jyxq5a8yw00";
@@ -152,6 +152,26 @@ async fn every_operation_answers_every_kind_of_caller_as_the_table_says() {
             let (token, id) = world.caller(kind).await;
             let answer = world.server.call(&operation, &id, token.as_deref()).await;
             assert_eq!(told(&answer), expected, "{operation} by {kind}: {:?}", answer.body);
+        }
+    }
+}
+
+#[test]
+fn the_contract_names_the_credentials_that_the_table_lets_in() {
+    let contract = Contract::load();
+    let paths = contract.document()["paths"].as_object().unwrap();
+    for operation in paths.values().flat_map(|item| item.as_object().unwrap().values()) {
+        let id = operation["operationId"].as_str().unwrap();
+        let row = TABLE.iter().find(|(name, _)| *name == id).unwrap().1;
+        let lets_in = |caller: &str| {
+            CALLERS.iter().zip(row.split(' ')).any(|(kind, told)| told == "ok" && kind.starts_with(caller))
+        };
+        let expected =
+            [("api_key", lets_in("key")), ("session_token", lets_in("own token") || lets_in("same account"))];
+        let security = operation["security"].as_array().unwrap();
+        for (scheme, expected) in expected {
+            let named = security.iter().any(|one| one.get(scheme).is_some());
+            assert_eq!(named, expected, "{id}: {scheme}");
         }
     }
 }

@@ -23,7 +23,7 @@ async fn every_acknowledged_session_is_there_with_its_token_after_kill_9_amid_20
         let url = format!("http://{}/api/v1/session", server.direct());
         let acknowledged = Arc::new(AtomicUsize::new(0));
         // Each round at another place, and far enough from the end that the burst is not over when the signal comes.
-        let place = CALLS * (round as usize + 1) / 16;
+        let place = CALLS * (round as usize + 1) / 40;
         let reached = Arc::new(Notify::new());
         let mut calls = JoinSet::new();
         for _ in 0..CALLS {

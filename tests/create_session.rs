@@ -182,4 +182,10 @@ async fn whoever_sends_no_token_learns_nothing_about_the_body() {
     let server = Sessiond::start().await;
     let answer = server.request(Method::POST, "/api/v1/session", None, Some(json!({ "colour": 1 }))).await;
     assert_eq!(answer.outcome(), (401, "not_authenticated"));
+    for (path, body) in
+        [("/api/v1/session", "not JSON".repeat(10_000)), ("/api/v1/session/x/authenticate", String::new())]
+    {
+        let answer = server.send(Method::POST, path, HeaderMap::new(), body).await;
+        assert_eq!(answer.outcome(), (401, "not_authenticated"), "{path}");
+    }
 }

@@ -38,7 +38,6 @@ async fn it_ends_a_session_once_and_its_token_stops() {
 async fn of_a_revoke_and_an_authenticate_that_race_the_outcome_is_one_of_the_two_orders() {
     let server = Arc::new(Sessiond::start().await);
     let key = server.key(&SCOPES);
-    let mut orders = [0, 0];
     for _ in 0..40 {
         let (session, token) = server.create(&key, json!({ "session_type": "browser" })).await;
         let id = session["summary"]["id"].as_str().unwrap();
@@ -52,7 +51,6 @@ async fn of_a_revoke_and_an_authenticate_that_race_the_outcome_is_one_of_the_two
             (200, _) => tokens.push(authenticated.body["authtoken"].as_str().unwrap().to_owned()),
             outcome => assert_eq!(outcome, (409, "invalid_action")),
         }
-        orders[usize::from(authenticated.status == 200)] += 1;
         for token in tokens {
             assert_eq!(server.fetch(id, &token).await.outcome(), (401, "bad_authtoken"));
         }
@@ -61,7 +59,6 @@ async fn of_a_revoke_and_an_authenticate_that_race_the_outcome_is_one_of_the_two
         let known = end.body["summary"].get("account_id").is_some();
         assert_eq!(known, authenticated.status == 200, "what was acknowledged is there, and nothing else");
     }
-    assert_eq!(orders[0] + orders[1], 40);
 }
 
 #[tokio::test]
@@ -78,9 +75,13 @@ async fn a_replaced_token_that_comes_again_is_a_warning_with_the_sessions_id_and
     }
     server.logged(&format!("a replaced token of session {id} was used again"));
     let warnings = || server.log().lines().filter(|line| line.contains("a replaced token")).count();
-    while warnings() < 2 {
+    for _ in 0..500 {
+        if warnings() == 2 {
+            break;
+        }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
+    assert_eq!(warnings(), 2);
     assert_eq!(server.fetch(id, &third).await.status, 200);
     for token in [&first, &second, &third] {
         assert!(!server.log().contains(&token[36..88]));

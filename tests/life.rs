@@ -26,7 +26,7 @@ async fn created(server: &Sessiond, key: &str, body: Value) -> (String, String) 
 #[tokio::test]
 async fn a_session_that_is_not_used_is_complete_and_its_token_stops_before_any_sweep() {
     let server = Sessiond::start_with_settings(
-        "[lifetime.browser]\nidle = '1s'\n[lifetime.api]\nidle = 'none'\nabsolute = 'none'\n[sweep]\ninterval = '1h'",
+        "[lifetime.browser]\nidle = '3s'\n[lifetime.api]\nidle = 'none'\nabsolute = 'none'\n[sweep]\ninterval = '1h'",
     )
     .await;
     let key = server.key(&SCOPES);
@@ -36,7 +36,7 @@ async fn a_session_that_is_not_used_is_complete_and_its_token_stops_before_any_s
         created(&server, &key, json!({ "session_type": "browser", "interaction": {} })).await;
     assert_eq!(server.fetch(&idle, &token).await.status, 200);
     for _ in 0..4 {
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(
             server.fetch(&used, &used_token).await.status,
             200,
@@ -145,7 +145,7 @@ async fn a_fetch_with_the_own_token_counts_as_seen_at_once_and_is_kept_over_a_st
     // Written meanwhile, so that even a crash loses only what came later.
     server.fetch(&id, &token).await;
     let later = last_seen(&server).await;
-    tokio::time::sleep(Duration::from_millis(5_500)).await;
+    tokio::time::sleep(Duration::from_secs(7)).await;
     let server = Sessiond::start_on(server.kill(), &[]).await;
     assert_eq!(last_seen(&server).await, later);
 }

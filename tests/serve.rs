@@ -45,6 +45,7 @@ async fn a_request_in_flight_is_finished_after_the_signal() {
     let mut stream = tokio::net::TcpStream::connect(server.direct()).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&body.as_bytes()[..5]).await.unwrap();
+    server.logged(&stream.local_addr().unwrap().to_string());
     tokio::time::sleep(Duration::from_millis(200)).await;
     server.signal(Signal::TERM);
     tokio::time::sleep(Duration::from_millis(200)).await;

@@ -57,6 +57,17 @@ impl Contract {
             .unwrap_or_else(|error| panic!("{schema}: {error}"))
     }
 
+    /// Notes an answer in the file that `SESSION_ANSWERS` names: its pointer and, of an error, its code.
+    pub(crate) fn note(&self, method: &str, path: &str, status: StatusCode, body: &[u8]) {
+        let Some(operation) = self.operation(method, path) else { return };
+        note_answer(&format!("{operation}/responses/{}", status.as_u16()));
+        if let Some(code) =
+            serde_json::from_slice::<Value>(body).ok().as_ref().and_then(|body| body["code"].as_str())
+        {
+            note_answer(code);
+        }
+    }
+
     /// What is wrong with an answer; nothing for a path or method that the contract does not have.
     pub fn judge(
         &self,
@@ -68,17 +79,16 @@ impl Contract {
     ) -> Vec<String> {
         let Some(operation) = self.operation(method, path) else { return Vec::new() };
         let pointer = format!("{operation}/responses/{}", status.as_u16());
-        note_answer(&pointer);
-        if let Some(code) =
-            serde_json::from_slice::<Value>(body).ok().as_ref().and_then(|body| body["code"].as_str())
-        {
-            note_answer(code);
-        }
         let Some(response) = self.resolve(&pointer) else {
             return vec![format!("{method} {path}: the contract has no answer {status} ({pointer})")];
         };
         let mut faults = Vec::new();
         let declared = self.document.pointer(&format!("{response}/headers")).and_then(Value::as_object);
+        for name in ["Cache-Control", "Retry-After", "WWW-Authenticate", "X-Request-Id"] {
+            if headers.contains_key(name) && declared.is_none_or(|declared| !declared.contains_key(name)) {
+                faults.push(format!("the contract has no header {name}"));
+            }
+        }
         for name in declared.into_iter().flat_map(|headers| headers.keys()) {
             let header = self.resolve(&format!("{response}/headers/{name}")).unwrap_or_default();
             let required = self.document.pointer(&format!("{header}/required")) == Some(&json!(true));
@@ -177,11 +187,13 @@ fn find_schemas(value: &Value, pointer: &mut String, found: &mut Vec<String>) {
 mod tests {
     use super::*;
 
-    fn judged(change: impl FnOnce(&mut Value), status: u16) -> Vec<String> {
+    fn judged(change: impl FnOnce(&mut Value, &mut HeaderMap), status: u16) -> Vec<String> {
         let mut body = json!({ "actions": { "revoke": true }, "summary": crate::seed::summary() });
-        change(&mut body);
         let mut headers = HeaderMap::new();
         headers.insert("content-type", "application/json".parse().unwrap());
+        headers.insert("cache-control", "no-store".parse().unwrap());
+        headers.insert("x-request-id", "64ac4f0c-0000-4000-8000-000000000000".parse().unwrap());
+        change(&mut body, &mut headers);
         let body = body.to_string();
         let path = "/api/v1/session/013xrzp12g3nqk8nkv4y96wrbzje9dsr";
         let status = StatusCode::from_u16(status).unwrap();
@@ -190,25 +202,29 @@ mod tests {
 
     #[test]
     fn an_answer_of_the_contract_has_no_fault() {
-        assert_eq!(judged(|_| {}, 200), Vec::<String>::new());
+        assert_eq!(judged(|_, _| {}, 200), Vec::<String>::new());
     }
 
     #[test]
     fn each_deviation_is_a_fault() {
-        let deviations: [fn(&mut Value); 8] = [
-            |body| body["summary"]["status"] = json!("asleep"),
-            |body| body["summary"]["id"] = json!("013XRZP12G3NQK8NKV4Y96WRBZJE9DSR"),
-            |body| body["summary"]["title"] = Value::Null,
-            |body| body["summary"]["first_seen"]["remote_ip"] = json!("300.1.1.1"),
-            |body| body["summary"]["first_seen"]["at"] = json!("1234567890"),
-            |body| body["actions"]["revoke"] = json!(1),
-            |body| drop(body["summary"].as_object_mut().unwrap().remove("pool_id")),
-            |body| *body = json!([]),
+        let deviations: [fn(&mut Value, &mut HeaderMap); 12] = [
+            |body, _| body["summary"]["status"] = json!("asleep"),
+            |body, _| body["summary"]["id"] = json!("013XRZP12G3NQK8NKV4Y96WRBZJE9DSR"),
+            |body, _| body["summary"]["title"] = Value::Null,
+            |body, _| body["summary"]["first_seen"]["remote_ip"] = json!("300.1.1.1"),
+            |body, _| body["summary"]["first_seen"]["at"] = json!("1234567890"),
+            |body, _| body["actions"]["revoke"] = json!(1),
+            |body, _| drop(body["summary"].as_object_mut().unwrap().remove("pool_id")),
+            |body, _| *body = json!([]),
+            |_, headers| drop(headers.remove("cache-control")),
+            |_, headers| drop(headers.insert("cache-control", "public".parse().unwrap())),
+            |_, headers| drop(headers.insert("retry-after", "1".parse().unwrap())),
+            |_, headers| drop(headers.insert("content-type", "text/plain".parse().unwrap())),
         ];
         for (place, deviation) in deviations.into_iter().enumerate() {
-            assert_ne!(judged(deviation, 200), Vec::<String>::new(), "deviation {place}");
+            assert!(!judged(deviation, 200).is_empty(), "deviation {place}");
         }
-        assert_ne!(judged(|_| {}, 418), Vec::<String>::new(), "a status that is not in the contract");
-        assert_ne!(judged(|_| {}, 401), Vec::<String>::new(), "a body and headers of another status");
+        assert_ne!(judged(|_, _| {}, 418), Vec::<String>::new(), "a status that is not in the contract");
+        assert_ne!(judged(|_, _| {}, 401), Vec::<String>::new(), "a body and headers of another status");
     }
 }

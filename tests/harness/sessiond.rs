@@ -37,6 +37,15 @@ pub fn binary() -> &'static Path {
     })
 }
 
+/// The program, without the settings of whoever runs the tests.
+fn program() -> std::process::Command {
+    let mut command = std::process::Command::new(binary());
+    for name in ["CONFIG", "STORE", "LISTEN", "INTERNAL_LISTEN", "LOG_FORMAT", "LOG_LEVEL"] {
+        command.env_remove(format!("SESSIOND_{name}"));
+    }
+    command
+}
+
 /// Settings without lifetimes: the reference page's session is of 2009, and would have ended long ago.
 pub fn settings_without_lifetimes() -> &'static str {
     static FILE: OnceLock<(TempDir, String)> = OnceLock::new();
@@ -79,11 +88,8 @@ pub struct Finished {
 impl Command {
     /// `sessiond` with these arguments.
     pub fn new(arguments: &[&str]) -> Self {
-        let mut command = std::process::Command::new(binary());
+        let mut command = program();
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for name in ["CONFIG", "STORE", "LISTEN", "INTERNAL_LISTEN", "LOG_FORMAT", "LOG_LEVEL"] {
-            command.env_remove(format!("SESSIOND_{name}"));
-        }
         Self { command, input: Vec::new() }
     }
 
@@ -188,7 +194,7 @@ impl Sessiond {
     /// Starts one on the store in this folder, without lifetimes unless the flags name other settings.
     pub async fn start_on(folder: TempDir, flags: &[&str]) -> Self {
         let store = format!("sqlite:{}", folder.path().join("sessions.db").display());
-        let mut child = std::process::Command::new(binary())
+        let mut child = program()
             .args(["serve", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"])
             .args(["--log-format", "json", "--store", &store])
             .args(flags)

@@ -9,14 +9,18 @@ use serde_json::{Map, Value};
 
 /// What is not compared, each with its reason. A name counts where it is a field of OpenAPI, never where it
 /// names a property, a path or a media type.
-const NOT_COMPARED: [(&str, &str); 6] = [
+const NOT_COMPARED: [(&str, &str); 7] = [
     ("description", "the contract's text is longer where dropshot knows less, such as of security"),
     ("example", "schemars 0.8 gives no example to an object"),
     ("examples", "as for `example`"),
     ("externalDocs", "says nothing of the wire"),
     ("headers", "dropshot describes none; every answer that the tests provoke is held against them"),
-    ("security", "dropshot describes none; the tests of each operation try it with and without credentials"),
+    ("security", "dropshot describes none; `tests/authorization.rs` holds it against who is let in"),
+    ("title", "names a schema for people"),
 ];
+
+/// An extension whose meaning is known; others say nothing of the wire.
+const COMPARED_EXTENSION: &str = "x-dropshot-pagination";
 
 /// Wrappers that mean the same as their only member.
 const WRAPPERS: [&str; 3] = ["allOf", "oneOf", "anyOf"];
@@ -50,6 +54,12 @@ pub(crate) fn differences(contract: &Value, server: &Value) -> Vec<Difference> {
                 &server.at(path),
                 if found.is_some() { "the server has none" } else { "openapi.json has none" }.to_owned(),
             ),
+        }
+    }
+    // Where the paths begin; dropshot has them begin at the root.
+    for (place, only, at) in [(&contract, "openapi.json", &server), (&server, "the server", &contract)] {
+        if place.value.get("servers").is_some_and(|servers| !default("servers", servers)) {
+            comparison.add(&contract.at("servers"), &at.at("servers"), format!("only {only} has it"));
         }
     }
     comparison.found.sort();
@@ -105,27 +115,35 @@ impl Place<'_> {
         (0..count).filter_map(|place| self.child(&place.to_string())).collect()
     }
 
-    /// Where its references and its wrappers of one member lead. `None` if a reference leads nowhere or in a
-    /// circle.
-    fn resolved(mut self) -> Option<Self> {
+    /// Where its references and its wrappers of one member lead, and the name of the schema that the first of them
+    /// names. `None` if a reference leads nowhere or in a circle.
+    fn named(mut self) -> Option<(Self, Option<String>)> {
+        let mut name = None;
         // More steps than a document has nested references.
         for _ in 0..64 {
             if let Some(reference) = self.value.get("$ref") {
                 let pointer = reference.as_str()?.strip_prefix('#')?;
                 let value = self.document.pointer(pointer)?;
+                name = name.or_else(|| pointer.strip_prefix("/components/schemas/").map(str::to_owned));
                 self = Self { document: self.document, pointer: pointer.to_owned(), value };
             } else if let Some(wrapper) = self.only_wrapper() {
                 self = self.child(wrapper)?.child("0")?;
             } else {
-                return Some(self);
+                return Some((self, name));
             }
         }
         None
     }
 
+    /// As [`Place::named`], without the name.
+    fn resolved(self) -> Option<Self> {
+        self.named().map(|(place, _)| place)
+    }
+
     /// The field whose only member is all that the schema says.
     fn only_wrapper(&self) -> Option<&'static str> {
-        let fields: Vec<&String> = self.value.as_object()?.keys().filter(|key| compared(key)).collect();
+        let says = |(key, value): &(&String, &Value)| compared(key) && !default(key, value);
+        let fields: Vec<_> = self.value.as_object()?.iter().filter(says).map(|(key, _)| key).collect();
         let [field] = fields[..] else { return None };
         let wrapper = WRAPPERS.into_iter().find(|wrapper| wrapper == field)?;
         (self.value[wrapper].as_array()?.len() == 1).then_some(wrapper)
@@ -133,7 +151,8 @@ impl Place<'_> {
 }
 
 fn compared(field: &str) -> bool {
-    !NOT_COMPARED.iter().any(|(name, _)| *name == field)
+    let extension = field.starts_with("x-") && field != COMPARED_EXTENSION;
+    !extension && !NOT_COMPARED.iter().any(|(name, _)| *name == field)
 }
 
 #[derive(Debug, Default)]
@@ -150,8 +169,17 @@ impl Comparison {
     fn compare(&mut self, contract: Place<'_>, server: Place<'_>, keys: Keys) {
         let places = (contract.pointer.clone(), server.pointer.clone());
         let (contract, server) = match keys {
-            Keys::Fields => match (contract.resolved(), server.resolved()) {
-                (Some(contract), Some(server)) => (contract, server),
+            Keys::Fields => match (contract.named(), server.named()) {
+                (Some((contract, ours)), Some((server, theirs))) => {
+                    // The client has a type for each name.
+                    if let (Some(ours), Some(theirs)) = (ours, theirs)
+                        && ours != theirs
+                    {
+                        let what = format!("openapi.json says schema {ours}, the server schema {theirs}");
+                        self.add(&places.0, &places.1, what);
+                    }
+                    (contract, server)
+                }
                 (contract, _) => {
                     let whose = if contract.is_none() { "openapi.json's" } else { "the server's" };
                     return self.add(&places.0, &places.1, format!("{whose} reference leads nowhere"));
@@ -277,11 +305,18 @@ fn identity(place: Place<'_>) -> Option<(Option<Value>, Option<Value>)> {
     Some((place.value.get("in").cloned(), place.value.get("name").cloned()))
 }
 
-/// Whether a field says what its absence means.
+/// Whether a field says what its absence means (OpenAPI 3.0.3, and JSON Schema for the bounds).
 fn default(field: &str, value: &Value) -> bool {
-    match value {
-        Value::Bool(value) => *value == (field == "additionalProperties"),
-        Value::Array(items) => items.is_empty(),
+    match field {
+        "required" | "nullable" | "deprecated" | "uniqueItems" | "exclusiveMinimum" | "exclusiveMaximum"
+        | "readOnly" | "writeOnly" | "allowEmptyValue" | "allowReserved"
+            if *value == Value::Bool(false) =>
+        {
+            true
+        }
+        "required" | "parameters" | "tags" | "servers" => value.as_array().is_some_and(Vec::is_empty),
+        "additionalProperties" => *value == Value::Bool(true) || value.as_object().is_some_and(Map::is_empty),
+        "minLength" | "minItems" | "minProperties" => value.as_f64() == Some(0.0),
         _ => false,
     }
 }
@@ -404,6 +439,23 @@ mod tests {
             ("null", set(&at("Session_Title/nullable"), json!(true)), at("Session_Title/nullable")),
             ("an alternative less", remove(&at("RemoteIp/oneOf/1")), at("RemoteIp")),
             (
+                "a name that is another one of the same shape",
+                set(&at("Revocation/properties/device_id/$ref"), json!("#/components/schemas/Pool_Id")),
+                at("Revocation/properties/device_id"),
+            ),
+            ("where the paths begin", set("/servers", json!([{ "url": "/v2" }])), "/servers".to_owned()),
+            (
+                "a default",
+                set(&at("Session_AvailableActions/properties/revoke/default"), json!(false)),
+                at("Session_AvailableActions/properties/revoke/default"),
+            ),
+            ("no allowed value at all", set(&at("Session_Title/enum"), json!([])), at("Session_Title/enum")),
+            (
+                "a list that has no pages",
+                remove("/paths/~1api~1v1~1session/get/x-dropshot-pagination"),
+                "/paths/~1api~1v1~1session/get/x-dropshot-pagination".to_owned(),
+            ),
+            (
                 "a reference to another schema",
                 set(&at("Session_Summary/properties/id/$ref"), json!("#/components/schemas/Timestamp")),
                 at("Timestamp"),
@@ -511,6 +563,12 @@ mod tests {
         document["components"]["schemas"]["Session_Summary"]["required"].as_array_mut().unwrap().reverse();
         document["components"]["schemas"]["Session_Id"]["maxLength"] = json!(32.0);
         document["components"]["schemas"]["Session_Id"]["nullable"] = json!(false);
+        document["components"]["schemas"]["Session_Page"]["additionalProperties"] = json!({});
+        document["components"]["schemas"]["Session_Page"]["properties"]["next_page"]["minLength"] = json!(0);
+        document["components"]["schemas"]["Session_Page"]["title"] = json!("A page");
+        document["components"]["schemas"]["Session_Page"]["x-anything"] = json!(1);
+        document["components"]["schemas"]["Session_Create"]["properties"]["device_id"] =
+            json!({ "allOf": [{ "$ref": "#/components/schemas/Device_Id" }], "nullable": false });
         let inline = document["components"]["schemas"]["Pool_Id"].clone();
         document["components"]["schemas"]["Session_Summary"]["properties"]["pool_id"] =
             json!({ "allOf": [inline], "description": "The pool" });

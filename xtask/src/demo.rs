@@ -32,6 +32,7 @@ pub(crate) fn run(keep: bool, out: &mut dyn Write, progress: &mut dyn Write) -> 
     let login = |environment: &[(&str, &str)]| {
         let mut command = Command::new(programs.join("examples/login"));
         command.env("SESSION_ADDRESS", format!("http://{}", sessiond.address)).env("SESSION_API_KEY", &key);
+        command.env("NO_PROXY", "127.0.0.1");
         output(command.envs(environment.iter().copied()))
     };
     say(progress, "demo: a login created and authenticated a session, and fetched it with its own token:")?;

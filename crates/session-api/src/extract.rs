@@ -1,4 +1,5 @@
-//! Extractors whose faults carry the right code: dropshot's own call every one of them a bad request.
+//! Extractors that never fail: what cannot be read is told by the handler, with the right code and headers, once it knows
+//! the caller. dropshot's own call every fault a bad request and answer it without our headers.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,15 +7,17 @@ use std::marker::PhantomData;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use dropshot::{
-    ApiEndpointBodyContentType, ClientErrorStatusCode, ExclusiveExtractor, ExtensionMode, ExtractorMetadata,
-    HttpError, Path, Query, RequestContext, ServerContext, SharedExtractor, TypedBody,
+    ApiEndpointBodyContentType, ExclusiveExtractor, ExtensionMode, ExtractorMetadata, HttpError, Path, Query,
+    RequestContext, ServerContext, SharedExtractor, TypedBody,
 };
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt;
 use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::redact::without_tokens;
+use crate::reply::status_of;
 use crate::types::{ErrorBody, ErrorCode};
 
 /// The greatest request body in bytes. The longest valid one escapes each of its 1,024 + 200 characters
@@ -34,15 +37,38 @@ fn shown(message: &str) -> String {
     String::from_utf8_lossy(&message).chars().take(MESSAGE_MAX_CHARS).collect()
 }
 
-fn fault(status: ClientErrorStatusCode, code: ErrorCode, message: &str) -> HttpError {
-    let message = shown(message);
-    HttpError::for_client_error(Some(code.as_str().to_owned()), status, message)
+/// Why a request cannot be read: what the caller is told, with which status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The answer's body.
+    pub body: ErrorBody,
+    /// The answer's status, which may say more than the code.
+    pub status: StatusCode,
 }
 
-/// Path parameters; a bad one is an `invalid_value`. A path parameter is never missing: without it, the
-/// path is another one.
+impl Unreadable {
+    fn new(status: StatusCode, code: ErrorCode, message: &str) -> Self {
+        Self { body: ErrorBody::new(code, shown(message)), status }
+    }
+}
+
+impl From<ErrorBody> for Unreadable {
+    fn from(body: ErrorBody) -> Self {
+        Self { status: status_of(body.code), body }
+    }
+}
+
+/// Path parameters, received but not judged, as a [`JsonBody`] is.
 #[derive(Debug)]
-pub struct PathParams<T>(pub T);
+pub struct PathParams<T>(Result<T, Unreadable>);
+
+impl<T: Copy> PathParams<T> {
+    /// The parameters; a bad one is an `invalid_value`. A path parameter is never missing: without it, the path is
+    /// another one.
+    pub fn read(&self) -> Result<T, Unreadable> {
+        self.0.clone()
+    }
+}
 
 #[async_trait]
 impl<T> SharedExtractor for PathParams<T>
@@ -50,17 +76,15 @@ where
     T: DeserializeOwned + JsonSchema + Send + Sync + 'static,
 {
     async fn from_request<C: ServerContext>(rqctx: &RequestContext<C>) -> Result<Self, HttpError> {
-        match <Path<T> as SharedExtractor>::from_request(rqctx).await {
-            Ok(path) => Ok(Self(path.into_inner())),
-            Err(error) => {
-                // dropshot does not say which one it was; the paths of the contract have at most one.
-                let names: Vec<&str> = rqctx.endpoint.variables.keys().map(String::as_str).collect();
-                let what = error.external_message;
-                let what = what.strip_prefix("bad parameter in URL path: ").unwrap_or(&what);
-                let message = format!("{}: {what}", names.join(", "));
-                Err(fault(ClientErrorStatusCode::BAD_REQUEST, ErrorCode::InvalidValue, &message))
-            }
-        }
+        let read = <Path<T> as SharedExtractor>::from_request(rqctx).await;
+        Ok(Self(read.map(Path::into_inner).map_err(|error| {
+            // dropshot does not say which one it was; the paths of the contract have at most one.
+            let names: Vec<&str> = rqctx.endpoint.variables.keys().map(String::as_str).collect();
+            let what = error.external_message;
+            let what = what.strip_prefix("bad parameter in URL path: ").unwrap_or(&what);
+            let message = format!("{}: {what}", names.join(", "));
+            Unreadable::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidValue, &message)
+        })))
     }
 
     fn metadata(content_type: ApiEndpointBodyContentType) -> ExtractorMetadata {
@@ -78,10 +102,11 @@ pub struct PageParams<T> {
 impl<T: DeserializeOwned> PageParams<T> {
     /// Reads the query. Fails with `invalid_value` if a parameter is unknown, comes twice or is not allowed; the
     /// message names it.
-    pub fn read(&self) -> Result<T, ErrorBody> {
+    pub fn read(&self) -> Result<T, Unreadable> {
         let pairs = form_urlencoded::parse(self.query.as_bytes());
-        serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs))
-            .map_err(|error| value_fault("query", &error.path().to_string(), &error.inner().to_string()))
+        serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs)).map_err(|error| {
+            value_fault("query", &error.path().to_string(), &error.inner().to_string()).into()
+        })
     }
 }
 
@@ -103,30 +128,36 @@ where
     }
 }
 
-/// A JSON body that has been received but not read: a handler reads it once it knows the caller, so that
-/// one without credentials is told that, and nothing of the body.
+/// A JSON body that has been received but not judged: a handler reads it once it knows the caller, so that one without
+/// credentials is told that, and nothing of the body.
 pub struct JsonBody<T> {
-    bytes: Bytes,
+    received: Result<Bytes, Unreadable>,
     body: PhantomData<fn() -> T>,
 }
 
 impl<T> fmt::Debug for JsonBody<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "JsonBody({} bytes)", self.bytes.len())
+        match &self.received {
+            Ok(bytes) => write!(f, "JsonBody({} bytes)", bytes.len()),
+            Err(unreadable) => write!(f, "JsonBody({})", unreadable.status),
+        }
     }
 }
 
 impl<T: DeserializeOwned> JsonBody<T> {
-    /// Reads the body. Fails with `bad_request` if it is not JSON, `required_value` if a property is
-    /// missing and `invalid_value` if one is not allowed; the message names the property.
-    pub fn read(&self) -> Result<T, ErrorBody> {
+    /// Reads the body. Fails with `bad_request` if it is too long, not declared as JSON or not JSON, `required_value`
+    /// if a property is missing and `invalid_value` if one is not allowed; the message names the property.
+    pub fn read(&self) -> Result<T, Unreadable> {
+        let bytes = self.received.as_ref().map_err(Clone::clone)?;
         // On its own, for serde_json reports some values of a wrong type as faults of syntax.
-        serde_json::from_slice::<IgnoredAny>(&self.bytes).map_err(|error| {
-            ErrorBody::new(ErrorCode::BadRequest, format!("the body is not JSON: {error}"))
+        serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| {
+            let message = format!("the body is not JSON: {error}");
+            Unreadable::new(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, &message)
         })?;
-        let mut json = serde_json::Deserializer::from_slice(&self.bytes);
-        serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| value_fault("body", &error.path().to_string(), &error.inner().to_string()))
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            value_fault("body", &error.path().to_string(), &error.inner().to_string()).into()
+        })
     }
 }
 
@@ -158,47 +189,53 @@ where
         _: &RequestContext<C>,
         request: hyper::Request<dropshot::Body>,
     ) -> Result<Self, HttpError> {
-        let (parts, mut body) = request.into_parts();
-        let mut received = 0;
-        let mut bytes = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| {
-                let message = format!("the body broke off: {error}");
-                fault(ClientErrorStatusCode::BAD_REQUEST, ErrorCode::BadRequest, &message)
-            })?;
-            let Ok(data) = frame.into_data() else { continue };
-            received += data.len();
-            if received <= REQUEST_BODY_MAX_BYTES {
-                bytes.extend_from_slice(&data);
-            } else if received > DISCARD_MAX_BYTES {
-                break;
-            }
-        }
-        if received > REQUEST_BODY_MAX_BYTES {
-            return Err(fault(
-                ClientErrorStatusCode::PAYLOAD_TOO_LARGE,
-                ErrorCode::BadRequest,
-                &format!(
-                    "the body is longer than {REQUEST_BODY_MAX_BYTES} bytes; send only the properties of the contract"
-                ),
-            ));
-        }
-        // After the body, so that a sender who is refused has sent all of it and reads the answer.
-        let content_type = parts.headers.get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or(""));
-        let media_type = content_type.split(';').next().unwrap_or("").trim();
-        if !media_type.eq_ignore_ascii_case("application/json") {
-            return Err(fault(
-                ClientErrorStatusCode::UNSUPPORTED_MEDIA_TYPE,
-                ErrorCode::BadRequest,
-                "the body must be JSON; send it with `Content-Type: application/json`",
-            ));
-        }
-        Ok(Self { bytes: bytes.freeze(), body: PhantomData })
+        Ok(Self { received: receive(request).await, body: PhantomData })
     }
 
     fn metadata(content_type: ApiEndpointBodyContentType) -> ExtractorMetadata {
         <TypedBody<T> as ExclusiveExtractor>::metadata(content_type)
     }
+}
+
+/// The bytes of a body that may be JSON. Reads all of one that is refused, within bounds, so that its sender comes to
+/// read the answer.
+async fn receive(request: hyper::Request<dropshot::Body>) -> Result<Bytes, Unreadable> {
+    let unreadable = |status, message: &str| Err(Unreadable::new(status, ErrorCode::BadRequest, message));
+    let (parts, mut body) = request.into_parts();
+    let mut received = 0;
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let data = match frame.map(hyper::body::Frame::into_data) {
+            Ok(Ok(data)) => data,
+            Ok(Err(_)) => continue,
+            Err(error) => {
+                return unreadable(StatusCode::BAD_REQUEST, &format!("the body broke off: {error}"));
+            }
+        };
+        received += data.len();
+        if received <= REQUEST_BODY_MAX_BYTES {
+            bytes.extend_from_slice(&data);
+        } else if received > DISCARD_MAX_BYTES {
+            break;
+        }
+    }
+    if received > REQUEST_BODY_MAX_BYTES {
+        return unreadable(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            &format!(
+                "the body is longer than {REQUEST_BODY_MAX_BYTES} bytes; send only the properties of the contract"
+            ),
+        );
+    }
+    let content_type = parts.headers.get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or(""));
+    let media_type = content_type.split(';').next().unwrap_or("").trim();
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        return unreadable(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body must be JSON; send it with `Content-Type: application/json`",
+        );
+    }
+    Ok(bytes.freeze())
 }
 
 #[cfg(test)]
@@ -207,8 +244,9 @@ mod tests {
     use crate::types::SessionCreate;
 
     fn read(text: &str) -> Result<SessionCreate, (ErrorCode, String)> {
-        let body = JsonBody { bytes: Bytes::copy_from_slice(text.as_bytes()), body: PhantomData };
-        body.read().map_err(|error| (error.code, error.message))
+        let received = Ok(Bytes::copy_from_slice(text.as_bytes()));
+        let body = JsonBody { received, body: PhantomData };
+        body.read().map_err(|error| (error.body.code, error.body.message))
     }
 
     #[test]

@@ -10,6 +10,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_A
 use http::{Response, StatusCode};
 use serde::Serialize;
 
+use crate::extract::Unreadable;
 use crate::types::{ErrorBody, ErrorCode};
 
 /// Answers are for their caller alone, and some of them hold a token.
@@ -54,6 +55,11 @@ impl<T: HttpCodedResponse> Reply<T> {
             _ => None,
         };
         reply
+    }
+
+    /// A refusal of a request that cannot be read.
+    pub fn unreadable(unreadable: &Unreadable) -> Self {
+        Self::bytes(unreadable.status, unreadable.body.to_json())
     }
 
     /// A refusal because there were too many requests, with the seconds after which one is allowed.
@@ -103,7 +109,7 @@ pub const fn status_of(code: ErrorCode) -> StatusCode {
     }
 }
 
-/// The error that a handler's signature names: dropshot makes it of a fault of an extractor.
+/// The error that a handler's signature names: dropshot would make it of a fault of an extractor, of which ours have none.
 #[derive(Debug, Serialize, thiserror::Error)]
 #[error("{}: {internal}", body.code)]
 #[serde(transparent)]

@@ -8,8 +8,7 @@ use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Request, Response, StatusCode, Url, redirect};
 
 use crate::token::Token;
-use crate::types::SessionWithAuthtoken;
-use crate::{Client, ClientInfo};
+use crate::{Client, ClientInfo, types};
 
 /// The longest wait before a retry. A server that asks for more is not asked again by this call.
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -124,7 +123,6 @@ impl ClientHooks<Inner> for Client {
                     tokio::time::sleep(wait.max(asked)).await;
                     request = next;
                 }
-                _ if reads => return outcome,
                 _ => return without_tokens(outcome?).await,
             }
         }
@@ -151,30 +149,46 @@ fn retry_after(response: &Response) -> Duration {
     Duration::from_secs(seconds.unwrap_or(0))
 }
 
-/// The answer, without the tokens in it if it is one that cannot be read: the generated code then shows the
-/// whole of it in its error, and errors end in logs.
+/// The answer, without the tokens in it if it is one that cannot be read: the generated code then shows the whole of it
+/// in its error, and errors end in logs. A newer server may answer a token in it, and what answers in a server's place
+/// may echo the client's own.
 async fn without_tokens(response: Response) -> reqwest::Result<Response> {
     let mut head = http::Response::new(());
     *head.status_mut() = response.status();
     head.headers_mut().clone_from(response.headers());
     let mut body = Vec::from(response.bytes().await?);
     let text = String::from_utf8_lossy(&body);
-    if text.contains(TOKEN_PREFIX) && serde_json::from_slice::<SessionWithAuthtoken>(&body).is_err() {
+    if TOKEN_PREFIXES.iter().any(|prefix| text.contains(prefix)) && !is_of_the_contract(&body) {
         body = redacted(&text).into_bytes();
     }
     Ok(head.map(|()| body).into())
 }
 
-const TOKEN_PREFIX: &str = "sst_";
+/// Whether it is one of the contract's answers.
+fn is_of_the_contract(body: &[u8]) -> bool {
+    fn reads<T: serde::de::DeserializeOwned>(body: &[u8]) -> bool {
+        serde_json::from_slice::<T>(body).is_ok()
+    }
+    reads::<types::SessionWithAuthtoken>(body)
+        || reads::<types::Session>(body)
+        || reads::<types::SessionPage>(body)
+        || reads::<types::RevocationResult>(body)
+        || reads::<types::Error>(body)
+}
+
+/// Of a session's token and of an API key.
+const TOKEN_PREFIXES: [&str; 2] = ["sst_", "ssk_"];
 
 fn redacted(text: &str) -> String {
-    let mut parts = text.split(TOKEN_PREFIX);
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        out.push_str("[REDACTED]");
-        out.push_str(part.trim_start_matches(|character: char| character.is_ascii_alphanumeric()));
-    }
-    out
+    TOKEN_PREFIXES.iter().fold(text.to_owned(), |text, prefix| {
+        let mut parts = text.split(prefix);
+        let mut out = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            out.push_str("[REDACTED]");
+            out.push_str(part.trim_start_matches(|character: char| character.is_ascii_alphanumeric()));
+        }
+        out
+    })
 }
 
 #[cfg(test)]
@@ -217,7 +231,7 @@ mod tests {
 
     #[test]
     fn tokens_are_cut_out_of_a_text() {
-        assert_eq!(redacted(r#"{"a":"sst_0abc","b":"sst_"}"#), r#"{"a":"[REDACTED]","b":"[REDACTED]"}"#);
+        assert_eq!(redacted(r#"{"a":"sst_0abc","b":"ssk_1"}"#), r#"{"a":"[REDACTED]","b":"[REDACTED]"}"#);
         assert_eq!(redacted("nothing"), "nothing");
     }
 }

@@ -5,7 +5,8 @@ use reqwest::StatusCode;
 use crate::RawError;
 use crate::types::{self, ErrorCode};
 
-/// Why a call did not succeed. It never shows a body, and so no token.
+/// Why a call did not succeed. It shows no token: the words of a decoder may quote a value of an answer, but tokens were
+/// cut out of an answer that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

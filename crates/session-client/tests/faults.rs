@@ -10,7 +10,7 @@ use std::time::Duration;
 use session_client::types::{ErrorCode, SessionCreate, SessionType};
 use session_client::{Client, Error, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 const OWN: &str = r#"{"actions":{"revoke":true},"summary":{"domain_id":"013xrzp12g3nqk8n32sd3jyxq5a8ywe2","id":"013xrzp12g3nqk8nkv4y96wrbzje9dsr","pool_id":"013xrzp12g3nqk8ng09nmc8kwqzfafa2","session_type":"browser","status":"new","type":"session"}}"#;
 
@@ -105,8 +105,10 @@ async fn a_change_that_surely_was_not_made_is_tried_again() {
     create(&address).await.unwrap();
     assert_eq!(count.load(Ordering::SeqCst), 2);
 
-    // Nobody listens there: three tries of it take the waits between them.
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Taken, but nobody listens there: three tries of it take the waits between them.
+    let taken = TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let free = taken.local_addr().unwrap();
     let began = std::time::Instant::now();
     let error = create(&format!("http://{free}")).await.unwrap_err();
     assert!(matches!(error, Error::NoAnswer(_)) && error.source().is_some(), "{error}");
@@ -143,7 +145,7 @@ async fn a_wait_that_the_server_asks_for_is_kept_and_one_that_is_too_long_ends_t
 #[tokio::test]
 async fn a_server_that_hangs_is_left_after_the_time_out() {
     let (address, count) = peer(vec!["hang".to_owned()]).await;
-    let options = Options { request_timeout: Duration::from_millis(200), retries: 1, ..Options::default() };
+    let options = Options { request_timeout: Duration::from_secs(2), retries: 1, ..Options::default() };
     let error: Error = client(&address, options).fetch_own_session().send().await.unwrap_err().into();
     let Error::NoAnswer(cause) = error else { panic!("{error}") };
     assert!(cause.is_timeout(), "{cause}");
@@ -190,6 +192,20 @@ async fn an_answer_that_is_not_of_the_contract_is_an_error_that_shows_no_token()
     let error = Error::from(raw);
     assert!(matches!(error, Error::UnexpectedAnswer(_)));
     assert!(!format!("{error} {error:?}").contains(&token));
+
+    // What answers in the server's place may echo what it was sent.
+    for status in ["200 OK", "401 Unauthorized"] {
+        for echo in
+            [format!("\"Bearer sst_{token}\""), format!("\"ssk_{token}\""), format!("<p>ssk_{token}</p>")]
+        {
+            let (address, _) = peer(vec![answer(status, &echo)]).await;
+            let raw =
+                self::client(&address, Options::default()).fetch_own_session().send().await.unwrap_err();
+            let shown = format!("{raw} {raw:?} {:?}", raw.source());
+            let shown = format!("{shown} {}", Error::from(raw));
+            assert!(!shown.contains(&token), "{shown}");
+        }
+    }
 
     for text in [answer("200 OK", "<html>"), answer("302 Found", ""), answer("200 OK", "{}")] {
         let (address, _) = peer(vec![text.clone()]).await;

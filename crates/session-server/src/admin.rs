@@ -1,4 +1,4 @@
-//! The commands that act on a store: API keys, import and export.
+//! The commands that act on a store: API keys, import, export and events.
 //!
 //! While a server runs on an embedded store it stays that store's only writer, so the commands then reach it
 //! through a socket in the data directory; otherwise they open the store themselves. Either way the same

@@ -152,7 +152,7 @@ struct LifetimeEntry {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SweepSection {
-    interval: Option<Span>,
+    interval: Option<Interval>,
     session_retention: Option<Span>,
     event_retention: Option<Span>,
 }
@@ -182,6 +182,20 @@ impl TryFrom<String> for Span {
             Ok(_) => Err("a time is longer than nothing; `none` is without end".to_owned()),
             Err(error) => Err(format!("a time is such as 30s, 15m, 12h or 30d, or none: {error}")),
         }
+    }
+}
+
+/// A time such as `10s`; there is no `none`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Interval(Duration);
+
+impl TryFrom<String> for Interval {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let Span(time) = text.try_into()?;
+        time.map(Self).ok_or_else(|| "an interval is a time such as 10s; it cannot be none".to_owned())
     }
 }
 
@@ -291,7 +305,7 @@ impl Config {
             trusted_proxies: file.trusted_proxies,
             disabled_operations: file.disabled_operations.into_iter().map(|operation| operation.0).collect(),
             lifetimes: file.lifetime.lifetimes(),
-            sweep_interval: file.sweep.interval.and_then(|span| span.0).unwrap_or(SWEEP_INTERVAL),
+            sweep_interval: file.sweep.interval.map_or(SWEEP_INTERVAL, |interval| interval.0),
             retention: Retention {
                 sessions: kept(file.sweep.session_retention),
                 events: kept(file.sweep.event_retention),
@@ -389,6 +403,7 @@ mod tests {
             ("[lifetime.browser]\nidle = 'soon'", "30s"),
             ("[lifetime.browser]\nidle = '0s'", "none"),
             ("[lifetime.pool.x]", "32 characters"),
+            ("[sweep]\ninterval = 'none'", "10s"),
             ("[limits]\ncreations_per_minute = 0", "line 2"),
             ("[sweep]\nretention = '1d'", "session_retention"),
             ("store = 'postgres://user:geheim@db/x'", "PostgreSQL"),

@@ -63,7 +63,8 @@ pub(crate) async fn prepare(service: &Service, address: SocketAddr) -> Result<St
         &mut lines,
         "create another one",
         &format!(
-            "curl -H 'Authorization: Bearer {key}' --json '{{\"session_type\":\"api\"}}' http://{address}/api/v1/session"
+            "curl -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"session_type\":\"api\"}}' \
+             http://{address}/api/v1/session"
         ),
     );
     Ok(lines)

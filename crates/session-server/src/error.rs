@@ -76,9 +76,3 @@ impl From<RandomFailed> for Error {
         Self::unexpected(error)
     }
 }
-
-impl From<ErrorBody> for Error {
-    fn from(body: ErrorBody) -> Self {
-        Self::new(body.code, body.message)
-    }
-}

@@ -12,7 +12,7 @@ use serde::Serialize;
 use session_api::{
     ErrorCode, Fault, Interaction, JsonBody, PageParams, PathParams, Reply, Revocation, RevocationResult,
     Session, SessionApi, SessionAuthenticate, SessionCreate, SessionList, SessionPage, SessionPath,
-    SessionWithAuthtoken,
+    SessionWithAuthtoken, Unreadable,
 };
 
 use crate::caller::Caller;
@@ -64,25 +64,49 @@ async fn admit(rqctx: &RequestContext<Context>) -> Result<(Caller, Origin), Erro
     Ok((caller, origin))
 }
 
+/// Why there is no answer of success.
+enum Failure {
+    /// The rules say so.
+    Refused(Box<Error>),
+    /// The request cannot be read.
+    Unreadable(Unreadable),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Refused(Box::new(error))
+    }
+}
+
+impl From<Unreadable> for Failure {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Unreadable(unreadable)
+    }
+}
+
 /// Turns what the rules say into an answer, counts it, and writes the cause of a fault to the log.
-fn reply<T, B>(rqctx: &RequestContext<Context>, began: Instant, outcome: Result<B, Error>) -> Reply<T>
+fn reply<T, B>(rqctx: &RequestContext<Context>, began: Instant, outcome: Result<B, Failure>) -> Reply<T>
 where
     T: HttpCodedResponse<Body = B>,
     B: Serialize,
 {
-    let outcome = outcome.and_then(|body| Reply::success(&body).map_err(Error::unexpected));
-    let reply = outcome.unwrap_or_else(|error| {
-        if let Some(cause) = &error.cause {
-            slog::error!(rqctx.log, "request failed"; "code" => error.code.as_str(), "cause" => cause);
+    let outcome = outcome.and_then(|body| Ok(Reply::success(&body).map_err(Error::unexpected)?));
+    let reply = match outcome {
+        Ok(reply) => reply,
+        Err(Failure::Unreadable(unreadable)) => Reply::unreadable(&unreadable),
+        Err(Failure::Refused(error)) => {
+            if let Some(cause) = &error.cause {
+                slog::error!(rqctx.log, "request failed"; "code" => error.code.as_str(), "cause" => cause);
+            }
+            if let Some(warning) = &error.warning {
+                slog::warn!(rqctx.log, "{}", warning);
+            }
+            match error.retry_after_s {
+                Some(seconds) => Reply::limited(&error.body(), seconds),
+                None => Reply::error(&error.body()),
+            }
         }
-        if let Some(warning) = &error.warning {
-            slog::warn!(rqctx.log, "{}", warning);
-        }
-        match error.retry_after_s {
-            Some(seconds) => Reply::limited(&error.body(), seconds),
-            None => Reply::error(&error.body()),
-        }
-    });
+    };
     let status = dropshot::HttpResponse::status_code(&reply);
     rqctx.context().metrics.request(&rqctx.endpoint.operation_id, status.as_u16(), began.elapsed());
     reply
@@ -98,7 +122,7 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
-            rqctx.context().service.session_fetch(caller, &origin, path.0.session_id).await
+            Ok(rqctx.context().service.session_fetch(caller, &origin, path.read()?.session_id).await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -109,7 +133,7 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
-            rqctx.context().service.session_fetch_own(caller, &origin)
+            Ok(rqctx.context().service.session_fetch_own(caller, &origin)?)
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -121,7 +145,7 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, _) = admit(&rqctx).await?;
-            rqctx.context().service.session_list(caller, query.read()?).await
+            Ok(rqctx.context().service.session_list(caller, query.read()?).await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -133,7 +157,7 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
-            rqctx.context().service.session_create(caller, &origin, body.read()?).await
+            Ok(rqctx.context().service.session_create(caller, &origin, body.read()?).await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -146,8 +170,8 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
-            let body = body.read()?;
-            rqctx.context().service.session_authenticate(caller, &origin, path.0.session_id, body).await
+            let (id, body) = (path.read()?.session_id, body.read()?);
+            Ok(rqctx.context().service.session_authenticate(caller, &origin, id, body).await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -160,8 +184,8 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
-            let body = body.read()?;
-            rqctx.context().service.session_interact(caller, &origin, path.0.session_id, body).await
+            let (id, body) = (path.read()?.session_id, body.read()?);
+            Ok(rqctx.context().service.session_interact(caller, &origin, id, body).await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -173,7 +197,7 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
-            rqctx.context().service.session_complete(caller, &origin, path.0.session_id).await
+            Ok(rqctx.context().service.session_complete(caller, &origin, path.read()?.session_id).await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -185,7 +209,7 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
-            rqctx.context().service.session_revoke(caller, &origin, path.0.session_id).await
+            Ok(rqctx.context().service.session_revoke(caller, &origin, path.read()?.session_id).await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -197,7 +221,7 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
-            rqctx.context().service.session_revoke_many(caller, &origin, body.read()?).await
+            Ok(rqctx.context().service.session_revoke_many(caller, &origin, body.read()?).await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
     }

@@ -555,7 +555,22 @@ pub async fn a_revocation_of_ten_thousand_is_exact_and_each_has_its_event(store:
     };
     let template = Event { action: EventAction::Revoked, ..event(0, session(0).summary.id) };
     let template = Event { id: EventId(id(9_999, 0)), ..template };
+    let authenticated = SessionFilter { state: StateFilter::Status(SessionStatus::Authenticated), ..filter };
+    // Whoever reads meanwhile sees all of them live, or none.
+    let reader = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            loop {
+                let live = store.session_list(authenticated, None, 20_000).await.expect("listed").len();
+                assert!(live == 10_000 || live == 0, "{live} of them are live");
+                if live == 0 {
+                    return;
+                }
+            }
+        })
+    };
     assert_eq!(store.session_revoke_all(filter, None, at(5), template).await, Ok(10_000));
+    reader.await.expect("no panic");
     let authenticated = SessionFilter { state: StateFilter::Status(SessionStatus::Authenticated), ..filter };
     assert_eq!(store.session_list(authenticated, None, 1).await, Ok(vec![]));
     let events = store.event_page(Some(EventId(id(9_998, 0))), 20_000).await.expect("events");
