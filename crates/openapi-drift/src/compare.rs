@@ -1,0 +1,650 @@
+//! The walk over two documents: operations, parameters, bodies, responses.
+
+mod alternatives;
+mod object;
+mod operation;
+mod schema;
+mod security;
+mod servers;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::date::Date;
+use crate::document::Document;
+use crate::fields::{Object, Shape, Treatment, fields};
+use crate::finding::{At, Breaks, Effect, Finding};
+use crate::normal::{Meant, Place, Side, same};
+use crate::position::push;
+
+/// What a comparison is told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// The day on which removals are judged: one that was announced with `deprecated` and an `x-sunset` is no surprise
+    /// from that day on. Without a day, no sunset has passed.
+    pub today: Option<Date>,
+}
+
+/// The documents nest so many schemas in each other's alternatives that comparing them would take too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooComplex;
+
+impl fmt::Display for TooComplex {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "the documents take more than {MOST_STEPS} steps to compare; name schemas that are used in alternatives"
+        )
+    }
+}
+
+impl std::error::Error for TooComplex {}
+
+/// Far above any real pair: one of 500 KB takes some ten thousand.
+const MOST_STEPS: usize = 2_000_000;
+
+/// Every difference between two documents, ordered by place and rule.
+///
+/// # Errors
+///
+/// [`TooComplex`], a limit that no real document reaches.
+pub fn compare(base: &Document, revision: &Document, options: Options) -> Result<Vec<Finding>, TooComplex> {
+    let mut comparison = Comparison::new(options);
+    let roots = Two {
+        base: Place::root(Side::Base, base.value()),
+        revision: Place::root(Side::Revision, revision.value()),
+    };
+    comparison.documents(&roots);
+    comparison.work_off();
+    comparison.unused(&roots);
+    comparison.work_off();
+    comparison.faulty(base, revision);
+    if comparison.steps > MOST_STEPS {
+        return Err(TooComplex);
+    }
+    Ok(finish(base, revision, comparison.found))
+}
+
+/// A value of each side.
+#[derive(Clone, Debug)]
+struct Two<T> {
+    base: T,
+    revision: T,
+}
+
+impl Two<Place<'_>> {
+    /// The pointers of both.
+    fn at(&self) -> Two<String> {
+        Two { base: self.base.pointer.clone(), revision: self.revision.pointer.clone() }
+    }
+
+    /// The pointers of two members, each of the object where it has none.
+    fn either(&self, base: Option<&Place<'_>>, revision: Option<&Place<'_>>) -> Two<String> {
+        Two {
+            base: base.map_or(&self.base.pointer, |place| &place.pointer).clone(),
+            revision: revision.map_or(&self.revision.pointer, |place| &place.pointer).clone(),
+        }
+    }
+
+    /// The pointers of a field of both, each of the object where it has none.
+    fn field_at(&self, field: &str) -> Two<String> {
+        let at =
+            |place: &Place<'_>| place.get(field).map_or_else(|| place.pointer.clone(), |place| place.pointer);
+        Two { base: at(&self.base), revision: at(&self.revision) }
+    }
+}
+
+/// Which way a value goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Way {
+    /// From client to server.
+    Request,
+    /// From server to client.
+    Response,
+    /// No operation uses it.
+    Unused,
+}
+
+impl Way {
+    /// The way of an answer to what goes this way.
+    const fn back(self) -> Self {
+        match self {
+            Self::Request => Self::Response,
+            Self::Response => Self::Request,
+            Self::Unused => Self::Unused,
+        }
+    }
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Media {
+    /// With its type.
+    Json,
+    /// As XML.
+    Xml,
+    /// As text, of which only the schema tells the type.
+    Text,
+}
+
+impl Media {
+    fn of(name: &str) -> Self {
+        if name.ends_with("json") || name.starts_with("*/") || name == "application/*" {
+            Self::Json
+        } else if name.ends_with("xml") {
+            Self::Xml
+        } else {
+            Self::Text
+        }
+    }
+}
+
+/// Where a schema is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Use {
+    way: Way,
+    media: Media,
+    /// Under an odd number of `not`.
+    inverted: bool,
+}
+
+impl Use {
+    const fn new(way: Way, media: Media) -> Self {
+        Self { way, media, inverted: false }
+    }
+}
+
+/// How the values that are allowed changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    /// Fewer.
+    Narrower,
+    /// More.
+    Wider,
+    /// Others.
+    Other,
+    /// None that matters.
+    Same,
+}
+
+impl Change {
+    const fn inverted(self) -> Self {
+        match self {
+            Self::Narrower => Self::Wider,
+            Self::Wider => Self::Narrower,
+            other => other,
+        }
+    }
+
+    /// Who breaks by it: a sender that sends more than the receiver takes.
+    const fn breaks(self, way: Way) -> Breaks {
+        match (self, way) {
+            (Self::Same, _) | (_, Way::Unused) => Breaks::NEITHER,
+            (Self::Other, _) => Breaks::BOTH,
+            (Self::Narrower, Way::Request) | (Self::Wider, Way::Response) => Breaks::CLIENTS,
+            (Self::Wider, Way::Request) | (Self::Narrower, Way::Response) => Breaks::SERVERS,
+        }
+    }
+}
+
+/// A finding before it is ordered.
+#[derive(Clone, Debug)]
+struct Found {
+    rule: String,
+    effect: Effect,
+    way: Way,
+    breaks: Breaks,
+    announced: bool,
+    at: Two<String>,
+    before: Option<Value>,
+    after: Option<Value>,
+    site: String,
+    what: String,
+}
+
+/// What is still to be compared. References are not followed at once: a chain of them may be longer than the stack.
+#[derive(Debug)]
+enum Work<'a> {
+    Schema(schema::Pair<'a>),
+    Operation(operation::Pair<'a>),
+    Header(operation::Fielded<'a>),
+}
+
+#[derive(Debug, Default)]
+struct Comparison<'a> {
+    options: Options,
+    found: Vec<Found>,
+    work: Vec<Work<'a>>,
+    seen: HashSet<(String, String, Option<Use>)>,
+    reached: HashSet<(bool, String)>,
+    /// Whether two alternatives agree, as far as it is known.
+    agreed: HashMap<(String, String, Use), bool>,
+    /// The alternatives that are being held against each other; while they are, they agree.
+    trying: HashSet<(String, String, Use)>,
+    /// Only whether there is a difference on the wire is asked.
+    trial: bool,
+    disagrees: bool,
+    steps: usize,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(options: Options) -> Self {
+        Self { options, ..Self::default() }
+    }
+
+    fn work_off(&mut self) {
+        while let Some(work) = self.work.pop() {
+            if self.steps > MOST_STEPS || self.trial && self.disagrees {
+                return;
+            }
+            match work {
+                Work::Schema(pair) => self.schemas(&pair),
+                Work::Operation(pair) => self.operations(&pair),
+                Work::Header(pair) => self.headers(&pair),
+            }
+        }
+    }
+
+    fn add(&mut self, found: Found) {
+        if self.trial {
+            self.disagrees |= found.effect == Effect::Wire;
+        } else {
+            self.found.push(found);
+        }
+    }
+
+    /// A finding that is not one of a value on its way.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of every finding")]
+    fn tell(
+        &mut self,
+        rule: impl Into<String>,
+        effect: Effect,
+        breaks: Breaks,
+        at: Two<String>,
+        before: Option<&Value>,
+        after: Option<&Value>,
+        site: &str,
+        what: impl Into<String>,
+    ) {
+        self.add(Found {
+            rule: rule.into(),
+            effect,
+            way: Way::Request,
+            breaks,
+            announced: false,
+            at,
+            before: before.cloned(),
+            after: after.cloned(),
+            site: site.to_owned(),
+            what: what.into(),
+        });
+    }
+
+    /// Follows the references of a place, and remembers where they lead.
+    fn follow(&mut self, place: &Place<'a>) -> Option<Place<'a>> {
+        let (followed, _) = place.follow();
+        if let Some(followed) = &followed
+            && followed.pointer != place.pointer
+        {
+            self.reached.insert((place.side == Side::Base, followed.pointer.clone()));
+        }
+        followed
+    }
+
+    /// Follows the references of both. If one of them leads nowhere there is a finding, and nothing to compare.
+    fn follow_both(&mut self, pair: &Two<Place<'a>>, site: &str) -> Option<Two<Place<'a>>> {
+        match (self.follow(&pair.base), self.follow(&pair.revision)) {
+            (Some(base), Some(revision)) => Some(Two { base, revision }),
+            (None, None) if same(pair.base.value, pair.revision.value) => None,
+            _ => {
+                let (before, after) = (Some(pair.base.value), Some(pair.revision.value));
+                let what = "a reference leads nowhere";
+                self.tell(
+                    "reference-unresolved",
+                    Effect::Wire,
+                    Breaks::BOTH,
+                    pair.at(),
+                    before,
+                    after,
+                    site,
+                    what,
+                );
+                None
+            }
+        }
+    }
+
+    /// Compares what speaks to people or to generators in two objects, extensions included.
+    fn annotations(&mut self, object: Object, pair: &Two<Place<'a>>, site: &str) {
+        for field in fields(object) {
+            let effect = match field.treatment {
+                Treatment::Documentation => Effect::Documentation,
+                Treatment::GeneratedCode => Effect::GeneratedCode,
+                Treatment::Wire | Treatment::WhereUsed => continue,
+            };
+            let (before, after) = (pair.base.get(field.name), pair.revision.get(field.name));
+            let equal = match (&before, &after) {
+                (Some(before), Some(after)) => equal(field.shape, before, after),
+                (None, None) => true,
+                (Some(only), None) | (None, Some(only)) => {
+                    *only.value == Value::Bool(false) || only.value.as_array().is_some_and(Vec::is_empty)
+                }
+            };
+            if !equal {
+                self.annotation(object, field.name, effect, pair, site);
+            }
+        }
+        let mut extensions = BTreeSet::new();
+        for place in [&pair.base, &pair.revision] {
+            extensions.extend(place.value.as_object().into_iter().flat_map(|members| members.keys()));
+        }
+        for name in extensions.into_iter().filter(|name| object.extensible() && name.starts_with("x-")) {
+            match (pair.base.value.get(name), pair.revision.value.get(name)) {
+                (Some(before), Some(after)) if same(before, after) => {}
+                _ => self.annotation(object, name, Effect::GeneratedCode, pair, site),
+            }
+        }
+    }
+
+    fn annotation(&mut self, object: Object, field: &str, effect: Effect, pair: &Two<Place<'a>>, site: &str) {
+        let (before, after) = (pair.base.value.get(field), pair.revision.value.get(field));
+        let mut rule = format!("{object}-{}-changed", kebab(field));
+        let mut grade = (effect, Breaks::NEITHER);
+        if field == "x-sunset" {
+            let day = |value: Option<&Value>| {
+                value.and_then(Value::as_str).and_then(|text| text.parse::<Date>().ok())
+            };
+            if let (Some(old), Some(new)) = (day(before), day(after))
+                && new < old
+            {
+                rule = format!("{object}-sunset-moved-earlier");
+                grade = (Effect::Wire, Breaks::CLIENTS);
+            }
+        }
+        let what = format!("{field} {}", went(before, after));
+        self.tell(rule, grade.0, grade.1, pair.field_at(field), before, after, site, what);
+    }
+
+    fn documents(&mut self, roots: &Two<Place<'a>>) {
+        self.annotations(Object::OpenApi, roots, "the document");
+        if let (Some(base), Some(revision)) = (roots.base.get("info"), roots.revision.get("info")) {
+            self.annotations(Object::Info, &Two { base, revision }, "the document");
+        }
+        if let (Some(base), Some(revision)) = (roots.base.get("paths"), roots.revision.get("paths")) {
+            self.annotations(Object::Paths, &Two { base, revision }, "the document");
+        }
+        if let (Some(base), Some(revision)) = (roots.base.get("components"), roots.revision.get("components"))
+        {
+            self.annotations(Object::Components, &Two { base, revision }, "the document");
+        }
+        self.paths(roots);
+        self.security_schemes(roots);
+    }
+
+    /// What is not understood is compared as a whole, where it stands.
+    fn faulty(&mut self, base: &Document, revision: &Document) {
+        let pointers: BTreeSet<&String> =
+            base.faults().iter().chain(revision.faults()).map(|fault| &fault.pointer).collect();
+        for pointer in pointers {
+            let (before, after) = (base.value().pointer(pointer), revision.value().pointer(pointer));
+            let equal = match (before, after) {
+                (Some(before), Some(after)) => same(before, after),
+                _ => false,
+            };
+            if !equal {
+                let at = Two { base: pointer.clone(), revision: pointer.clone() };
+                let what = format!("what is no OpenAPI 3.0.3 {}", went(before, after));
+                let effect = Effect::Wire;
+                self.tell("faulty-place-changed", effect, Breaks::BOTH, at, before, after, pointer, what);
+            }
+        }
+    }
+
+    /// Components that no operation leads to: generators write types of them all the same.
+    fn unused(&mut self, roots: &Two<Place<'a>>) {
+        let of = |root: &Place<'a>| root.get("components");
+        for field in fields(Object::Components) {
+            let Shape::Map(object) = field.shape else { continue };
+            if object == Object::SecurityScheme {
+                continue;
+            }
+            let maps = Two {
+                base: of(&roots.base).map(|all| all.map(field.name)).unwrap_or_default(),
+                revision: of(&roots.revision).map(|all| all.map(field.name)).unwrap_or_default(),
+            };
+            let names: BTreeSet<&str> = maps.base.keys().chain(maps.revision.keys()).copied().collect();
+            for name in names {
+                let pointer = push(&format!("/components/{}", field.name), name);
+                let site = format!("component {name}");
+                match (maps.base.get(name), maps.revision.get(name)) {
+                    (Some(base), Some(revision)) => {
+                        let reached = |side| self.reached.contains(&(side, pointer.clone()));
+                        if reached(true) && reached(false) {
+                            continue;
+                        }
+                        self.component(object, Two { base: base.clone(), revision: revision.clone() }, site);
+                    }
+                    (only, other) => {
+                        let (base, revision) = (only.is_some(), other.is_some());
+                        if self.reached.contains(&(base, pointer.clone())) {
+                            continue;
+                        }
+                        let nearest = |there: bool| if there { pointer.clone() } else { String::new() };
+                        let at = Two { base: nearest(base), revision: nearest(revision) };
+                        let verb = if base { "removed" } else { "added" };
+                        let value = |place: Option<&Place<'a>>| place.map(|place| place.value);
+                        self.tell(
+                            format!("component-{verb}"),
+                            Effect::GeneratedCode,
+                            Breaks::NEITHER,
+                            at,
+                            value(only),
+                            value(other),
+                            &site,
+                            format!("the unused {object} was {verb}"),
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    fn component(&mut self, object: Object, pair: Two<Place<'a>>, site: String) {
+        match object {
+            Object::Schema => {
+                let usage = Use::new(Way::Unused, Media::Json);
+                let (base, revision) = (Meant::place(pair.base), Meant::place(pair.revision));
+                self.later(Two { base, revision }, usage, site, String::new());
+            }
+            Object::Response => self.response(&pair, Way::Unused, &site),
+            Object::RequestBody => self.request_bodies(&pair, Way::Unused, &site),
+            Object::Header | Object::Parameter => {
+                self.work.push(Work::Header(operation::Fielded { object, pair, way: Way::Unused, site }));
+            }
+            Object::Callback => self.callback(&pair, Way::Unused, &site),
+            _ => {
+                if let Some(pair) = self.follow_both(&pair, &site) {
+                    self.annotations(object, &pair, &site);
+                }
+            }
+        }
+    }
+}
+
+/// Whether two values of this shape say the same.
+fn equal(shape: Shape, before: &Place<'_>, after: &Place<'_>) -> bool {
+    match shape {
+        // Operations' tags are a set.
+        Shape::Texts => {
+            let set = |place: &Place<'_>| {
+                let items = place.value.as_array().into_iter().flatten();
+                items.filter_map(Value::as_str).map(str::to_owned).collect::<BTreeSet<_>>()
+            };
+            set(before) == set(after)
+        }
+        Shape::Map(Object::Example | Object::Link) => {
+            let (before, after) = (resolved(before), resolved(after));
+            before.len() == after.len()
+                && before.iter().all(|(name, one)| {
+                    matches!((one, after.get(name)), (Some(one), Some(Some(other))) if same(one, other))
+                })
+        }
+        _ => same(before.value, after.value),
+    }
+}
+
+fn resolved<'a>(map: &Place<'a>) -> BTreeMap<&'a str, Option<&'a Value>> {
+    map.members().into_iter().map(|(name, place)| (name, place.follow().0.map(|place| place.value))).collect()
+}
+
+/// `maxLength` as `max-length`.
+fn kebab(name: &str) -> String {
+    let mut text = String::with_capacity(name.len() + 4);
+    for letter in name.trim_start_matches('$').chars() {
+        if letter.is_ascii_uppercase() {
+            text.push('-');
+        }
+        text.push(if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' });
+    }
+    text
+}
+
+/// A value within a sentence.
+fn brief(value: &Value) -> String {
+    const LONGEST: usize = 60;
+    let text = value.to_string();
+    if text.chars().count() > LONGEST { text.chars().take(LONGEST).chain(['…']).collect() } else { text }
+}
+
+/// How a value changed, as the end of a sentence.
+fn went(before: Option<&Value>, after: Option<&Value>) -> String {
+    match (before, after) {
+        (Some(before), Some(after)) => format!("went from {} to {}", brief(before), brief(after)),
+        (Some(before), None) => format!("{} was removed", brief(before)),
+        (None, Some(after)) => format!("{} was added", brief(after)),
+        (None, None) => "changed".to_owned(),
+    }
+}
+
+/// The path items of a document by their templates, names of parameters left out.
+fn templates<'a>(root: &Place<'a>) -> BTreeMap<String, (&'a str, Place<'a>)> {
+    let mut found = BTreeMap::new();
+    for (path, item) in root.map("paths") {
+        if !path.starts_with("x-") {
+            let plain = nameless(path);
+            let key = if found.contains_key(&plain) { path.to_owned() } else { plain };
+            found.insert(key, (path, item));
+        }
+    }
+    found
+}
+
+/// `/a/{id}` as `/a/{}`.
+fn nameless(path: &str) -> String {
+    let mut text = String::with_capacity(path.len());
+    let mut inside = false;
+    for letter in path.chars() {
+        match letter {
+            '{' => {
+                inside = true;
+                text.push_str("{}");
+            }
+            '}' => inside = false,
+            letter if !inside => text.push(letter),
+            _ => {}
+        }
+    }
+    text
+}
+
+/// The names of a template's parameters, in their order.
+fn template_names(path: &str) -> Vec<&str> {
+    path.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect()
+}
+
+/// The pointer of a place in words that do not depend on the order of lists.
+fn canonical(document: &Document, pointer: &str) -> String {
+    let mut value = document.value();
+    let mut text = String::new();
+    for token in pointer.split('/').skip(1) {
+        let key = token.replace("~1", "/").replace("~0", "~");
+        match value {
+            Value::Array(items) => {
+                let item = key.parse().ok().and_then(|place: usize| items.get(place)).unwrap_or(&Value::Null);
+                let name = match (item.get("$ref"), item.get("in"), item.get("name"), item) {
+                    (Some(Value::String(reference)), ..) => reference.clone(),
+                    (_, Some(Value::String(place)), Some(Value::String(name)), _) => {
+                        format!("{place}:{name}")
+                    }
+                    (.., Value::String(text)) => text.clone(),
+                    _ => key,
+                };
+                text = push(&text, &name);
+                value = item;
+            }
+            other => {
+                text = push(&text, &key);
+                value = other.get(&key).unwrap_or(&Value::Null);
+            }
+        }
+    }
+    text
+}
+
+/// Brings findings in order; those of one place that concern both ways become one.
+fn finish(base: &Document, revision: &Document, found: Vec<Found>) -> Vec<Finding> {
+    let mut findings: BTreeMap<(String, String, String, String, String), Finding> = BTreeMap::new();
+    for one in found {
+        let text = |value: &Option<Value>| value.as_ref().map_or_else(String::new, Value::to_string);
+        let place = |document: &Document, pointer: &str| {
+            let pointer = document.nearest(pointer).to_owned();
+            At { position: document.position(&pointer), pointer }
+        };
+        let at = Two { base: place(base, &one.at.base), revision: place(revision, &one.at.revision) };
+        let key = (
+            at.base.pointer.clone(),
+            at.revision.pointer.clone(),
+            one.rule.clone(),
+            text(&one.before),
+            text(&one.after),
+        );
+        let (request, response) = match (one.effect, one.way) {
+            (Effect::Documentation, _) | (_, Way::Unused) => (None, None),
+            (_, Way::Request) => (Some(one.breaks), None),
+            (_, Way::Response) => (None, Some(one.breaks)),
+        };
+        let canonical = if one.before.is_none() && one.after.is_some() {
+            canonical(revision, &at.revision.pointer)
+        } else {
+            canonical(base, &at.base.pointer)
+        };
+        let both = |held: Option<Breaks>, new: Option<Breaks>| match (held, new) {
+            (Some(held), Some(new)) => Some(held.or(new)),
+            (held, new) => held.or(new),
+        };
+        findings
+            .entry(key)
+            .and_modify(|held| {
+                held.effect = held.effect.min(one.effect);
+                held.request = both(held.request, request);
+                held.response = both(held.response, response);
+                held.announced &= one.announced;
+            })
+            .or_insert_with(|| Finding {
+                rule: one.rule,
+                effect: one.effect,
+                request,
+                response,
+                announced: one.announced,
+                base: at.base,
+                revision: at.revision,
+                before: one.before,
+                after: one.after,
+                canonical,
+                message: format!("{}: {}", one.site, one.what),
+            });
+    }
+    findings.into_values().collect()
+}

@@ -1,0 +1,360 @@
+//! Alternatives: `oneOf`, `anyOf`, and what tells them apart.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::schema::{Pair, identity};
+use super::{Change, Comparison, Two, Use, brief, kebab, went};
+use crate::normal::{Group, Meant, Place, Schema, same};
+
+/// Alternatives in alternatives in alternatives: deeper ones are taken for different.
+const DEEPEST_TRIAL: usize = 24;
+
+impl<'a> Comparison<'a> {
+    /// A schema that became one of several alternatives, or the other way round. Answers whether it was so, and told.
+    pub(super) fn wrapped(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) -> bool {
+        let (plain, group, wraps) = match (&two.base.groups[..], &two.revision.groups[..]) {
+            ([], [group]) if two.revision.is_bare() && !two.base.is_bare() => (&pair.meant.base, group, true),
+            ([group], []) if two.base.is_bare() && !two.revision.is_bare() => {
+                (&pair.meant.revision, group, false)
+            }
+            _ => return false,
+        };
+        let mut same_member = None;
+        for (place, member) in group.members.iter().enumerate() {
+            let (base, revision) = if wraps { (plain, member) } else { (member, plain) };
+            if self.agree(base, revision, pair.usage) {
+                same_member = Some(place);
+                break;
+            }
+        }
+        let change = match same_member {
+            None => Change::Other,
+            Some(place) => {
+                let others: Vec<_> =
+                    group.members.iter().enumerate().filter(|(other, _)| *other != place).collect();
+                let apart = group.field == "anyOf" || others.iter().all(|(_, other)| disjoint(plain, other));
+                match (apart, wraps) {
+                    (false, _) => Change::Other,
+                    (true, true) => Change::Wider,
+                    (true, false) => Change::Narrower,
+                }
+            }
+        };
+        let field = kebab(group.field);
+        let (rule, what) = if wraps {
+            (
+                format!("schema-wrapped-in-{field}"),
+                format!("the schema became one of {} ({})", group.members.len(), group.field),
+            )
+        } else {
+            (
+                format!("schema-unwrapped-from-{field}"),
+                format!("of {} alternatives ({}) one schema is left", group.members.len(), group.field),
+            )
+        };
+        let at = if wraps {
+            (two.base.at.as_str(), group.at.as_str())
+        } else {
+            (group.at.as_str(), two.revision.at.as_str())
+        };
+        let value = |meant: &Meant<'a>| meant.places.first().map(|place| place.value);
+        let values = (value(&pair.meant.base), value(&pair.meant.revision));
+        self.of_schema(pair, &rule, change, at, values, &what);
+        true
+    }
+
+    pub(super) fn groups(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
+        let (mut base, mut revision) = (two.base.groups.iter(), two.revision.groups.iter());
+        loop {
+            match (base.next(), revision.next()) {
+                (None, None) => return,
+                (Some(old), Some(new)) => {
+                    if old.field != new.field {
+                        self.regrouped(pair, old, new);
+                    }
+                    self.alternatives(pair, old, new);
+                }
+                (Some(old), None) => {
+                    let rule = format!("schema-{}-removed", kebab(old.field));
+                    let what = format!("its {} alternatives ({}) were removed", old.members.len(), old.field);
+                    let at = (old.at.as_str(), two.revision.at.as_str());
+                    self.of_schema(pair, &rule, Change::Wider, at, (None, None), &what);
+                }
+                (None, Some(new)) => {
+                    let rule = format!("schema-{}-added", kebab(new.field));
+                    let what = format!("{} alternatives ({}) were added", new.members.len(), new.field);
+                    let at = (two.base.at.as_str(), new.at.as_str());
+                    self.of_schema(pair, &rule, Change::Narrower, at, (None, None), &what);
+                }
+            }
+        }
+    }
+
+    fn regrouped(&mut self, pair: &Pair<'a>, old: &Group<'a>, new: &Group<'a>) {
+        let apart = old
+            .members
+            .iter()
+            .enumerate()
+            .all(|(place, one)| old.members.iter().skip(place + 1).all(|other| disjoint(one, other)));
+        let change = match (apart, new.field) {
+            (true, _) => Change::Same,
+            (false, "anyOf") => Change::Wider,
+            (false, _) => Change::Narrower,
+        };
+        let values = (Value::from(old.field), Value::from(new.field));
+        let what = format!("{} became {}", old.field, new.field);
+        let at = (old.at.as_str(), new.at.as_str());
+        self.of_schema(
+            pair,
+            "schema-alternatives-changed",
+            change,
+            at,
+            (Some(&values.0), Some(&values.1)),
+            &what,
+        );
+    }
+
+    fn alternatives(&mut self, pair: &Pair<'a>, old: &Group<'a>, new: &Group<'a>) {
+        let mut left: Vec<Option<&Meant<'a>>> = new.members.iter().map(Some).collect();
+        let mut pairs = Vec::new();
+        let mut lone = Vec::new();
+        // First those of the same name, then those that take the same, then those without a name, in their order.
+        for member in &old.members {
+            let named = |other: Option<&Meant<'a>>| {
+                member.name().is_some() && other.is_some_and(|other| other.name() == member.name())
+            };
+            match left.iter_mut().find(|other| named(**other)).and_then(Option::take) {
+                Some(other) => pairs.push((member, other)),
+                None => lone.push(member),
+            }
+        }
+        let mut unlike = Vec::new();
+        for member in lone {
+            let mut found = None;
+            for (place, other) in left.iter().enumerate() {
+                if let Some(other) = other
+                    && !replaced(member, other)
+                    && self.agree(member, other, pair.usage)
+                {
+                    found = Some(place);
+                    break;
+                }
+            }
+            match found.and_then(|place| left.get_mut(place)).and_then(Option::take) {
+                Some(other) => pairs.push((member, other)),
+                None => unlike.push(member),
+            }
+        }
+        let mut gone = Vec::new();
+        for member in unlike {
+            let inline = |other: Option<&Meant<'a>>| other.is_some_and(|other| other.name().is_none());
+            let place =
+                if member.name().is_none() { left.iter_mut().find(|other| inline(**other)) } else { None };
+            match place.and_then(Option::take) {
+                Some(other) => pairs.push((member, other)),
+                None => gone.push(member),
+            }
+        }
+        for (old, new) in pairs {
+            let meant = Two { base: old.clone(), revision: new.clone() };
+            let path = match new.name().or(old.name()) {
+                Some(name) => format!("{}<{name}>", pair.path),
+                None => pair.path.clone(),
+            };
+            self.later(meant, pair.usage, pair.site.clone(), path);
+        }
+        let value = |meant: &Meant<'a>| meant.places.first().map(|place| place.value);
+        let field = kebab(new.field);
+        for member in gone {
+            let apart = old.field == "anyOf"
+                || old
+                    .members
+                    .iter()
+                    .filter(|other| other.at != member.at)
+                    .all(|other| disjoint(member, other));
+            let change = if apart { Change::Narrower } else { Change::Other };
+            let what = format!("{} is no longer an alternative ({})", title(member), old.field);
+            let at = (member.at.as_str(), new.at.as_str());
+            let rule = format!("schema-{field}-member-removed");
+            self.of_schema(pair, &rule, change, at, (value(member), None), &what);
+        }
+        for member in left.into_iter().flatten() {
+            let apart = new.field == "anyOf"
+                || new
+                    .members
+                    .iter()
+                    .filter(|other| other.at != member.at)
+                    .all(|other| disjoint(member, other));
+            let change = if apart { Change::Wider } else { Change::Other };
+            let what = format!("{} is a new alternative ({})", title(member), new.field);
+            let at = (old.at.as_str(), member.at.as_str());
+            let rule = format!("schema-{field}-member-added");
+            self.of_schema(pair, &rule, change, at, (None, value(member)), &what);
+        }
+    }
+
+    pub(super) fn discriminators(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
+        let of = |schema: &Schema<'a>| schema.told("discriminator").into_iter().next();
+        let (before, after) = (of(&two.base), of(&two.revision));
+        let (old, new) = match (&before, &after) {
+            (None, None) => return,
+            (Some(old), Some(new)) => (old, new),
+            (old, new) => {
+                let (rule, change, what) = if old.is_some() {
+                    ("schema-discriminator-removed", Change::Wider, "the discriminator was removed")
+                } else {
+                    ("schema-discriminator-added", Change::Narrower, "a discriminator was added")
+                };
+                let at = (
+                    old.as_ref().map_or(two.base.at.as_str(), |place| place.pointer.as_str()),
+                    new.as_ref().map_or(two.revision.at.as_str(), |place| place.pointer.as_str()),
+                );
+                let values = (old.as_ref().map(|it| it.value), new.as_ref().map(|it| it.value));
+                return self.of_schema(pair, rule, change, at, values, what);
+            }
+        };
+        let names = (old.value.get("propertyName"), new.value.get("propertyName"));
+        let at = (old.pointer.as_str(), new.pointer.as_str());
+        if names.0 != names.1 {
+            let what = format!("the discriminator's property {}", went(names.0, names.1));
+            let rule = "schema-discriminator-property-changed";
+            self.of_schema(pair, rule, Change::Other, at, names, &what);
+        }
+        let mapping = |place: &Place<'a>, schema: &Schema<'a>| {
+            let mut all = BTreeMap::new();
+            // Each alternative is known by its schema's name, whether or not the mapping says so.
+            let members = schema.groups.iter().flat_map(|group| &group.members).filter_map(Meant::name);
+            let explicit = place.map("mapping");
+            let target = |value: &Value| {
+                let text = value.as_str().unwrap_or_default();
+                text.rsplit('/').next().unwrap_or_default().to_owned()
+            };
+            for (name, value) in explicit {
+                all.insert(name.to_owned(), target(value.value));
+            }
+            for member in members {
+                if !all.values().any(|target| target == member) {
+                    all.insert(member.to_owned(), member.to_owned());
+                }
+            }
+            all
+        };
+        let (before, after) = (mapping(old, &two.base), mapping(new, &two.revision));
+        for (value, target) in &before {
+            let was = Value::from(target.as_str());
+            match after.get(value) {
+                Some(other) if other == target => {}
+                Some(other) => {
+                    let now = Value::from(other.as_str());
+                    let what = format!(
+                        "what the value {value} of the discriminator means {}",
+                        went(Some(&was), Some(&now))
+                    );
+                    let (rule, values) = ("schema-discriminator-mapping-changed", (Some(&was), Some(&now)));
+                    self.of_schema(pair, rule, Change::Other, at, values, &what);
+                }
+                None => {
+                    let what = format!("the value {value} of the discriminator was removed");
+                    let rule = "schema-discriminator-mapping-removed";
+                    self.of_schema(pair, rule, Change::Narrower, at, (Some(&was), None), &what);
+                }
+            }
+        }
+        for (value, target) in after.iter().filter(|(value, _)| !before.contains_key(*value)) {
+            let what = format!("the value {value} of the discriminator was added");
+            let (rule, now) = ("schema-discriminator-mapping-added", Value::from(target.as_str()));
+            self.of_schema(pair, rule, Change::Wider, at, (None, Some(&now)), &what);
+        }
+    }
+
+    /// Whether two schemas take the same values, without a trace of having looked.
+    pub(super) fn agree(&mut self, base: &Meant<'a>, revision: &Meant<'a>, usage: Use) -> bool {
+        let key = (identity(base), identity(revision), usage);
+        if let Some(known) = self.agreed.get(&key) {
+            return *known;
+        }
+        if self.trying.contains(&key) {
+            return true;
+        }
+        if self.trying.len() >= DEEPEST_TRIAL || self.steps > super::MOST_STEPS {
+            return false;
+        }
+        self.trying.insert(key.clone());
+        let mut trial = Self {
+            options: self.options,
+            trial: true,
+            agreed: std::mem::take(&mut self.agreed),
+            trying: std::mem::take(&mut self.trying),
+            steps: self.steps,
+            ..Self::default()
+        };
+        let meant = Two { base: base.clone(), revision: revision.clone() };
+        trial.later(meant, usage, String::new(), String::new());
+        trial.work_off();
+        self.steps = trial.steps;
+        self.agreed = trial.agreed;
+        self.trying = trial.trying;
+        self.trying.remove(&key);
+        // What was found while something else was taken for granted holds only as long as that is.
+        if self.trying.is_empty() || trial.disagrees {
+            self.agreed.insert(key, !trial.disagrees);
+        }
+        !trial.disagrees
+    }
+}
+
+/// Whether one named alternative stands in the place of another one that there still is. If the old name is gone and the
+/// new one is new, it is the same alternative, renamed.
+fn replaced(old: &Meant<'_>, new: &Meant<'_>) -> bool {
+    let has = |meant: &Meant<'_>, name: &str| meant.places.iter().any(|place| place.has_schema(name));
+    match (old.name(), new.name()) {
+        (Some(ours), Some(theirs)) => ours != theirs && (has(new, ours) || has(old, theirs)),
+        _ => false,
+    }
+}
+
+fn title(meant: &Meant<'_>) -> String {
+    match (meant.name(), meant.places.first()) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(place)) => brief(place.value),
+        (None, None) => "anything".to_owned(),
+    }
+}
+
+/// Whether no value is both, as far as it can be told from types and from the values of properties that both require.
+fn disjoint(one: &Meant<'_>, other: &Meant<'_>) -> bool {
+    let (one, other) = (Schema::of(one), Schema::of(other));
+    if let ([one], [other]) = (&one.types()[..], &other.types()[..])
+        && one != other
+        && !matches!((*one, *other), ("integer", "number") | ("number", "integer"))
+    {
+        return true;
+    }
+    let apart = |one: &Schema<'_>, other: &Schema<'_>| match (one.allowed(), other.allowed()) {
+        (Some((ours, _)), Some((theirs, _))) => {
+            !ours.iter().any(|value| theirs.iter().any(|it| same(it, value)))
+        }
+        _ => false,
+    };
+    if apart(&one, &other) {
+        return true;
+    }
+    if let ([one], [other]) = (&one.all("format")[..], &other.all("format")[..]) {
+        // Addresses of one version are none of the other.
+        let pair = [one.value.as_str().unwrap_or_default(), other.value.as_str().unwrap_or_default()];
+        if pair == ["ipv4", "ipv6"] || pair == ["ipv6", "ipv4"] {
+            return true;
+        }
+    }
+    let required: Vec<&str> = {
+        let theirs = other.required();
+        one.required().into_keys().filter(|name| theirs.contains_key(name)).collect()
+    };
+    let (ours, theirs) = (one.properties(), other.properties());
+    required.into_iter().any(|name| match (ours.get(name), theirs.get(name)) {
+        (Some(ours), Some(theirs)) => apart(&Schema::of(ours), &Schema::of(theirs)),
+        _ => false,
+    })
+}

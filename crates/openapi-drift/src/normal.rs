@@ -1,0 +1,580 @@
+//! The normal form: what a document says, whichever way it says it.
+//!
+//! Documents are not rewritten. A [`Place`] is a value with its pointer, and a [`Schema`] is what a schema says once
+//! its references are followed and its `allOf` is merged, so that each part still knows where it stands.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use serde_json::Value;
+
+use crate::document::target;
+use crate::position::push;
+
+/// Which of the two documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Side {
+    Base,
+    Revision,
+}
+
+/// A value of a document, with its pointer.
+#[derive(Clone, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) side: Side,
+    root: &'a Value,
+    pub(crate) pointer: String,
+    pub(crate) value: &'a Value,
+}
+
+/// Longer chains of references and deeper nests of `allOf` are taken for a circle.
+const LONGEST_CHAIN: usize = 64;
+
+impl<'a> Place<'a> {
+    pub(crate) const fn root(side: Side, root: &'a Value) -> Self {
+        Self { side, root, pointer: String::new(), value: root }
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<Self> {
+        let value = self.value.get(key)?;
+        Some(Self { value, pointer: push(&self.pointer, key), ..*self })
+    }
+
+    /// The members of an object, extensions included.
+    pub(crate) fn members(&self) -> Vec<(&'a str, Self)> {
+        let members = self.value.as_object().into_iter().flatten();
+        members
+            .map(|(name, value)| (name.as_str(), Self { value, pointer: push(&self.pointer, name), ..*self }))
+            .collect()
+    }
+
+    /// The members under a field that is a map, extensions excluded.
+    pub(crate) fn map(&self, field: &str) -> BTreeMap<&'a str, Self> {
+        self.get(field).map(|map| map.members().into_iter().collect()).unwrap_or_default()
+    }
+
+    /// The items of the list under a field.
+    pub(crate) fn list(&self, field: &str) -> Vec<Self> {
+        let Some(list) = self.get(field) else { return Vec::new() };
+        let items = list.value.as_array().into_iter().flatten().enumerate();
+        let item = |(place, value)| Self { value, pointer: format!("{}/{place}", list.pointer), ..list };
+        items.map(item).collect()
+    }
+
+    pub(crate) fn text(&self, field: &str) -> Option<&'a str> {
+        self.value.get(field)?.as_str()
+    }
+
+    pub(crate) fn flag(&self, field: &str) -> bool {
+        self.value.get(field) == Some(&Value::Bool(true))
+    }
+
+    /// Whether the document has a schema of this name.
+    pub(crate) fn has_schema(&self, name: &str) -> bool {
+        self.root.pointer("/components/schemas").is_some_and(|schemas| schemas.get(name).is_some())
+    }
+
+    /// Where references lead from here on, and the name under which the first of them knows its target. `None` for
+    /// the place if they lead nowhere or in a circle.
+    pub(crate) fn follow(&self) -> (Option<Self>, Option<&'a str>) {
+        let (mut place, mut name) = (self.clone(), None);
+        for _ in 0..LONGEST_CHAIN {
+            let Some(reference) = place.text("$ref") else { return (Some(place), name) };
+            name = name.or_else(|| reference.rsplit_once('/').map(|(_, name)| name));
+            let found = target(reference).and_then(|pointer| Some((place.root.pointer(&pointer)?, pointer)));
+            let Some((value, pointer)) = found else { return (None, name) };
+            place = Self { pointer, value, ..place };
+        }
+        (None, name)
+    }
+}
+
+/// A schema that is meant at some place: all of these at once. None of them is a schema that takes anything.
+#[derive(Clone, Debug)]
+pub(crate) struct Meant<'a> {
+    pub(crate) places: Vec<Place<'a>>,
+    /// The pointer that stands for it where there is no place.
+    pub(crate) at: String,
+}
+
+impl<'a> Meant<'a> {
+    /// The schema under a field of an object, or anything.
+    pub(crate) fn field(place: &Place<'a>, field: &str) -> Self {
+        Self { places: place.get(field).into_iter().collect(), at: place.pointer.clone() }
+    }
+
+    pub(crate) fn place(place: Place<'a>) -> Self {
+        Self { at: place.pointer.clone(), places: vec![place] }
+    }
+
+    pub(crate) const fn anything(at: String) -> Self {
+        Self { places: Vec::new(), at }
+    }
+
+    /// The same for the same schema, however it was reached.
+    pub(crate) fn identity(&self) -> String {
+        let pointers: BTreeSet<String> = self
+            .places
+            .iter()
+            .map(|place| place.follow().0.map_or_else(String::new, |at| at.pointer))
+            .collect();
+        pointers.into_iter().collect::<Vec<_>>().join(" ")
+    }
+
+    /// The name of the schema that is referred to, if it is one alone.
+    pub(crate) fn name(&self) -> Option<&'a str> {
+        match &self.places[..] {
+            [place] => place.follow().1,
+            _ => None,
+        }
+    }
+}
+
+/// A schema object and those that it includes.
+#[derive(Debug)]
+struct Node<'a> {
+    at: Place<'a>,
+    members: Vec<Node<'a>>,
+}
+
+/// Alternatives.
+#[derive(Clone, Debug)]
+pub(crate) struct Group<'a> {
+    /// `oneOf` or `anyOf`.
+    pub(crate) field: &'static str,
+    pub(crate) members: Vec<Meant<'a>>,
+    pub(crate) at: String,
+}
+
+/// What may stand under a property that is not listed.
+#[derive(Clone, Debug)]
+pub(crate) enum Additional<'a> {
+    Refused,
+    Taken(Meant<'a>),
+}
+
+/// A value and where it is said.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) value: Value,
+    pub(crate) at: String,
+}
+
+/// A schema in its normal form.
+#[derive(Debug)]
+pub(crate) struct Schema<'a> {
+    /// Its pointer: where it begins to say something.
+    pub(crate) at: String,
+    /// The name by which it is referred to.
+    pub(crate) name: Option<&'a str>,
+    /// A reference that leads nowhere.
+    pub(crate) unresolved: Option<String>,
+    /// Where its references lead.
+    pub(crate) reached: Vec<String>,
+    nodes: Vec<Node<'a>>,
+    pub(crate) groups: Vec<Group<'a>>,
+    /// Each enumeration; a value must be in all of them.
+    enums: Vec<(Vec<&'a Value>, String)>,
+    types: BTreeMap<String, String>,
+}
+
+struct Expansion<'a> {
+    seen: HashSet<String>,
+    unresolved: Option<String>,
+    reached: Vec<String>,
+    groups: Vec<Group<'a>>,
+    enums: Vec<(Vec<&'a Value>, String)>,
+    types: BTreeMap<String, String>,
+}
+
+impl<'a> Expansion<'a> {
+    fn node(&mut self, place: &Place<'a>, depth: usize) -> Option<Node<'a>> {
+        let (followed, _) = place.follow();
+        let Some(at) = followed.filter(|_| depth < LONGEST_CHAIN) else {
+            self.unresolved = Some(place.pointer.clone());
+            return None;
+        };
+        if at.pointer != place.pointer {
+            self.reached.push(at.pointer.clone());
+        }
+        if !self.seen.insert(at.pointer.clone()) {
+            // All of itself adds nothing.
+            return None;
+        }
+        let mut members = Vec::new();
+        for field in ["allOf", "oneOf", "anyOf"] {
+            let items = at.list(field);
+            if field == "allOf" || items.len() == 1 {
+                members.extend(items.iter().filter_map(|item| self.node(item, depth + 1)));
+            } else if at.get(field).is_some() {
+                self.group(&at, if field == "oneOf" { "oneOf" } else { "anyOf" }, items);
+            }
+        }
+        if let Some(kind) = at.text("type") {
+            self.types.insert(kind.to_owned(), push(&at.pointer, "type"));
+        }
+        if let Some(values) = at.value.get("enum").and_then(Value::as_array) {
+            self.enums.push((values.iter().collect(), push(&at.pointer, "enum")));
+        }
+        Some(Node { at, members })
+    }
+
+    fn group(&mut self, at: &Place<'a>, field: &'static str, items: Vec<Place<'a>>) {
+        let pointer = push(&at.pointer, field);
+        if let Some((kind, values)) = folded(field, &items) {
+            for item in &items {
+                self.reached
+                    .extend(item.follow().0.filter(|to| to.pointer != item.pointer).map(|to| to.pointer));
+            }
+            if let Some(kind) = kind {
+                self.types.insert(kind.to_owned(), pointer.clone());
+            }
+            self.enums.push((values, pointer));
+            return;
+        }
+        self.groups.push(Group {
+            field,
+            members: items.into_iter().map(Meant::place).collect(),
+            at: pointer,
+        });
+    }
+}
+
+/// The one enumeration that alternatives are, if each is nothing but an enumeration of the same type, and none of them
+/// has a value of another.
+fn folded<'a>(field: &str, items: &[Place<'a>]) -> Option<(Option<&'a str>, Vec<&'a Value>)> {
+    let mut kinds = BTreeSet::new();
+    let mut values: Vec<&Value> = Vec::new();
+    for item in items {
+        let item = item.follow().0?;
+        let says = |name: &str| {
+            !matches!(name, "type" | "enum" | "title" | "description" | "example" | "externalDocs")
+                && !name.starts_with("x-")
+        };
+        if item.value.as_object()?.keys().any(|name| says(name)) {
+            return None;
+        }
+        kinds.insert(item.text("type"));
+        for value in item.value.get("enum")?.as_array()? {
+            if values.iter().any(|other| same(other, value)) {
+                if field == "oneOf" {
+                    return None;
+                }
+            } else {
+                values.push(value);
+            }
+        }
+    }
+    (kinds.len() == 1 && !values.is_empty()).then(|| (kinds.into_iter().next().flatten(), values))
+}
+
+impl<'a> Schema<'a> {
+    pub(crate) fn of(meant: &Meant<'a>) -> Self {
+        let mut expansion = Expansion {
+            seen: HashSet::new(),
+            unresolved: None,
+            reached: Vec::new(),
+            groups: Vec::new(),
+            enums: Vec::new(),
+            types: BTreeMap::new(),
+        };
+        let nodes: Vec<_> = meant.places.iter().filter_map(|place| expansion.node(place, 0)).collect();
+        let Expansion { unresolved, reached, mut groups, enums, mut types, .. } = expansion;
+        groups.sort_by(|one, other| one.field.cmp(other.field));
+        // A whole number is a number.
+        if types.contains_key("integer") {
+            types.remove("number");
+        }
+        if types.is_empty()
+            && let Some((values, at)) = enums.first()
+        {
+            let kinds: BTreeSet<_> = values.iter().map(|value| kind(value)).collect();
+            if let (1, Some(Some(kind))) = (kinds.len(), kinds.first()) {
+                types.insert((*kind).to_owned(), at.clone());
+            }
+        }
+        let mut schema = Self {
+            at: meant.at.clone(),
+            name: meant.name(),
+            unresolved,
+            reached,
+            nodes,
+            groups,
+            enums,
+            types,
+        };
+        if let [node] = &schema.nodes[..] {
+            let mut node = node;
+            while let ([member], true) =
+                (&node.members[..], node.at.value.as_object().is_some_and(|it| it.len() == 1))
+            {
+                node = member;
+            }
+            schema.at = node.at.pointer.clone();
+        }
+        schema
+    }
+
+    fn atoms(&self) -> Vec<&Place<'a>> {
+        fn add<'n, 'a>(nodes: &'n [Node<'a>], atoms: &mut Vec<&'n Place<'a>>) {
+            for node in nodes {
+                atoms.push(&node.at);
+                add(&node.members, atoms);
+            }
+        }
+        let mut atoms = Vec::new();
+        add(&self.nodes, &mut atoms);
+        atoms
+    }
+
+    /// The values of a field that speaks of the whole: the outermost, or else those of all that it includes.
+    pub(crate) fn told(&self, field: &str) -> Vec<Place<'a>> {
+        fn gather<'a>(nodes: &[Node<'a>], field: &str, found: &mut Vec<Place<'a>>) {
+            for node in nodes {
+                match node.at.get(field) {
+                    Some(value) => found.push(value),
+                    None => gather(&node.members, field, found),
+                }
+            }
+        }
+        let mut found = Vec::new();
+        gather(&self.nodes, field, &mut found);
+        found.sort_by_cached_key(|place| place.value.to_string());
+        found.dedup_by(|one, other| same(one.value, other.value));
+        found
+    }
+
+    /// The names of its extensions.
+    pub(crate) fn extensions(&self) -> BTreeSet<&'a str> {
+        let atoms = self.atoms();
+        let names = atoms.iter().filter_map(|atom| atom.value.as_object()).flat_map(|members| members.keys());
+        names.map(String::as_str).filter(|name| name.starts_with("x-")).collect()
+    }
+
+    /// Its type; more than one is a contradiction.
+    pub(crate) fn types(&self) -> Vec<&str> {
+        self.types.keys().map(String::as_str).collect()
+    }
+
+    pub(crate) fn type_at(&self) -> &str {
+        self.types.values().next().unwrap_or(&self.at)
+    }
+
+    /// Whether `null` is taken; `None` where no type is said, so that it is.
+    pub(crate) fn nullable(&self) -> Option<bool> {
+        fn of(node: &Node<'_>) -> Option<bool> {
+            if node.at.flag("nullable") {
+                return Some(true);
+            }
+            let own = node.at.value.get("type").map(|_| false);
+            node.members.iter().map(of).chain([own]).flatten().min()
+        }
+        self.nodes.iter().filter_map(of).min()
+    }
+
+    /// Its allowed values; `None` for any.
+    pub(crate) fn allowed(&self) -> Option<(Vec<&'a Value>, &str)> {
+        let (first, rest) = self.enums.split_first()?;
+        let in_all =
+            |value: &&Value| rest.iter().all(|(values, _)| values.iter().any(|other| same(other, value)));
+        Some((first.0.iter().copied().filter(in_all).collect(), &first.1))
+    }
+
+    /// The strictest of a keyword's numbers: the greatest lower bound, or the smallest upper one.
+    pub(crate) fn count(&self, keyword: &str, lower: bool) -> Option<Said> {
+        let mut strictest: Option<Said> = None;
+        for atom in self.atoms() {
+            let Some(value) = atom.value.get(keyword) else { continue };
+            let number = value.as_f64().unwrap_or_default();
+            let stricter = strictest.as_ref().is_none_or(|held| {
+                let held = held.value.as_f64().unwrap_or_default();
+                if lower { number > held } else { number < held }
+            });
+            if stricter {
+                strictest = Some(Said { value: value.clone(), at: push(&atom.pointer, keyword) });
+            }
+        }
+        // What every length has is no bound.
+        strictest.filter(|held| !(lower && held.value.as_f64() == Some(0.0)))
+    }
+
+    /// The strictest bound of a number, and whether it excludes itself.
+    pub(crate) fn bound(&self, lower: bool) -> Option<(f64, bool, Said)> {
+        let (keyword, exclusive) =
+            if lower { ("minimum", "exclusiveMinimum") } else { ("maximum", "exclusiveMaximum") };
+        let mut strictest: Option<(f64, bool, Said)> = None;
+        for atom in self.atoms() {
+            let Some(value) = atom.value.get(keyword) else { continue };
+            let mut number = value.as_f64().unwrap_or_default();
+            let mut excludes = atom.flag(exclusive);
+            if self.types.contains_key("integer") {
+                // Among whole numbers, above 0 is from 1 on.
+                let whole = if lower { number.ceil() } else { number.floor() };
+                let next = if lower { 1.0 } else { -1.0 };
+                if excludes && whole.total_cmp(&number).is_eq() && whole.abs() < 9e15 {
+                    number = whole + next;
+                } else {
+                    number = whole;
+                }
+                excludes = false;
+            }
+            let stricter = strictest.as_ref().is_none_or(|(held, held_excludes, _)| {
+                let order = if lower { number.total_cmp(held) } else { held.total_cmp(&number) };
+                order.is_gt() || order.is_eq() && excludes && !held_excludes
+            });
+            if stricter {
+                let said = Said { value: value.clone(), at: push(&atom.pointer, keyword) };
+                strictest = Some((number, excludes, said));
+            }
+        }
+        strictest
+    }
+
+    /// Every value of a keyword that must hold together with its others, such as `pattern`.
+    pub(crate) fn all(&self, keyword: &str) -> Vec<Said> {
+        let said = |atom: &&Place<'a>| {
+            Some(Said { value: atom.value.get(keyword)?.clone(), at: push(&atom.pointer, keyword) })
+        };
+        let mut all: Vec<Said> = self.atoms().iter().filter_map(said).collect();
+        all.sort_by_cached_key(|said| said.value.to_string());
+        all.dedup_by(|one, other| same(&one.value, &other.value));
+        all
+    }
+
+    /// Where a flag is set, if it is.
+    pub(crate) fn flag(&self, keyword: &str) -> Option<String> {
+        self.atoms().iter().find(|atom| atom.flag(keyword)).map(|atom| push(&atom.pointer, keyword))
+    }
+
+    /// The names of the properties that must be there.
+    pub(crate) fn required(&self) -> BTreeMap<&'a str, String> {
+        let mut names = BTreeMap::new();
+        for atom in self.atoms() {
+            for item in atom.list("required") {
+                if let Some(name) = item.value.as_str() {
+                    names.entry(name).or_insert(item.pointer);
+                }
+            }
+        }
+        names
+    }
+
+    /// The properties that are listed and not refused.
+    pub(crate) fn properties(&self) -> BTreeMap<&'a str, Meant<'a>> {
+        let atoms = self.atoms();
+        let listed: Vec<_> = atoms.iter().map(|atom| (atom.map("properties"), additional(atom))).collect();
+        let names: BTreeSet<&str> = listed.iter().flat_map(|(names, _)| names.keys().copied()).collect();
+        let mut properties = BTreeMap::new();
+        for name in names {
+            let mut places = Vec::new();
+            let mut refused = false;
+            for (own, rest) in &listed {
+                match (own.get(name), rest) {
+                    (Some(place), _) => places.push(place.clone()),
+                    (None, Additional::Refused) => refused = true,
+                    (None, Additional::Taken(meant)) => places.extend(meant.places.iter().cloned()),
+                }
+            }
+            if !refused && let Some(at) = places.first().map(|place| place.pointer.clone()) {
+                properties.insert(name, Meant { places, at });
+            }
+        }
+        properties
+    }
+
+    /// What may stand under other names.
+    pub(crate) fn additional(&self) -> Additional<'a> {
+        let mut places = Vec::new();
+        for atom in self.atoms() {
+            match additional(atom) {
+                Additional::Refused => return Additional::Refused,
+                Additional::Taken(meant) => places.extend(meant.places),
+            }
+        }
+        let at = places.first().map_or_else(|| self.at.clone(), |place| place.pointer.clone());
+        Additional::Taken(Meant { places, at })
+    }
+
+    /// Where it says what additional properties are.
+    pub(crate) fn additional_at(&self) -> String {
+        let field = "additionalProperties";
+        let atoms = self.atoms();
+        let found = atoms.iter().find(|atom| atom.value.get(field).is_some());
+        found.map_or_else(|| self.at.clone(), |atom| push(&atom.pointer, field))
+    }
+
+    /// What each item is.
+    pub(crate) fn items(&self) -> Meant<'a> {
+        let places: Vec<_> = self.atoms().iter().filter_map(|atom| atom.get("items")).collect();
+        Meant { at: places.first().map_or_else(|| self.at.clone(), |place| place.pointer.clone()), places }
+    }
+
+    /// What it must not be.
+    pub(crate) fn nots(&self) -> Vec<Meant<'a>> {
+        self.atoms().iter().filter_map(|atom| atom.get("not")).map(Meant::place).collect()
+    }
+
+    /// Whether it says nothing of values beside its alternatives.
+    pub(crate) fn is_bare(&self) -> bool {
+        let says = |name: &String| {
+            !matches!(
+                name.as_str(),
+                "allOf"
+                    | "oneOf"
+                    | "anyOf"
+                    | "title"
+                    | "description"
+                    | "example"
+                    | "externalDocs"
+                    | "deprecated"
+                    | "discriminator"
+                    | "default"
+                    | "readOnly"
+                    | "writeOnly"
+                    | "xml"
+                    | "nullable"
+            ) && !name.starts_with("x-")
+        };
+        self.enums.is_empty()
+            && !self.atoms().iter().any(|atom| atom.value.as_object().is_some_and(|it| it.keys().any(says)))
+    }
+}
+
+fn additional<'a>(atom: &Place<'a>) -> Additional<'a> {
+    match atom.get("additionalProperties") {
+        Some(place) if *place.value == Value::Bool(false) => Additional::Refused,
+        Some(place) if place.value.is_object() => Additional::Taken(Meant::place(place)),
+        _ => Additional::Taken(Meant::anything(atom.pointer.clone())),
+    }
+}
+
+/// The schema type of a value.
+fn kind(value: &Value) -> Option<&'static str> {
+    match value {
+        Value::Null => None,
+        Value::Bool(_) => Some("boolean"),
+        Value::Number(number) if number.is_f64() => Some("number"),
+        Value::Number(_) => Some("integer"),
+        Value::String(_) => Some("string"),
+        Value::Array(_) => Some("array"),
+        Value::Object(_) => Some("object"),
+    }
+}
+
+/// Equal, with numbers compared as numbers: 1 is 1.0.
+pub(crate) fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => {
+            one == other
+                || one.is_f64() != other.is_f64()
+                    && matches!((one.as_f64(), other.as_f64()), (Some(one), Some(other)) if one.total_cmp(&other).is_eq())
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(name, one)| other.get(name).is_some_and(|other| same(one, other)))
+        }
+        _ => one == other,
+    }
+}
