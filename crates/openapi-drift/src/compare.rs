@@ -58,8 +58,10 @@ pub fn compare(base: &Document, revision: &Document, options: Options) -> Result
     };
     comparison.documents(&roots);
     comparison.work_off();
-    comparison.unused(&roots);
-    comparison.work_off();
+    for lone in [false, true] {
+        comparison.unused(&roots, lone);
+        comparison.work_off();
+    }
     comparison.faulty(base, revision);
     if comparison.steps > MOST_STEPS {
         return Err(TooComplex);
@@ -223,6 +225,8 @@ struct Comparison<'a> {
     agreed: HashMap<(String, String, Use), bool>,
     /// The alternatives that are being held against each other; while they are, they agree.
     trying: HashSet<(String, String, Use)>,
+    /// How often that was taken for granted.
+    assumed: usize,
     /// Only whether there is a difference on the wire is asked.
     trial: bool,
     disagrees: bool,
@@ -369,15 +373,14 @@ impl<'a> Comparison<'a> {
 
     fn documents(&mut self, roots: &Two<Place<'a>>) {
         self.annotations(Object::OpenApi, roots, "the document");
-        if let (Some(base), Some(revision)) = (roots.base.get("info"), roots.revision.get("info")) {
-            self.annotations(Object::Info, &Two { base, revision }, "the document");
-        }
-        if let (Some(base), Some(revision)) = (roots.base.get("paths"), roots.revision.get("paths")) {
-            self.annotations(Object::Paths, &Two { base, revision }, "the document");
-        }
-        if let (Some(base), Some(revision)) = (roots.base.get("components"), roots.revision.get("components"))
+        for (field, object) in
+            [("info", Object::Info), ("paths", Object::Paths), ("components", Object::Components)]
         {
-            self.annotations(Object::Components, &Two { base, revision }, "the document");
+            let pair = Two {
+                base: roots.base.get_or_nothing(field),
+                revision: roots.revision.get_or_nothing(field),
+            };
+            self.annotations(object, &pair, "the document");
         }
         self.paths(roots);
         self.security_schemes(roots);
@@ -403,7 +406,8 @@ impl<'a> Comparison<'a> {
     }
 
     /// Components that no operation leads to: generators write types of them all the same.
-    fn unused(&mut self, roots: &Two<Place<'a>>) {
+    /// First those that both documents have, for what they lead to is used; then those that one has alone.
+    fn unused(&mut self, roots: &Two<Place<'a>>, lone: bool) {
         let of = |root: &Place<'a>| root.get("components");
         for field in fields(Object::Components) {
             let Shape::Map(object) = field.shape else { continue };
@@ -419,6 +423,7 @@ impl<'a> Comparison<'a> {
                 let pointer = push(&format!("/components/{}", field.name), name);
                 let site = format!("component {name}");
                 match (maps.base.get(name), maps.revision.get(name)) {
+                    (Some(_), Some(_)) if lone => {}
                     (Some(base), Some(revision)) => {
                         let reached = |side| self.reached.contains(&(side, pointer.clone()));
                         if reached(true) && reached(false) {
@@ -426,6 +431,7 @@ impl<'a> Comparison<'a> {
                         }
                         self.component(object, Two { base: base.clone(), revision: revision.clone() }, site);
                     }
+                    _ if !lone => {}
                     (only, other) => {
                         let (base, revision) = (only.is_some(), other.is_some());
                         if self.reached.contains(&(base, pointer.clone())) {
@@ -487,16 +493,15 @@ fn equal(shape: Shape, before: &Place<'_>, after: &Place<'_>) -> bool {
         Shape::Map(Object::Example | Object::Link) => {
             let (before, after) = (resolved(before), resolved(after));
             before.len() == after.len()
-                && before.iter().all(|(name, one)| {
-                    matches!((one, after.get(name)), (Some(one), Some(Some(other))) if same(one, other))
-                })
+                && before.iter().all(|(name, one)| after.get(name).is_some_and(|other| same(one, other)))
         }
         _ => same(before.value, after.value),
     }
 }
 
-fn resolved<'a>(map: &Place<'a>) -> BTreeMap<&'a str, Option<&'a Value>> {
-    map.members().into_iter().map(|(name, place)| (name, place.follow().0.map(|place| place.value))).collect()
+fn resolved<'a>(map: &Place<'a>) -> BTreeMap<&'a str, &'a Value> {
+    let value = |place: &Place<'a>| place.follow().0.map_or(place.value, |place| place.value);
+    map.members().iter().map(|(name, place)| (*name, value(place))).collect()
 }
 
 /// `maxLength` as `max-length`.
@@ -612,6 +617,7 @@ fn finish(base: &Document, revision: &Document, found: Vec<Found>) -> Vec<Findin
         );
         let (request, response) = match (one.effect, one.way) {
             (Effect::Documentation, _) | (_, Way::Unused) => (None, None),
+            (Effect::GeneratedCode, _) if one.breaks == Breaks::NEITHER => (None, None),
             (_, Way::Request) => (Some(one.breaks), None),
             (_, Way::Response) => (None, Some(one.breaks)),
         };

@@ -39,6 +39,11 @@ impl<'a> Place<'a> {
         Some(Self { value, pointer: push(&self.pointer, key), ..*self })
     }
 
+    /// What stands under a key, or a place that says nothing.
+    pub(crate) fn get_or_nothing(&self, key: &str) -> Self {
+        self.get(key).unwrap_or(Self { value: &Value::Null, pointer: self.pointer.clone(), ..*self })
+    }
+
     /// The members of an object, extensions included.
     pub(crate) fn members(&self) -> Vec<(&'a str, Self)> {
         let members = self.value.as_object().into_iter().flatten();
@@ -231,11 +236,50 @@ impl<'a> Expansion<'a> {
             self.enums.push((values, pointer));
             return;
         }
+        let equal = |group: &&Group<'a>| {
+            let members = group.members.iter().flat_map(|member| &member.places);
+            group.field == field
+                && group.members.len() == items.len()
+                && members.zip(&items).all(|(one, other)| same(one.value, other.value))
+        };
+        // Twice the same asks for no more.
+        if self.groups.iter().find(equal).is_some() {
+            return;
+        }
         self.groups.push(Group {
             field,
             members: items.into_iter().map(Meant::place).collect(),
             at: pointer,
         });
+    }
+}
+
+/// Where references and wrappers of one member lead.
+fn unwrapped<'a>(place: &Place<'a>) -> Option<Place<'a>> {
+    let mut place = place.follow().0?;
+    for _ in 0..LONGEST_CHAIN {
+        let speaks = place.value.as_object()?.iter().filter(|(name, value)| !silent(name, value));
+        let [(name, _)] = speaks.collect::<Vec<_>>()[..] else { return Some(place) };
+        let [inner] = &place.list(name)[..] else { return Some(place) };
+        if !matches!(name.as_str(), "allOf" | "oneOf" | "anyOf") {
+            return Some(place);
+        }
+        place = inner.follow().0?;
+    }
+    None
+}
+
+/// Whether a field of a schema says no more than its absence (3.0.3, Schema Object; JSON Schema for the bounds).
+fn silent(name: &str, value: &Value) -> bool {
+    match name {
+        "nullable" | "readOnly" | "writeOnly" | "deprecated" | "uniqueItems" | "exclusiveMinimum"
+        | "exclusiveMaximum" => *value == Value::Bool(false),
+        "minLength" | "minItems" | "minProperties" => value.as_f64() == Some(0.0),
+        "required" => value.as_array().is_some_and(Vec::is_empty),
+        "additionalProperties" | "items" => {
+            *value == Value::Bool(true) || value.as_object().is_some_and(serde_json::Map::is_empty)
+        }
+        _ => false,
     }
 }
 
@@ -245,12 +289,13 @@ fn folded<'a>(field: &str, items: &[Place<'a>]) -> Option<(Option<&'a str>, Vec<
     let mut kinds = BTreeSet::new();
     let mut values: Vec<&Value> = Vec::new();
     for item in items {
-        let item = item.follow().0?;
-        let says = |name: &str| {
-            !matches!(name, "type" | "enum" | "title" | "description" | "example" | "externalDocs")
+        let item = unwrapped(item)?;
+        let says = |(name, value): (&String, &Value)| {
+            !matches!(name.as_str(), "type" | "enum" | "title" | "description" | "example" | "externalDocs")
                 && !name.starts_with("x-")
+                && !silent(name, value)
         };
-        if item.value.as_object()?.keys().any(|name| says(name)) {
+        if item.value.as_object()?.iter().any(says) {
             return None;
         }
         kinds.insert(item.text("type"));
@@ -510,12 +555,15 @@ impl<'a> Schema<'a> {
 
     /// What it must not be.
     pub(crate) fn nots(&self) -> Vec<Meant<'a>> {
-        self.atoms().iter().filter_map(|atom| atom.get("not")).map(Meant::place).collect()
+        let mut all: Vec<Place<'a>> = self.atoms().iter().filter_map(|atom| atom.get("not")).collect();
+        all.sort_by_cached_key(|place| place.value.to_string());
+        all.dedup_by(|one, other| same(one.value, other.value));
+        all.into_iter().map(Meant::place).collect()
     }
 
     /// Whether it says nothing of values beside its alternatives.
     pub(crate) fn is_bare(&self) -> bool {
-        let says = |name: &String| {
+        let says = |(name, value): (&String, &Value)| {
             !matches!(
                 name.as_str(),
                 "allOf"
@@ -533,9 +581,10 @@ impl<'a> Schema<'a> {
                     | "xml"
                     | "nullable"
             ) && !name.starts_with("x-")
+                && !silent(name, value)
         };
         self.enums.is_empty()
-            && !self.atoms().iter().any(|atom| atom.value.as_object().is_some_and(|it| it.keys().any(says)))
+            && !self.atoms().iter().any(|atom| atom.value.as_object().is_some_and(|it| it.iter().any(says)))
     }
 }
 

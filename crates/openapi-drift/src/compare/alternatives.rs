@@ -9,7 +9,7 @@ use super::{Change, Comparison, Two, Use, brief, kebab, went};
 use crate::normal::{Group, Meant, Place, Schema, same};
 
 /// Alternatives in alternatives in alternatives: deeper ones are taken for different.
-const DEEPEST_TRIAL: usize = 24;
+const DEEPEST_TRIAL: usize = 64;
 
 impl<'a> Comparison<'a> {
     /// A schema that became one of several alternatives, or the other way round. Answers whether it was so, and told.
@@ -276,6 +276,7 @@ impl<'a> Comparison<'a> {
             return *known;
         }
         if self.trying.contains(&key) {
+            self.assumed += 1;
             return true;
         }
         if self.trying.len() >= DEEPEST_TRIAL || self.steps > super::MOST_STEPS {
@@ -287,18 +288,21 @@ impl<'a> Comparison<'a> {
             trial: true,
             agreed: std::mem::take(&mut self.agreed),
             trying: std::mem::take(&mut self.trying),
+            assumed: self.assumed,
             steps: self.steps,
             ..Self::default()
         };
         let meant = Two { base: base.clone(), revision: revision.clone() };
         trial.later(meant, usage, String::new(), String::new());
         trial.work_off();
+        let assumed = trial.assumed > self.assumed;
+        self.assumed = trial.assumed;
         self.steps = trial.steps;
         self.agreed = trial.agreed;
         self.trying = trial.trying;
         self.trying.remove(&key);
         // What was found while something else was taken for granted holds only as long as that is.
-        if self.trying.is_empty() || trial.disagrees {
+        if self.trying.is_empty() || trial.disagrees || !assumed {
             self.agreed.insert(key, !trial.disagrees);
         }
         !trial.disagrees

@@ -204,7 +204,7 @@ impl<'a> Comparison<'a> {
         values: (Option<&Value>, Option<&Value>),
         what: &str,
     ) {
-        let unused = below.usage.way == Way::Unused;
+        let unused = below.usage.way == Way::Unused && !self.trial;
         self.add(Found {
             rule: rule.to_owned(),
             effect: if unused { Effect::GeneratedCode } else { Effect::Wire },

@@ -171,13 +171,10 @@ impl<'a> Comparison<'a> {
         self.security_of(operation, roots, site);
         let bodies = (operation.base.get("requestBody"), operation.revision.get("requestBody"));
         self.lone_or_both_bodies(bodies, operation, *way, site);
-        if let (Some(base), Some(revision)) =
-            (operation.base.get("responses"), operation.revision.get("responses"))
-        {
-            let responses = Two { base, revision };
-            self.annotations(Object::Responses, &responses, site);
-            self.responses(&responses, way.back(), site);
-        }
+        let of = |place: &Place<'a>| place.get_or_nothing("responses");
+        let responses = Two { base: of(&operation.base), revision: of(&operation.revision) };
+        self.annotations(Object::Responses, &responses, site);
+        self.responses(&responses, way.back(), site);
         let (base, revision) = (operation.base.map("callbacks"), operation.revision.map("callbacks"));
         let names: BTreeSet<&str> = base.keys().chain(revision.keys()).copied().collect();
         for name in names {
@@ -358,6 +355,15 @@ impl<'a> Comparison<'a> {
             return;
         }
         self.annotations(*object, &pair, site);
+        for field in ["in", "name"] {
+            // Parameters that an operation uses are known by these.
+            let (before, after) = (pair.base.value.get(field), pair.revision.value.get(field));
+            if *way == Way::Unused && before != after {
+                let what = format!("{field} {}", went(before, after));
+                let (rule, at) = (format!("{object}-{field}-changed"), pair.field_at(field));
+                self.of_value(rule, Change::Other, *way, at, before, after, site, what);
+            }
+        }
         self.change_of_flag(&pair, "required", Change::Narrower, *object, *way, site);
         self.change_of_flag(&pair, "allowEmptyValue", Change::Wider, *object, *way, site);
         self.change_of_flag(&pair, "allowReserved", Change::Other, *object, *way, site);

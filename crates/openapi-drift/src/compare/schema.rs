@@ -55,7 +55,7 @@ impl<'a> Comparison<'a> {
         what: &str,
     ) {
         let change = if pair.usage.inverted { change.inverted() } else { change };
-        let unused = pair.usage.way == Way::Unused;
+        let unused = pair.usage.way == Way::Unused && !self.trial;
         self.add(Found {
             rule: rule.to_owned(),
             effect: if unused { Effect::GeneratedCode } else { Effect::Wire },

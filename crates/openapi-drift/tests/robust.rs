@@ -1,0 +1,208 @@
+//! Whatever two texts it is given, it answers.
+
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
+use openapi_drift::{Document, Options, compare};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const EVERY_FIELD: &str = include_str!("data/every-field.json");
+
+/// Any JSON, with a liking for the words of OpenAPI.
+fn json_value() -> impl Strategy<Value = Value> {
+    let word = prop::sample::select(vec![
+        "$ref",
+        "allOf",
+        "oneOf",
+        "anyOf",
+        "not",
+        "type",
+        "enum",
+        "items",
+        "properties",
+        "required",
+        "schema",
+        "content",
+        "headers",
+        "parameters",
+        "responses",
+        "paths",
+        "components",
+        "schemas",
+        "default",
+        "in",
+        "name",
+        "x-a",
+        "discriminator",
+        "mapping",
+        "additionalProperties",
+        "minimum",
+        "exclusiveMinimum",
+        "security",
+        "servers",
+        "callbacks",
+        "string",
+        "integer",
+        "",
+        "#/components/schemas/Thing",
+        "#/components/schemas/Cat",
+        "#/paths/~1things",
+        "#",
+        "#/%zz",
+        "#/a%2",
+        "other.json#/a",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        word.clone().prop_map(Value::from),
+        ".{0,4}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((word.clone(), inner), 0..4).prop_map(|members| members
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect()),
+        ]
+    })
+}
+
+/// Every pointer of a document.
+fn pointers(value: &Value, pointer: &str, found: &mut Vec<String>) {
+    found.push(pointer.to_owned());
+    let below = |key: &str| format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+    match value {
+        Value::Object(members) => {
+            members.iter().for_each(|(name, member)| pointers(member, &below(name), found));
+        }
+        Value::Array(items) => {
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(place, item)| pointers(item, &below(&place.to_string()), found));
+        }
+        _ => {}
+    }
+}
+
+/// The document with other values at some places.
+fn changed(changes: &[(usize, Value)]) -> Value {
+    let mut document: Value = serde_json::from_str(EVERY_FIELD).unwrap();
+    for (place, value) in changes {
+        let mut all = Vec::new();
+        pointers(&document, "", &mut all);
+        *document.pointer_mut(&all[place % all.len()]).unwrap() = value.clone();
+    }
+    document
+}
+
+fn answer(base: &str, revision: &str) -> Result<(), TestCaseError> {
+    let (Ok(base), Ok(revision)) = (Document::parse(base), Document::parse(revision)) else { return Ok(()) };
+    for fault in base.faults() {
+        prop_assert!(base.value().pointer(&fault.pointer).is_some());
+    }
+    for finding in compare(&base, &revision, Options::default()).unwrap() {
+        prop_assert!(base.value().pointer(&finding.base.pointer).is_some(), "{:?}", finding);
+        prop_assert!(revision.value().pointer(&finding.revision.pointer).is_some(), "{:?}", finding);
+        prop_assert!(!finding.message.is_empty() && !finding.rule.is_empty());
+        prop_assert_eq!(finding.fingerprint().len(), 16);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn documents_with_anything_anywhere_are_compared(
+        base in prop::collection::vec((any::<usize>(), json_value()), 0..3),
+        revision in prop::collection::vec((any::<usize>(), json_value()), 1..5),
+    ) {
+        answer(&changed(&base).to_string(), &changed(&revision).to_string())?;
+    }
+
+    #[test]
+    fn a_document_is_not_different_from_itself(changes in prop::collection::vec((any::<usize>(), json_value()), 0..5)) {
+        let text = changed(&changes).to_string();
+        if let Ok(document) = Document::parse(&text) {
+            prop_assert_eq!(compare(&document, &document, Options::default()).unwrap(), vec![]);
+        }
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in ".{0,200}", cut in 0..6000_usize) {
+        let _ = Document::parse(&text);
+        let _ = Document::parse(EVERY_FIELD.get(..cut).unwrap_or_default());
+        let _ = Document::parse(&format!("{{\"openapi\":\"3.0.3\",{text}}}"));
+    }
+}
+
+fn with_schemas(schemas: &Value, start: &str) -> Document {
+    let document = json!({
+        "openapi": "3.0.3", "info": { "title": "t", "version": "1" },
+        "paths": { "/a": { "get": { "responses": { "200": { "description": "d", "content": { "application/json": {
+            "schema": { "$ref": format!("#/components/schemas/{start}") } } } } } } } },
+        "components": { "schemas": schemas },
+    });
+    Document::parse(&document.to_string()).unwrap()
+}
+
+#[test]
+fn chains_and_circles_of_references_end() {
+    let chain = |last: &str| {
+        let mut schemas: serde_json::Map<String, Value> = (0..20_000)
+            .map(|place| {
+                let next = json!({ "$ref": format!("#/components/schemas/s{}", place + 1) });
+                (format!("s{place}"), json!({ "type": "object", "properties": { "next": next } }))
+            })
+            .collect();
+        schemas.insert("s20000".to_owned(), json!({ "type": last }));
+        with_schemas(&Value::from(schemas), "s0")
+    };
+    let findings = compare(&chain("string"), &chain("integer"), Options::default()).unwrap();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].base.pointer, "/components/schemas/s20000/type");
+
+    for circle in [
+        json!({ "A": { "$ref": "#/components/schemas/A" } }),
+        json!({ "A": { "$ref": "#/components/schemas/B" }, "B": { "$ref": "#/components/schemas/A" } }),
+        json!({ "A": { "allOf": [{ "$ref": "#/components/schemas/A" }] } }),
+        json!({ "A": { "oneOf": [{ "$ref": "#/components/schemas/A" }, { "type": "array", "items": { "$ref": "#/components/schemas/A" } }] } }),
+        json!({ "A": { "not": { "$ref": "#/components/schemas/A" } } }),
+        json!({ "A": { "anyOf": [{ "anyOf": [{ "$ref": "#/components/schemas/A" }, {}] }, { "type": "string" }] } }),
+    ] {
+        let (one, other) =
+            (with_schemas(&circle, "A"), with_schemas(&json!({ "A": { "type": "string" } }), "A"));
+        assert_eq!(compare(&one, &with_schemas(&circle, "A"), Options::default()).unwrap(), []);
+        assert!(!compare(&one, &other, Options::default()).unwrap().is_empty());
+        assert!(!compare(&other, &one, Options::default()).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn alternatives_nested_in_alternatives_are_compared_or_refused_in_bounded_time() {
+    let nest = |kind: &str, order: bool| {
+        let schemas: serde_json::Map<String, Value> = (0..30)
+            .map(|place| {
+                let member = |which: usize| {
+                    json!({ "type": "object", "properties": { format!("p{which}"): { "$ref": format!("#/components/schemas/s{}", place + 1) } } })
+                };
+                let mut members: Vec<_> = (0..4).map(member).collect();
+                if order {
+                    members.reverse();
+                }
+                (format!("s{place}"), json!({ "oneOf": members }))
+            })
+            .chain([("s30".to_owned(), json!({ "type": kind }))])
+            .collect();
+        with_schemas(&Value::from(schemas), "s0")
+    };
+    let findings = compare(&nest("string", false), &nest("string", true), Options::default()).unwrap();
+    assert_eq!(findings, []);
+    let findings = compare(&nest("string", false), &nest("integer", true), Options::default()).unwrap();
+    assert!(!findings.is_empty());
+}
