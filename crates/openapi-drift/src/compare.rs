@@ -547,7 +547,7 @@ fn templates<'a>(root: &Place<'a>) -> BTreeMap<String, (&'a str, Place<'a>)> {
 }
 
 /// `/a/{id}` as `/a/{}`.
-fn nameless(path: &str) -> String {
+pub(crate) fn nameless(path: &str) -> String {
     let mut text = String::with_capacity(path.len());
     let mut inside = false;
     for letter in path.chars() {
@@ -565,7 +565,7 @@ fn nameless(path: &str) -> String {
 }
 
 /// The names of a template's parameters, in their order.
-fn template_names(path: &str) -> Vec<&str> {
+pub(crate) fn template_names(path: &str) -> Vec<&str> {
     path.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect()
 }
 
