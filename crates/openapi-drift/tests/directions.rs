@@ -409,7 +409,6 @@ fn properties_that_come_and_go_are_told_apart() {
 
 /// A part of an operation before and after, and who breaks; the other way round, the second.
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn parts_of_an_operation_are_told_apart() {
     let parameter = |rest: Value| {
         let mut parameter = json!({ "name": "q", "in": "query", "schema": { "type": "array", "items": { "type": "string" } } });
