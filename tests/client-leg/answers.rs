@@ -1,0 +1,321 @@
+//! Gives the client every answer that the document has, and sees what it makes of them.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::calls::Call;
+use crate::coverage::schema_at;
+use crate::document::{Document, Operation, first_difference, same};
+use crate::fake::{Answer, Fake};
+use crate::outcome::{End, Outcome, Unreadable, unreadable_error};
+use crate::report::Report;
+use crate::samples::{Sample, Samples, samples};
+
+/// A documented response of an operation, with a status that it stands for.
+#[derive(Debug)]
+pub(crate) struct Documented {
+    pub(crate) status: u16,
+    /// After references.
+    pub(crate) pointer: String,
+    /// In the order of the document.
+    headers: Vec<Header>,
+    pub(crate) contents: Vec<Content>,
+}
+
+#[derive(Debug)]
+struct Header {
+    name: String,
+    required: bool,
+    pointer: String,
+    samples: Samples,
+}
+
+/// A media type of a response.
+#[derive(Debug)]
+pub(crate) struct Content {
+    media: String,
+    pub(crate) schema: String,
+    pub(crate) samples: Samples,
+    examples: Vec<Sample>,
+}
+
+/// The answers of one operation.
+pub(crate) struct Answers<'a> {
+    pub(crate) document: &'a Document,
+    pub(crate) report: &'a Report,
+    pub(crate) operation: &'a Operation,
+    pub(crate) fake: &'a Fake,
+    pub(crate) client: &'a session_client::Client,
+    pub(crate) call: &'a Call,
+}
+
+impl Answers<'_> {
+    pub(crate) fn add(&self, rule: &'static str, pointer: &str, status: u16, what: impl Into<String>) {
+        let place = format!("{} {status}", self.operation.id);
+        self.report.add(rule, self.document.nearest(pointer), &place, what);
+    }
+
+    /// What the client makes of an answer.
+    pub(crate) async fn outcome(&self, answer: Answer) -> Outcome {
+        self.report.check();
+        self.fake.put(answer);
+        let outcome = (self.call)(self.client.clone()).await;
+        self.fake.take();
+        outcome
+    }
+
+    /// Every documented response, each with what it may hold.
+    pub(crate) fn documented(&self) -> Vec<Documented> {
+        let responses = format!("{}/responses", self.operation.pointer);
+        let named: BTreeSet<u16> =
+            self.document.members(&responses).filter_map(|(status, _)| status.parse().ok()).collect();
+        let mut documented = Vec::new();
+        for (status, _) in self.document.members(&responses) {
+            let member = format!("{responses}/{status}");
+            let Some(statuses) = statuses(status, &named) else {
+                self.add("malformed", &member, 0, format!("{status} is no status"));
+                continue;
+            };
+            let Some(pointer) = self.document.resolve(&member) else { continue };
+            for status in statuses {
+                documented.push(Documented {
+                    status,
+                    headers: self.headers(&pointer, status),
+                    contents: self.contents(&pointer, status),
+                    pointer: pointer.clone(),
+                });
+            }
+        }
+        documented
+    }
+
+    fn headers(&self, response: &str, status: u16) -> Vec<Header> {
+        let holder = format!("{response}/headers");
+        let mut headers = Vec::new();
+        for (name, _) in self.document.members(&holder) {
+            let Some(pointer) = self.document.resolve(&self.document.child(&holder, name)) else { continue };
+            let schema = format!("{pointer}/schema");
+            let Some(samples) = samples(self.document, &schema) else {
+                self.add("no-sample", &schema, status, format!("no value of the header {name} can be made"));
+                continue;
+            };
+            let required = self.document.get(&format!("{pointer}/required")) == &Value::Bool(true);
+            headers.push(Header { name: name.to_owned(), required, pointer, samples });
+        }
+        headers
+    }
+
+    fn contents(&self, response: &str, status: u16) -> Vec<Content> {
+        let holder = format!("{response}/content");
+        let mut contents = Vec::new();
+        for (media, _) in self.document.members(&holder) {
+            let pointer = self.document.child(&holder, media);
+            let schema = format!("{pointer}/schema");
+            let Some(samples) = samples(self.document, &schema) else {
+                self.add("no-sample", &schema, status, "no value of the schema can be made");
+                continue;
+            };
+            let mut examples = Vec::new();
+            if let Some(value) = self.document.get(&pointer).get("example") {
+                examples.push(Sample { value: value.clone(), pointer: format!("{pointer}/example") });
+            }
+            for (name, example) in self.document.members(&format!("{pointer}/examples")) {
+                let pointer = self.document.child(&format!("{pointer}/examples"), name);
+                let value = example.get("value").cloned();
+                examples.extend(
+                    value.map(|value| Sample { value, pointer: format!("{pointer}/value") }),
+                );
+            }
+            contents.push(Content { media: media.to_owned(), schema, samples, examples });
+        }
+        contents
+    }
+
+    /// Gives every documented answer.
+    pub(crate) async fn give(&self, documented: &[Documented]) {
+        for response in documented {
+            let all: Vec<&Header> = response.headers.iter().collect();
+            if response.contents.is_empty() {
+                let sample = Sample { value: Value::Null, pointer: response.pointer.clone() };
+                self.one(response, None, &sample, texts(&all, |header| &header.samples.fullest)).await;
+            }
+            for content in &response.contents {
+                let mut bodies = content.samples.all(&content.schema);
+                bodies.extend(content.examples.iter().cloned());
+                for (place, sample) in bodies.iter().enumerate() {
+                    if !self.is_sound(response, content, sample) {
+                        continue;
+                    }
+                    // The smallest answer has the required headers alone.
+                    let headers: Vec<&Header> =
+                        all.iter().copied().filter(|header| place > 0 || header.required).collect();
+                    let texts = texts(&headers, |header| &header.samples.fullest);
+                    self.one(response, Some(content), sample, texts).await;
+                }
+                for header in &all {
+                    for sample in header.samples.all(&header.pointer) {
+                        let texts = texts(&all, |other| {
+                            if other.name == header.name { &sample.value } else { &other.samples.fullest }
+                        });
+                        let body = Sample {
+                            value: content.samples.fullest.clone(),
+                            pointer: content.schema.clone(),
+                        };
+                        self.one(response, Some(content), &body, texts).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a sample is one of its schema; an example, an enum value or a bound may contradict the rest.
+    fn is_sound(&self, response: &Documented, content: &Content, sample: &Sample) -> bool {
+        let faults = self.document.faults(&content.schema, &sample.value);
+        for fault in &faults {
+            let what = format!("the document contradicts itself here: {fault}");
+            self.add("sample-invalid", &sample.pointer, response.status, what);
+        }
+        faults.is_empty()
+    }
+
+    async fn one(
+        &self,
+        response: &Documented,
+        content: Option<&Content>,
+        sample: &Sample,
+        mut headers: Vec<(String, String)>,
+    ) {
+        let documented = headers.clone();
+        let status = response.status;
+        let mut body = Vec::new();
+        if let Some(content) = content {
+            headers.push(("content-type".to_owned(), content.media.clone()));
+            body = match &sample.value {
+                Value::String(text) if !content.media.contains("json") => text.clone().into_bytes(),
+                value => value.to_string().into_bytes(),
+            };
+        }
+        let schema = content.map_or(response.pointer.as_str(), |content| content.schema.as_str());
+        let outcome = self.outcome(Answer { status, headers, body: body.clone() }).await;
+        let is_success = (200..300).contains(&status);
+        let read = match (&outcome.end, is_success) {
+            (End::Success(read), true) | (End::Refused(read, _), false) => read,
+            (End::Success(_), false) => {
+                return self.add("error-as-success", &response.pointer, status, "the client takes it as a success");
+            }
+            (End::Refused(..), true) => {
+                return self.add("success-as-error", &response.pointer, status, "the client takes it as an error");
+            }
+            (End::Unexpected(reason), _) => {
+                let fault = if is_success { (outcome.unreadable)(&body) } else { unreadable_error(&body) };
+                return match fault.filter(|_| content.is_some()) {
+                    Some(fault) => self.unreadable(response, schema, sample, &fault),
+                    None => {
+                        let what = format!("the client takes it as not of the contract: {reason}");
+                        self.add("answer-not-decoded", &response.pointer, status, what);
+                    }
+                };
+            }
+            (End::NotSent(reason) | End::NoAnswer(reason), _) => {
+                let what = format!("the client makes nothing of it: {reason}");
+                return self.add("answer-not-decoded", &response.pointer, status, what);
+            }
+        };
+        if read.status != status {
+            let what = format!("the client says that the status is {}", read.status);
+            self.add("answer-changed", &response.pointer, status, what);
+        }
+        if let Some(path) = first_difference(&sample.value, &read.body) {
+            let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+            let at = schema_at(self.document, schema, &sample.value, &parts);
+            let what = format!("the client does not give {} back as it was sent", dotted(&path));
+            self.add("answer-changed", &more_exact(&at, &sample.pointer), status, what);
+        }
+        for (name, sent) in &documented {
+            let values = read.headers.get_all(name).into_iter();
+            if !values.map(hyper::header::HeaderValue::as_bytes).eq([sent.as_bytes()]) {
+                let pointer = format!("{}/headers/{name}", response.pointer);
+                self.add("header-not-reachable", &pointer, status, format!("the client does not show {name}"));
+            }
+        }
+        if let End::Refused(_, error) = &outcome.end {
+            self.refusal(response, &sample.value, &documented, error);
+        }
+    }
+
+    /// Holds the client's own error against what was sent.
+    fn refusal(
+        &self,
+        response: &Documented,
+        sent: &Value,
+        headers: &[(String, String)],
+        error: &session_client::Error,
+    ) {
+        let session_client::Error::Refused { code, message, status, request_id } = error else {
+            let what = format!("the client's error is none of the contract: {error}");
+            return self.add("error-not-typed", &response.pointer, response.status, what);
+        };
+        let id = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-request-id"));
+        let checks = [
+            ("code", same(&Value::from(code.to_string()), &sent["code"])),
+            ("message", same(&Value::from(message.as_str()), &sent["message"])),
+            ("status", status.as_u16() == response.status),
+            ("request ID", request_id.as_ref() == id.map(|(_, value)| value)),
+        ];
+        for (name, holds) in checks {
+            if !holds {
+                let what = format!("the client's error does not show the {name} that was sent");
+                self.add("error-not-typed", &response.pointer, response.status, what);
+            }
+        }
+    }
+
+    fn unreadable(&self, response: &Documented, schema: &str, sample: &Sample, fault: &Unreadable) {
+        let parts: Vec<&str> = fault.path.iter().map(String::as_str).collect();
+        let mut at = schema_at(self.document, schema, &sample.value, &parts);
+        if let Some(name) = fault.message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+            at = self.document.nearest(&format!("{at}/properties/{name}"));
+        }
+        let what = format!("the client cannot read {}: {}", dotted(&fault.path), fault.message);
+        self.add("answer-not-decoded", &more_exact(&at, &sample.pointer), response.status, what);
+    }
+
+    /// Headers of a response as a caller of this module may send them: each in full.
+    pub(crate) fn full_headers(response: &Documented) -> Vec<(String, String)> {
+        texts(&response.headers.iter().collect::<Vec<_>>(), |header| &header.samples.fullest)
+    }
+
+    /// The names and schemas of the headers of a response that must be there.
+    pub(crate) fn required_headers(response: &Documented) -> Vec<(String, String)> {
+        let required = response.headers.iter().filter(|header| header.required);
+        required.map(|header| (header.name.clone(), format!("{}/schema", header.pointer))).collect()
+    }
+}
+
+/// What a sample tries, if that is within the place at which it failed; else that place.
+fn more_exact(place: &str, tried: &str) -> String {
+    if tried.starts_with(&format!("{place}/")) { tried.to_owned() } else { place.to_owned() }
+}
+
+fn dotted(path: &[String]) -> String {
+    if path.is_empty() { "the body".to_owned() } else { path.join(".") }
+}
+
+fn texts<'a>(headers: &[&'a Header], value: impl Fn(&'a Header) -> &'a Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    headers.iter().map(|header| (header.name.clone(), text(value(header)))).collect()
+}
+
+/// The statuses that a key of `responses` is tried with; `None` if it is no such key.
+fn statuses(key: &str, named: &BTreeSet<u16>) -> Option<Vec<u16>> {
+    let first = |from: u16| (from + 18..from + 100).chain(from..from + 18).find(|status| !named.contains(status));
+    match key {
+        "default" => Some([400, 500].into_iter().filter_map(first).collect()),
+        "1XX" | "2XX" | "3XX" | "4XX" | "5XX" => {
+            let hundreds = key.chars().next()?.to_digit(10)?;
+            Some(first(u16::try_from(hundreds).ok()? * 100).into_iter().collect())
+        }
+        _ => key.parse().ok().filter(|status| (100..600).contains(status)).map(|status| vec![status]),
+    }
+}

@@ -1,0 +1,1 @@
+//! The client leg as a program.
