@@ -23,6 +23,13 @@ pub(crate) struct Documented {
     pub(crate) contents: Vec<Content>,
 }
 
+impl Documented {
+    /// Whether the client should answer a value.
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
 #[derive(Debug)]
 struct Header {
     name: String,
@@ -123,9 +130,7 @@ impl Answers<'_> {
             for (name, example) in self.document.members(&format!("{pointer}/examples")) {
                 let pointer = self.document.child(&format!("{pointer}/examples"), name);
                 let value = example.get("value").cloned();
-                examples.extend(
-                    value.map(|value| Sample { value, pointer: format!("{pointer}/value") }),
-                );
+                examples.extend(value.map(|value| Sample { value, pointer: format!("{pointer}/value") }));
             }
             contents.push(Content { media: media.to_owned(), schema, samples, examples });
         }
@@ -198,14 +203,24 @@ impl Answers<'_> {
         }
         let schema = content.map_or(response.pointer.as_str(), |content| content.schema.as_str());
         let outcome = self.outcome(Answer { status, headers, body: body.clone() }).await;
-        let is_success = (200..300).contains(&status);
+        let is_success = response.is_success();
         let read = match (&outcome.end, is_success) {
             (End::Success(read), true) | (End::Refused(read, _), false) => read,
             (End::Success(_), false) => {
-                return self.add("error-as-success", &response.pointer, status, "the client takes it as a success");
+                return self.add(
+                    "error-as-success",
+                    &response.pointer,
+                    status,
+                    "the client takes it as a success",
+                );
             }
             (End::Refused(..), true) => {
-                return self.add("success-as-error", &response.pointer, status, "the client takes it as an error");
+                return self.add(
+                    "success-as-error",
+                    &response.pointer,
+                    status,
+                    "the client takes it as an error",
+                );
             }
             (End::Unexpected(reason), _) => {
                 let fault = if is_success { (outcome.unreadable)(&body) } else { unreadable_error(&body) };
@@ -236,7 +251,12 @@ impl Answers<'_> {
             let values = read.headers.get_all(name).into_iter();
             if !values.map(hyper::header::HeaderValue::as_bytes).eq([sent.as_bytes()]) {
                 let pointer = format!("{}/headers/{name}", response.pointer);
-                self.add("header-not-reachable", &pointer, status, format!("the client does not show {name}"));
+                self.add(
+                    "header-not-reachable",
+                    &pointer,
+                    status,
+                    format!("the client does not show {name}"),
+                );
             }
         }
         if let End::Refused(_, error) = &outcome.end {
@@ -274,7 +294,9 @@ impl Answers<'_> {
     fn unreadable(&self, response: &Documented, schema: &str, sample: &Sample, fault: &Unreadable) {
         let parts: Vec<&str> = fault.path.iter().map(String::as_str).collect();
         let mut at = schema_at(self.document, schema, &sample.value, &parts);
-        if let Some(name) = fault.message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+        if let Some(name) =
+            fault.message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next())
+        {
             at = self.document.nearest(&format!("{at}/properties/{name}"));
         }
         let what = format!("the client cannot read {}: {}", dotted(&fault.path), fault.message);
@@ -309,7 +331,8 @@ fn texts<'a>(headers: &[&'a Header], value: impl Fn(&'a Header) -> &'a Value) ->
 
 /// The statuses that a key of `responses` is tried with; `None` if it is no such key.
 fn statuses(key: &str, named: &BTreeSet<u16>) -> Option<Vec<u16>> {
-    let first = |from: u16| (from + 18..from + 100).chain(from..from + 18).find(|status| !named.contains(status));
+    let first =
+        |from: u16| (from + 18..from + 100).chain(from..from + 18).find(|status| !named.contains(status));
     match key {
         "default" => Some([400, 500].into_iter().filter_map(first).collect()),
         "1XX" | "2XX" | "3XX" | "4XX" | "5XX" => {

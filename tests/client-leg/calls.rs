@@ -40,18 +40,28 @@ pub(crate) const NEVER_SENT: [(&str, &str); 1] = [(
 /// Every exercise.
 pub(crate) fn exercises() -> Vec<Exercise> {
     vec![
-        exercise("fetch_own_session", vec![call(|client| async move {
-            Outcome::of(client.fetch_own_session().send().await)
-        })]),
-        exercise("fetch_session", vec![call(|client| async move {
-            Outcome::of(client.fetch_session().session_id(SESSION_ID).send().await)
-        })]),
-        exercise("complete_session", vec![call(|client| async move {
-            Outcome::of(client.complete_session().session_id(SESSION_ID).send().await)
-        })]),
-        exercise("revoke_session", vec![call(|client| async move {
-            Outcome::of(client.revoke_session().session_id(SESSION_ID).send().await)
-        })]),
+        exercise(
+            "fetch_own_session",
+            vec![call(|client| async move { Outcome::of(client.fetch_own_session().send().await) })],
+        ),
+        exercise(
+            "fetch_session",
+            vec![call(|client| async move {
+                Outcome::of(client.fetch_session().session_id(SESSION_ID).send().await)
+            })],
+        ),
+        exercise(
+            "complete_session",
+            vec![call(|client| async move {
+                Outcome::of(client.complete_session().session_id(SESSION_ID).send().await)
+            })],
+        ),
+        exercise(
+            "revoke_session",
+            vec![call(|client| async move {
+                Outcome::of(client.revoke_session().session_id(SESSION_ID).send().await)
+            })],
+        ),
         exercise("list_sessions", list_sessions()),
         exercise("create_session", create_session()),
         exercise("authenticate_session", authenticate_session()),
@@ -160,14 +170,15 @@ fn authenticate_session() -> Vec<Call> {
 
 fn record_interaction() -> Vec<Call> {
     let bodies = std::iter::once(SessionInteraction::default()).chain(interactions());
-    let calls = bodies.map(|body| {
-        call(move |client| {
-            let body = body.clone();
-            async move {
-                Outcome::of(client.record_interaction().session_id(SESSION_ID).body(body).send().await)
-            }
-        })
-    });
+    let calls =
+        bodies.map(|body| {
+            call(move |client| {
+                let body = body.clone();
+                async move {
+                    Outcome::of(client.record_interaction().session_id(SESSION_ID).body(body).send().await)
+                }
+            })
+        });
     calls.collect()
 }
 

@@ -1,5 +1,7 @@
 //! Gives the client answers that are not of the document: none may pass for one that is.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::answers::{Answers, Documented};
@@ -7,10 +9,20 @@ use crate::calls::NEVER_SENT;
 use crate::document::{Document, escaped};
 use crate::fake::Answer;
 use crate::outcome::{End, known_values, unreadable_error};
+use crate::pattern::LENGTH_MAX;
 use crate::report::Report;
 
 /// What progenitor and typify cannot notice: the kind of deviation, the beginning of its pointer, and why it passes.
-const EXCUSED: [(&str, &str, &str); 0] = [];
+const EXCUSED: [(&str, &str, &str); 8] = [
+    ("null", "", "serde reads null as an optional value that is left out; the client shows neither"),
+    ("object-as-array", "", "serde reads a struct from an array of its values in order, too"),
+    ("enum-as-object", "", "serde reads a variant from an object with its name and null, too"),
+    ("header-missing", "", "progenitor reads no header of an answer, and the client needs none"),
+    ("media-type", "", "progenitor reads the body as JSON, whatever the answer calls it"),
+    ("minLength", "/components/schemas/Authtoken", "a token is a word to the client, whatever its length"),
+    ("maxLength", "/components/schemas/Authtoken", "a token is a word to the client, whatever its length"),
+    ("pattern", "/components/schemas/Authtoken", "a token is a word to the client, whatever its characters"),
+];
 
 /// A body that is not of the document.
 #[derive(Debug)]
@@ -25,9 +37,14 @@ struct Deviation {
 
 /// Gives the answers that deviate from the documented ones.
 pub(crate) async fn give(answers: &Answers<'_>, documented: &[Documented]) {
+    let mut errors = BTreeSet::new();
     for response in documented {
         let headers = full_headers(response);
         let Some(content) = response.contents.first() else { continue };
+        // The errors of an operation are read by the same type.
+        if !response.is_success() && !errors.insert(answers.document.resolve(&content.schema)) {
+            continue;
+        }
         let Some(base) = [&content.samples.fullest, &content.samples.smallest]
             .into_iter()
             .find(|base| answers.document.allows(&content.schema, base))
@@ -77,6 +94,7 @@ fn judge(answers: &Answers<'_>, status: u16, kind: &str, pointer: &str, place: &
     if let Some(excuse) = excuse {
         return answers.report.excuse(NEVER_SENT.len() + excuse);
     }
+    let place = if place.is_empty() { "the body" } else { place };
     let what = format!("the client accepts an answer that breaks `{kind}` at {place}");
     answers.add("undocumented-accepted", pointer, status, what);
 }
@@ -98,8 +116,11 @@ async fn values(
             body: body.clone().into_bytes(),
         })
         .await;
-    let success = (200..300).contains(&response.status);
-    let fault = if success { (outcome.unreadable)(body.as_bytes()) } else { unreadable_error(body.as_bytes()) };
+    let fault = if response.is_success() {
+        (outcome.unreadable)(body.as_bytes())
+    } else {
+        unreadable_error(body.as_bytes())
+    };
     for value in fault.map(|fault| known_values(&fault.message)).unwrap_or_default() {
         let mut changed = base.clone();
         if let Some(at) = changed.pointer_mut(&deviation.place) {
@@ -148,8 +169,7 @@ async fn statuses(answers: &Answers<'_>, documented: &[Documented]) {
         })
     };
     let of = |success: bool| {
-        let mut responses =
-            documented.iter().filter(|response| (200..300).contains(&response.status) == success);
+        let mut responses = documented.iter().filter(|response| response.is_success() == success);
         let response = responses.find(|response| !response.contents.is_empty())?;
         Some((full_headers(response), response.contents.first()?.samples.smallest.to_string()))
     };
@@ -176,7 +196,8 @@ pub(crate) fn unused(document: &Document, report: &Report) {
     let passed = EXCUSED.iter().map(|(kind, pointer, _)| (*kind, *pointer));
     for (place, (kind, pointer)) in sent.chain(passed).enumerate() {
         if !used.contains(&place) {
-            let what = format!("`{kind}` at {pointer} is excused, but needs no excuse; take it out of the table");
+            let what =
+                format!("`{kind}` at {pointer} is excused, but needs no excuse; take it out of the table");
             report.add("unused-excuse", document.nearest(pointer), "client-leg", what);
         }
     }
@@ -211,11 +232,15 @@ impl Walk<'_> {
         }
         let other = if value.is_string() { json!(7) } else { json!("x") };
         self.put("type", format!("{pointer}/type"), place, other);
-        self.put("null", format!("{pointer}/type"), place, Value::Null);
         let values = format!("{pointer}/enum");
         if document.get(&values).is_array() {
             self.put("enum", values, place, json!("no_such_value"));
-            self.put("enum-as-object", format!("{pointer}/type"), place, json!({ value.as_str().unwrap_or("x"): null }));
+            self.put(
+                "enum-as-object",
+                format!("{pointer}/type"),
+                place,
+                json!({ value.as_str().unwrap_or("x"): null }),
+            );
             return;
         }
         match value {
@@ -225,7 +250,9 @@ impl Walk<'_> {
                     self.value(&format!("{pointer}/items"), first, &format!("{place}/0"));
                 }
                 let first = items.first().cloned().unwrap_or_default();
-                self.length(&pointer, ["minItems", "maxItems"], place, |count| vec![first.clone(); count].into());
+                self.length(&pointer, ["minItems", "maxItems"], place, |count| {
+                    vec![first.clone(); count].into()
+                });
             }
             Value::String(text) => self.text(&pointer, text, place),
             Value::Number(_) => self.number(&pointer, place),
@@ -244,24 +271,40 @@ impl Walk<'_> {
         self.put("object-as-array", format!("{pointer}/type"), place, Value::Array(in_order));
         let mut more = members.clone();
         more.insert("no_such_property".to_owned(), json!(true));
-        self.put("additionalProperties", format!("{pointer}/additionalProperties"), place, Value::Object(more));
+        self.put(
+            "additionalProperties",
+            format!("{pointer}/additionalProperties"),
+            place,
+            Value::Object(more),
+        );
+        let required = self.document.names(&format!("{pointer}/required"));
         for (name, value) in members {
             let property = format!("{pointer}/properties/{}", escaped(name));
-            self.value(&property, value, &format!("{place}/{}", escaped(name)));
+            let place = format!("{place}/{}", escaped(name));
+            self.value(&property, value, &place);
+            let kind = if required.contains(&name.as_str()) { "type" } else { "null" };
+            self.put(kind, property, &place, Value::Null);
         }
     }
 
     /// One less than the least and one more than the most.
-    fn length(&mut self, pointer: &str, keywords: [&str; 2], place: &str, of: impl Fn(usize) -> Value) {
-        let [min, max] = keywords;
-        let bound = |keyword: &str| self.document.get(&format!("{pointer}/{keyword}")).as_u64();
-        let bound = |keyword| bound(keyword).and_then(|bound| usize::try_from(bound).ok());
-        let (least, most) = (bound(min), bound(max).filter(|most| *most < crate::pattern::LENGTH_MAX));
-        if let Some(least) = least.and_then(|least| least.checked_sub(1)).filter(|least| *least < crate::pattern::LENGTH_MAX) {
-            self.put(if min == "minItems" { "minItems" } else { "minLength" }, format!("{pointer}/{min}"), place, of(least));
+    fn length(
+        &mut self,
+        pointer: &str,
+        [min, max]: [&'static str; 2],
+        place: &str,
+        of: impl Fn(usize) -> Value,
+    ) {
+        let bound = |keyword: &str| {
+            let bound = self.document.get(&format!("{pointer}/{keyword}")).as_u64();
+            bound.and_then(|bound| usize::try_from(bound).ok()).filter(|bound| *bound < LENGTH_MAX)
+        };
+        let (least, most) = (bound(min), bound(max));
+        if let Some(fewer) = least.and_then(|least| least.checked_sub(1)) {
+            self.put(min, format!("{pointer}/{min}"), place, of(fewer));
         }
         if let Some(most) = most {
-            self.put(if max == "maxItems" { "maxItems" } else { "maxLength" }, format!("{pointer}/{max}"), place, of(most + 1));
+            self.put(max, format!("{pointer}/{max}"), place, of(most + 1));
         }
     }
 
@@ -285,11 +328,10 @@ impl Walk<'_> {
         for (keyword, step) in [("minimum", -1.0), ("maximum", 1.0)] {
             let bound = format!("{pointer}/{keyword}");
             let Some(number) = self.document.get(&bound).as_f64() else { continue };
-            let kind = if keyword == "minimum" { "minimum" } else { "maximum" };
-            self.put(kind, bound, place, json!(number + step));
-            #[expect(clippy::cast_possible_truncation, reason = "a bound beyond is tried as a decimal")]
+            self.put(keyword, bound.clone(), place, json!(number + step));
+            #[expect(clippy::cast_possible_truncation, reason = "a bound beyond it is tried as a decimal")]
             let whole = (number + step) as i64;
-            self.put(kind, format!("{pointer}/{keyword}"), place, json!(whole));
+            self.put(keyword, bound, place, json!(whole));
         }
         self.put("decimals", format!("{pointer}/type"), place, json!(1.5));
     }

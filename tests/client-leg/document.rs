@@ -95,7 +95,10 @@ impl Document {
     }
 
     /// The members of the object at a pointer; none where there is no object.
-    pub(crate) fn members<'a>(&'a self, pointer: &str) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
+    pub(crate) fn members<'a>(
+        &'a self,
+        pointer: &str,
+    ) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
         self.get(pointer).as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
     }
 
@@ -157,7 +160,8 @@ impl Document {
                 }
                 let mut parameters = self.parameters(&format!("{pointer}/parameters"));
                 for shared in self.parameters(&format!("{item}/parameters")) {
-                    if !parameters.iter().any(|own| (&own.name, &own.place) == (&shared.name, &shared.place)) {
+                    if !parameters.iter().any(|own| (&own.name, &own.place) == (&shared.name, &shared.place))
+                    {
                         parameters.push(shared);
                     }
                 }

@@ -194,7 +194,8 @@ fn references(document: &Document, report: &Report, value: &Value, pointer: &str
 
 /// Whether the members there have names that the document chooses.
 fn named(pointer: &str) -> bool {
-    pointer.ends_with("/properties") || pointer.starts_with("/components/") && pointer.matches('/').count() == 2
+    pointer.ends_with("/properties")
+        || pointer.starts_with("/components/") && pointer.matches('/').count() == 2
 }
 
 fn schema(document: &Document, report: &Report, pointer: &str) {

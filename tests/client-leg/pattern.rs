@@ -79,8 +79,7 @@ fn class(mut rest: &str) -> Option<(Vec<char>, &str)> {
             let from = *from;
             let to = after.chars().next()?;
             let end;
-            (end, rest) =
-                if to == '\\' { escape(&after[1..])? } else { (vec![to], &after[to.len_utf8()..]) };
+            (end, rest) = if to == '\\' { escape(&after[1..])? } else { (vec![to], &after[to.len_utf8()..]) };
             found = (from..=*end.first()?).collect();
         }
         members.extend(found);

@@ -43,8 +43,7 @@ impl Judge<'_> {
         self.report.check();
         let operation = self.operation;
         let Some(segments) = path_values(&operation.template, &request.path) else {
-            let what =
-                format!("the client calls {} {}, which is another path", request.method, request.path);
+            let what = format!("the client calls {} {}, which is another path", request.method, request.path);
             return self.add("undocumented-request", &operation.pointer, what);
         };
         if request.method != operation.method {
@@ -80,7 +79,10 @@ impl Judge<'_> {
         }
         for parameter in &declared {
             let of = |sent: &[(String, String)]| -> Vec<String> {
-                sent.iter().filter(|(name, _)| *name == parameter.name).map(|(_, text)| text.clone()).collect()
+                sent.iter()
+                    .filter(|(name, _)| *name == parameter.name)
+                    .map(|(_, text)| text.clone())
+                    .collect()
             };
             let texts = match parameter.place.as_str() {
                 "path" => of(segments),
@@ -158,7 +160,9 @@ impl Judge<'_> {
             .document
             .items(&pointer)
             .iter()
-            .flat_map(|alternative| self.document.members(alternative).map(|(name, _)| name).collect::<Vec<_>>())
+            .flat_map(|alternative| {
+                self.document.members(alternative).map(|(name, _)| name).collect::<Vec<_>>()
+            })
             .collect();
         if schemes.is_empty() {
             if sent.is_some() {
@@ -171,7 +175,8 @@ impl Judge<'_> {
             let kind = self.document.text(&self.document.child(&scheme, "type"));
             let word = self.document.text(&self.document.child(&scheme, "scheme"));
             if kind != "http" || !word.eq_ignore_ascii_case("bearer") {
-                let what = format!("the security scheme {name} is not a bearer token, which the client sends");
+                let what =
+                    format!("the security scheme {name} is not a bearer token, which the client sends");
                 self.add("authorization", &scheme, what);
             }
         }
@@ -234,8 +239,10 @@ impl Judge<'_> {
                 _ if !sent => {
                     let name = pointer.rsplit('/').take(2).collect::<Vec<_>>();
                     let name = name.into_iter().rev().collect::<Vec<_>>().join("/");
-                    let what =
-                        format!("no request of tests/client-leg/calls.rs sends {name} of {}", holder(&pointer));
+                    let what = format!(
+                        "no request of tests/client-leg/calls.rs sends {name} of {}",
+                        holder(&pointer)
+                    );
                     self.add("never-sent", &pointer, what);
                 }
                 _ => {}

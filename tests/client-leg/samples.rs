@@ -368,7 +368,10 @@ mod tests {
         .unwrap();
         assert_eq!(samples.smallest, json!({ "a": true }));
         for b in [json!("abc"), json!(null), json!(0.5)] {
-            assert!(samples.variants.iter().any(|sample| sample.value == json!({ "a": true, "b": b })), "{b}");
+            assert!(
+                samples.variants.iter().any(|sample| sample.value == json!({ "a": true, "b": b })),
+                "{b}"
+            );
         }
     }
 
