@@ -8,7 +8,7 @@ use crate::calls::Call;
 use crate::coverage::schema_at;
 use crate::document::{Document, Operation, first_difference, same};
 use crate::fake::{Answer, Fake};
-use crate::outcome::{End, Outcome, Unreadable, unreadable_error};
+use crate::outcome::{End, Outcome, Read, Unreadable, unreadable_error};
 use crate::report::Report;
 use crate::samples::{Sample, Samples, samples};
 
@@ -143,23 +143,30 @@ impl Answers<'_> {
             let all: Vec<&Header> = response.headers.iter().collect();
             if response.contents.is_empty() {
                 let sample = Sample { value: Value::Null, pointer: response.pointer.clone() };
-                self.one(response, None, &sample, texts(&all, |header| &header.samples.fullest)).await;
+                self.one(response, None, &sample, texts(&all, |header| &header.samples.fullest), false).await;
             }
             for content in &response.contents {
                 let mut bodies = content.samples.all(&content.schema);
                 bodies.extend(content.examples.iter().cloned());
-                for (place, sample) in bodies.iter().enumerate() {
+                // If the first is understood, it is what a later one tries that is not.
+                let mut first = None;
+                for sample in &bodies {
                     if !self.is_sound(response, content, sample) {
                         continue;
                     }
                     // The smallest answer has the required headers alone.
+                    let smallest = sample.value == content.samples.smallest;
                     let headers: Vec<&Header> =
-                        all.iter().copied().filter(|header| place > 0 || header.required).collect();
+                        all.iter().copied().filter(|header| !smallest || header.required).collect();
                     let texts = texts(&headers, |header| &header.samples.fullest);
-                    self.one(response, Some(content), sample, texts).await;
+                    let exact = first == Some(true) && sample.pointer != content.schema;
+                    let understood = self.one(response, Some(content), sample, texts, exact).await;
+                    first = first.or(Some(understood));
                 }
                 for header in &all {
-                    for sample in header.samples.all(&header.pointer) {
+                    let samples = header.samples.all(&header.pointer).into_iter();
+                    // The fullest came with each body.
+                    for sample in samples.filter(|sample| sample.value != header.samples.fullest) {
                         let texts = texts(&all, |other| {
                             if other.name == header.name { &sample.value } else { &other.samples.fullest }
                         });
@@ -167,7 +174,7 @@ impl Answers<'_> {
                             value: content.samples.fullest.clone(),
                             pointer: content.schema.clone(),
                         };
-                        self.one(response, Some(content), &body, texts).await;
+                        self.one(response, Some(content), &body, texts, false).await;
                     }
                 }
             }
@@ -184,15 +191,18 @@ impl Answers<'_> {
         faults.is_empty()
     }
 
+    /// Gives one answer; answers whether the client understands it. A fault is at what the sample tries if that is
+    /// `exact`, else where the client stumbles.
     async fn one(
         &self,
         response: &Documented,
         content: Option<&Content>,
         sample: &Sample,
-        mut headers: Vec<(String, String)>,
-    ) {
-        let documented = headers.clone();
+        documented: Vec<(String, String)>,
+        exact: bool,
+    ) -> bool {
         let status = response.status;
+        let mut headers = documented.clone();
         let mut body = Vec::new();
         if let Some(content) = content {
             headers.push(("content-type".to_owned(), content.media.clone()));
@@ -204,64 +214,88 @@ impl Answers<'_> {
         let schema = content.map_or(response.pointer.as_str(), |content| content.schema.as_str());
         let outcome = self.outcome(Answer { status, headers, body: body.clone() }).await;
         let is_success = response.is_success();
-        let read = match (&outcome.end, is_success) {
-            (End::Success(read), true) | (End::Refused(read, _), false) => read,
-            (End::Success(_), false) => {
-                return self.add(
-                    "error-as-success",
-                    &response.pointer,
-                    status,
-                    "the client takes it as a success",
-                );
+        let (rule, at, what) = match &outcome.end {
+            End::Success(read) if is_success => {
+                return self.read(response, schema, sample, &documented, read, exact);
             }
-            (End::Refused(..), true) => {
-                return self.add(
-                    "success-as-error",
-                    &response.pointer,
-                    status,
-                    "the client takes it as an error",
-                );
+            End::Refused(read, error) if !is_success => {
+                self.refusal(response, &sample.value, &documented, error);
+                return self.read(response, schema, sample, &documented, read, exact);
             }
-            (End::Unexpected(reason), _) => {
+            End::Success(_) => {
+                let what = "the client takes an error as a success".to_owned();
+                ("error-as-success", response.pointer.clone(), what)
+            }
+            End::Refused(..) => {
+                let what = "the client takes a success as an error".to_owned();
+                ("success-as-error", response.pointer.clone(), what)
+            }
+            End::Unexpected(reason) => {
                 let fault = if is_success { (outcome.unreadable)(&body) } else { unreadable_error(&body) };
-                return match fault.filter(|_| content.is_some()) {
-                    Some(fault) => self.unreadable(response, schema, sample, &fault),
+                match fault.filter(|_| content.is_some()) {
+                    Some(fault) => {
+                        let at = self.stumble(schema, sample, &fault, exact);
+                        let what =
+                            format!("the client cannot read {}: {}", dotted(&fault.path), fault.message);
+                        ("answer-not-decoded", at, what)
+                    }
                     None => {
                         let what = format!("the client takes it as not of the contract: {reason}");
-                        self.add("answer-not-decoded", &response.pointer, status, what);
+                        ("answer-not-decoded", response.pointer.clone(), what)
                     }
-                };
+                }
             }
-            (End::NotSent(reason) | End::NoAnswer(reason), _) => {
+            End::NotSent(reason) | End::NoAnswer(reason) => {
                 let what = format!("the client makes nothing of it: {reason}");
-                return self.add("answer-not-decoded", &response.pointer, status, what);
+                ("answer-not-decoded", response.pointer.clone(), what)
             }
         };
-        if read.status != status {
+        self.add(rule, &at, status, what);
+        false
+    }
+
+    /// Where the client stumbles over a body.
+    fn stumble(&self, schema: &str, sample: &Sample, fault: &Unreadable, exact: bool) -> String {
+        if exact {
+            return sample.pointer.clone();
+        }
+        let parts: Vec<&str> = fault.path.iter().map(String::as_str).collect();
+        let at = schema_at(self.document, schema, &sample.value, &parts);
+        let missing = fault.message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        missing.map_or(at.clone(), |name| self.document.nearest(&format!("{at}/properties/{name}")))
+    }
+
+    /// Holds what the client read against what was sent; answers whether it is the same.
+    fn read(
+        &self,
+        response: &Documented,
+        schema: &str,
+        sample: &Sample,
+        headers: &[(String, String)],
+        read: &Read,
+        exact: bool,
+    ) -> bool {
+        if read.status != response.status {
             let what = format!("the client says that the status is {}", read.status);
-            self.add("answer-changed", &response.pointer, status, what);
+            self.add("answer-changed", &response.pointer, response.status, what);
         }
-        if let Some(path) = first_difference(&sample.value, &read.body) {
-            let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-            let at = schema_at(self.document, schema, &sample.value, &parts);
-            let what = format!("the client does not give {} back as it was sent", dotted(&path));
-            self.add("answer-changed", &more_exact(&at, &sample.pointer), status, what);
-        }
-        for (name, sent) in &documented {
+        for (name, sent) in headers {
             let values = read.headers.get_all(name).into_iter();
             if !values.map(hyper::header::HeaderValue::as_bytes).eq([sent.as_bytes()]) {
                 let pointer = format!("{}/headers/{name}", response.pointer);
-                self.add(
-                    "header-not-reachable",
-                    &pointer,
-                    status,
-                    format!("the client does not show {name}"),
-                );
+                let what = format!("the client does not show {name}");
+                self.add("header-not-reachable", &pointer, response.status, what);
             }
         }
-        if let End::Refused(_, error) = &outcome.end {
-            self.refusal(response, &sample.value, &documented, error);
+        let difference = first_difference(&sample.value, &read.body);
+        if let Some(path) = &difference {
+            let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+            let at = schema_at(self.document, schema, &sample.value, &parts);
+            let at = if exact { &sample.pointer } else { &at };
+            let what = format!("the client does not give {} back as it was sent", dotted(path));
+            self.add("answer-changed", at, response.status, what);
         }
+        difference.is_none()
     }
 
     /// Holds the client's own error against what was sent.
@@ -291,18 +325,6 @@ impl Answers<'_> {
         }
     }
 
-    fn unreadable(&self, response: &Documented, schema: &str, sample: &Sample, fault: &Unreadable) {
-        let parts: Vec<&str> = fault.path.iter().map(String::as_str).collect();
-        let mut at = schema_at(self.document, schema, &sample.value, &parts);
-        if let Some(name) =
-            fault.message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next())
-        {
-            at = self.document.nearest(&format!("{at}/properties/{name}"));
-        }
-        let what = format!("the client cannot read {}: {}", dotted(&fault.path), fault.message);
-        self.add("answer-not-decoded", &more_exact(&at, &sample.pointer), response.status, what);
-    }
-
     /// Headers of a response as a caller of this module may send them: each in full.
     pub(crate) fn full_headers(response: &Documented) -> Vec<(String, String)> {
         texts(&response.headers.iter().collect::<Vec<_>>(), |header| &header.samples.fullest)
@@ -313,11 +335,6 @@ impl Answers<'_> {
         let required = response.headers.iter().filter(|header| header.required);
         required.map(|header| (header.name.clone(), format!("{}/schema", header.pointer))).collect()
     }
-}
-
-/// What a sample tries, if that is within the place at which it failed; else that place.
-fn more_exact(place: &str, tried: &str) -> String {
-    if tried.starts_with(&format!("{place}/")) { tried.to_owned() } else { place.to_owned() }
 }
 
 fn dotted(path: &[String]) -> String {

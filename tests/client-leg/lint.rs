@@ -85,9 +85,12 @@ pub(crate) fn is_known(keyword: &str) -> bool {
 /// Adds a finding for each thing that does not hold. Answers whether the rest can be tried at all.
 pub(crate) fn lint(document: &Document, report: &Report) -> bool {
     let schemas = document.schemas();
-    for pointer in schemas.iter().filter(|pointer| loops(document, pointer, &mut Vec::new())) {
-        let what = "the schema is part of itself, so no validator ever ends";
-        report.add("schema-does-not-compile", pointer.clone(), "document", what);
+    for pointer in &schemas {
+        report.check();
+        if loops(document, pointer, &mut Vec::new()) {
+            let what = "the schema is part of itself, so no validator ever ends";
+            report.add("schema-does-not-compile", pointer.clone(), "document", what);
+        }
     }
     if !report.is_empty() {
         return false;
@@ -98,7 +101,6 @@ pub(crate) fn lint(document: &Document, report: &Report) -> bool {
     }
     references(document, report, document.get(""), "");
     for pointer in &schemas {
-        report.check();
         schema(document, report, pointer);
     }
     known(document, report, "", DOCUMENT);

@@ -319,16 +319,24 @@ fn no_document_makes_it_panic() {
         let output = run(text);
         assert_eq!(output.status.code(), Some(1), "{text}: {output:?}");
     }
-    // Whatever is taken away or made another thing: findings, or none, but no failure.
-    for name in
-        ["type", "schema", "content", "responses", "parameters", "enum", "properties", "$ref", "required"]
-    {
-        for other in [json!(null), json!(7), json!("x"), json!([]), json!({})] {
-            let mut document = contract();
-            replace(&mut document["components"], name, &other);
-            let output = run(&document.to_string());
-            assert_eq!(output.status.code(), Some(1), "{name} {other}: {output:?}");
-        }
+    // Whatever is made another thing: findings, but no failure.
+    for (name, other) in [
+        ("schema", json!(null)),
+        ("schema", json!([])),
+        ("content", json!(7)),
+        ("responses", json!([])),
+        ("parameters", json!("x")),
+        ("enum", json!({})),
+        ("properties", json!([7])),
+        ("$ref", json!(7)),
+        ("required", json!("x")),
+        ("type", json!([])),
+        ("in", json!("cookie")),
+    ] {
+        let mut document = contract();
+        replace(&mut document, name, &other);
+        let output = run(&document.to_string());
+        assert_eq!(output.status.code(), Some(1), "{name} {other}: {output:?}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! Values that a schema allows: the smallest, the fullest, and one for each thing that can be different.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Number, Value, json};
 
 use crate::document::{Document, escaped};
@@ -49,11 +51,19 @@ impl Samples {
         Some(Self { fullest: smallest.clone(), smallest, variants: values })
     }
 
-    /// All of them, the smallest and the fullest at this pointer.
+    /// The fullest, then all others, each value once; the ends are at this pointer.
     pub(crate) fn all(&self, pointer: &str) -> Vec<Sample> {
-        let ends = [&self.smallest, &self.fullest];
+        let ends = [&self.fullest, &self.smallest];
         let ends = ends.map(|value| Sample { value: value.clone(), pointer: pointer.to_owned() });
-        ends.into_iter().chain(self.variants.iter().cloned()).collect()
+        let mut been = BTreeSet::new();
+        let mut all: Vec<Sample> = ends.into_iter().chain(self.variants.iter().cloned()).collect();
+        all.retain(|sample| been.insert(sample.value.to_string()));
+        all
+    }
+
+    /// With this value for the ends, so that an end is nothing that may be different.
+    fn with_ends(self, value: Value) -> Self {
+        Self { smallest: value.clone(), fullest: value, ..self }
     }
 
     /// Both at once: of objects, the members of both.
@@ -104,8 +114,11 @@ impl Sampler<'_> {
         let mut samples = samples?;
         let whole = self.document.get(&pointer);
         if let Some(example) = whole.get("example") {
-            let pointer = format!("{pointer}/example");
-            samples.variants.push(Sample { value: example.clone(), pointer });
+            let at = format!("{pointer}/example");
+            samples.variants.push(Sample { value: example.clone(), pointer: at });
+            if !example.is_object() && !example.is_array() && self.document.allows(&pointer, example) {
+                samples = samples.with_ends(example.clone());
+            }
         }
         if whole.get("nullable") == Some(&Value::Bool(true)) && whole.get("type").is_some() {
             let pointer = format!("{pointer}/nullable");
@@ -266,12 +279,12 @@ impl Sampler<'_> {
             let example = keyword("example");
             return example.is_string().then(|| Samples::of(vec![at(example.clone(), pointer)]))?;
         };
-        let mut samples = Samples::of(vec![
+        let samples = Samples::of(vec![
             at(json!(shortest), &format!("{pointer}/minLength")),
             at(json!(longest), &format!("{pointer}/maxLength")),
         ])?;
-        samples.fullest = json!(longest);
-        Some(samples)
+        let between = text(max.min(min + 8)).map(|between| json!(between));
+        Some(samples.with_ends(between.unwrap_or_else(|| json!(shortest))))
     }
 
     fn number(&self, pointer: &str, whole: bool) -> Option<Samples> {
@@ -306,7 +319,8 @@ impl Sampler<'_> {
                 .collect();
         }
         values.retain(|sample| self.document.allows(pointer, &sample.value));
-        Samples::of(values)
+        let last = values.last()?.value.clone();
+        Some(Samples::of(values)?.with_ends(last))
     }
 }
 
@@ -349,7 +363,7 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(samples.smallest, json!({ "kind": "a" }));
-        assert_eq!(samples.fullest, json!({ "kind": "a", "size": 3 }));
+        assert_eq!(samples.fullest, json!({ "kind": "a", "size": 8 }));
         let tried: Vec<&str> = samples.variants.iter().map(|sample| sample.pointer.as_str()).collect();
         for pointer in ["properties/kind/enum/1", "properties/size/maximum", "properties/size"] {
             assert!(tried.contains(&format!("/components/schemas/A/{pointer}").as_str()), "{tried:?}");
