@@ -1,13 +1,14 @@
 //! Gives the client every answer that the document has, and sees what it makes of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::calls::Call;
-use crate::coverage::schema_at;
+use crate::coverage::{all_listed, listed, schema_at};
 use crate::document::{Document, Operation, first_difference, same};
 use crate::fake::{Answer, Fake};
+use crate::fields::fields;
 use crate::outcome::{End, Outcome, Read, Unreadable, unreadable_error};
 use crate::report::Report;
 use crate::samples::{Sample, Samples, samples};
@@ -81,7 +82,8 @@ impl Answers<'_> {
         for (status, _) in self.document.members(&responses) {
             let member = format!("{responses}/{status}");
             let Some(statuses) = statuses(status, &named) else {
-                self.add("malformed", &member, 0, format!("{status} is no status"));
+                let what = format!("{status} is no status");
+                self.report.add("malformed", member, &self.operation.id, what);
                 continue;
             };
             let Some(pointer) = self.document.resolve(&member) else { continue };
@@ -103,14 +105,20 @@ impl Answers<'_> {
         for (name, _) in self.document.members(&holder) {
             let Some(pointer) = self.document.resolve(&self.document.child(&holder, name)) else { continue };
             let schema = format!("{pointer}/schema");
-            let Some(samples) = samples(self.document, &schema) else {
-                self.add("no-sample", &schema, status, format!("no value of the header {name} can be made"));
-                continue;
-            };
+            let Some(samples) = self.samples(&schema, status) else { continue };
             let required = self.document.get(&format!("{pointer}/required")) == &Value::Bool(true);
             headers.push(Header { name: name.to_owned(), required, pointer, samples });
         }
         headers
+    }
+
+    fn samples(&self, schema: &str, status: u16) -> Option<Samples> {
+        let (samples, lost) = samples(self.document, schema);
+        for pointer in lost {
+            let what = "no value of this schema can be made, so nothing shows that the client reads it";
+            self.add("no-sample", &pointer, status, what);
+        }
+        samples
     }
 
     fn contents(&self, response: &str, status: u16) -> Vec<Content> {
@@ -119,10 +127,7 @@ impl Answers<'_> {
         for (media, _) in self.document.members(&holder) {
             let pointer = self.document.child(&holder, media);
             let schema = format!("{pointer}/schema");
-            let Some(samples) = samples(self.document, &schema) else {
-                self.add("no-sample", &schema, status, "no value of the schema can be made");
-                continue;
-            };
+            let Some(samples) = self.samples(&schema, status) else { continue };
             let mut examples = Vec::new();
             if let Some(value) = self.document.get(&pointer).get("example") {
                 examples.push(Sample { value: value.clone(), pointer: format!("{pointer}/example") });
@@ -287,6 +292,7 @@ impl Answers<'_> {
                 self.add("header-not-reachable", &pointer, response.status, what);
             }
         }
+        self.fields(response, schema, &read.shown);
         let difference = first_difference(&sample.value, &read.body);
         if let Some(path) = &difference {
             let parts: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -323,6 +329,39 @@ impl Answers<'_> {
                 self.add("error-not-typed", &response.pointer, response.status, what);
             }
         }
+    }
+
+    /// Sees that the client's types have no field that the document does not have.
+    fn fields(&self, response: &Documented, schema: &str, shown: &str) {
+        let mut anywhere = BTreeSet::new();
+        let mut of_type = BTreeMap::new();
+        for (holder, field) in fields(shown) {
+            let component = of_type.entry(holder.clone()).or_insert_with(|| self.component(&holder));
+            let (pointer, known) = match component {
+                Some(pointer) => {
+                    // A type of our own for a text or number has fields of its own.
+                    let listed = listed(self.document, pointer, 0);
+                    (pointer.clone(), listed.is_empty() || listed.contains(field.as_str()))
+                }
+                None => {
+                    if anywhere.is_empty() {
+                        anywhere = all_listed(self.document, schema);
+                    }
+                    (self.document.resolve(schema).unwrap_or_default(), anywhere.contains(&field))
+                }
+            };
+            if !known {
+                let what = format!("the client's {holder} has {field}, the document does not");
+                self.add("undocumented-property", &pointer, response.status, what);
+            }
+        }
+    }
+
+    /// The named schema that a type is generated from, as far as its name tells.
+    fn component(&self, name: &str) -> Option<String> {
+        let mut names = self.document.members("/components/schemas").map(|(name, _)| name);
+        let schema = names.find(|schema| schema.replace('_', "") == name)?;
+        Some(self.document.child("/components/schemas", schema))
     }
 
     /// Headers of a response as a caller of this module may send them: each in full.

@@ -88,7 +88,7 @@ impl Visit<'_> {
 }
 
 /// The properties that a schema and its parts list.
-fn listed<'a>(document: &'a Document, schema: &str, depth: usize) -> BTreeSet<&'a str> {
+pub(crate) fn listed<'a>(document: &'a Document, schema: &str, depth: usize) -> BTreeSet<&'a str> {
     let Some(pointer) = document.resolve(schema).filter(|_| depth < 32) else { return BTreeSet::new() };
     let mut names: BTreeSet<&str> =
         document.members(&format!("{pointer}/properties")).map(|(name, _)| name).collect();
@@ -98,6 +98,14 @@ fn listed<'a>(document: &'a Document, schema: &str, depth: usize) -> BTreeSet<&'
         }
     }
     names
+}
+
+/// The properties that a schema lists anywhere within it.
+pub(crate) fn all_listed(document: &Document, schema: &str) -> BTreeSet<String> {
+    let mut parts = BTreeSet::new();
+    want(document, schema, &mut BTreeSet::new(), &mut parts);
+    let names = parts.iter().filter_map(|part| part.rsplit_once("/properties/"));
+    names.map(|(_, name)| name.replace("~1", "/").replace("~0", "~")).collect()
 }
 
 /// What the requests of an operation must send: each parameter, property, enum value, alternative and bound.

@@ -11,6 +11,7 @@ mod coverage;
 mod deviations;
 mod document;
 mod fake;
+mod fields;
 mod lint;
 mod outcome;
 mod pattern;

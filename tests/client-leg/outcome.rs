@@ -1,5 +1,7 @@
 //! What the client made of an answer.
 
+use std::fmt::Debug;
+
 use hyper::HeaderMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,6 +14,8 @@ pub(crate) struct Read {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
+    /// Its debug output.
+    pub(crate) shown: String,
 }
 
 /// Where and why a body cannot be read.
@@ -46,7 +50,9 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    pub(crate) fn of<T: Serialize + DeserializeOwned>(result: Result<ResponseValue<T>, RawError>) -> Self {
+    pub(crate) fn of<T: Debug + Serialize + DeserializeOwned>(
+        result: Result<ResponseValue<T>, RawError>,
+    ) -> Self {
         let end = match result {
             Ok(value) => read(&value).map_or_else(End::Unexpected, End::Success),
             Err(RawError::ErrorResponse(value)) => match read(&value) {
@@ -63,9 +69,10 @@ impl Outcome {
     }
 }
 
-fn read<T: Serialize>(value: &ResponseValue<T>) -> Result<Read, String> {
+fn read<T: Debug + Serialize>(value: &ResponseValue<T>) -> Result<Read, String> {
     let body = serde_json::to_value(value.as_ref()).map_err(|error| error.to_string())?;
-    Ok(Read { status: value.status().as_u16(), headers: value.headers().clone(), body })
+    let shown = format!("{:?}", value.as_ref());
+    Ok(Read { status: value.status().as_u16(), headers: value.headers().clone(), body, shown })
 }
 
 /// Where a type fails on a body; `None` where it does not.

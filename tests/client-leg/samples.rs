@@ -91,15 +91,22 @@ impl Samples {
     }
 }
 
-/// The values of the schema at a pointer. `None` where there are none, or none that can be made here.
-pub(crate) fn samples(document: &Document, schema: &str) -> Option<Samples> {
-    Sampler { document, within: Vec::new() }.schema(schema)
+/// The values of the schema at a pointer; `None` where there are none. Then the schemas within it of which no value can
+/// be made here.
+pub(crate) fn samples(document: &Document, schema: &str) -> (Option<Samples>, Vec<String>) {
+    let mut sampler = Sampler { document, within: Vec::new(), lost: Vec::new() };
+    let samples = sampler.schema(schema);
+    if samples.is_none() && sampler.lost.is_empty() {
+        sampler.lost.push(schema.to_owned());
+    }
+    (samples, sampler.lost)
 }
 
 struct Sampler<'a> {
     document: &'a Document,
     /// The schemas that are being sampled: one within itself has no end.
     within: Vec<String>,
+    lost: Vec<String>,
 }
 
 impl Sampler<'_> {
@@ -129,11 +136,10 @@ impl Sampler<'_> {
 
     fn resolved(&mut self, pointer: &str) -> Option<Samples> {
         let schema = self.document.get(pointer);
-        if let Some(values) = schema.get("enum") {
-            let values = values.as_array()?.iter().enumerate();
-            let sample =
-                |(place, value): (usize, &Value)| at(value.clone(), &format!("{pointer}/enum/{place}"));
-            return Samples::of(values.map(sample).collect());
+        if schema.get("enum").is_some() {
+            let values = self.document.items(&format!("{pointer}/enum")).into_iter();
+            let samples = values.map(|place| at(self.document.get(&place).clone(), &place)).collect();
+            return self.some(pointer, Samples::of(samples));
         }
         let mut parts = Vec::new();
         if schema.get("type").is_some() || schema.get("properties").is_some() {
@@ -169,14 +175,22 @@ impl Sampler<'_> {
     fn own(&mut self, pointer: &str) -> Option<Samples> {
         let schema = self.document.get(pointer);
         match schema.get("type").and_then(Value::as_str) {
-            Some("string") => self.text(pointer),
-            Some("integer") => self.number(pointer, true),
-            Some("number") => self.number(pointer, false),
+            Some("string") => self.some(pointer, self.text(pointer)),
+            Some("integer") => self.some(pointer, self.number(pointer, true)),
+            Some("number") => self.some(pointer, self.number(pointer, false)),
             Some("boolean") => Samples::of(vec![at(json!(true), pointer), at(json!(false), pointer)]),
             Some("array") => self.list(pointer),
             Some("object") | None => self.object(pointer),
-            Some(_) => None,
+            Some(_) => self.some(pointer, None),
         }
+    }
+
+    /// Notes a schema that has no samples.
+    fn some(&mut self, pointer: &str, samples: Option<Samples>) -> Option<Samples> {
+        if samples.is_none() {
+            self.lost.push(pointer.to_owned());
+        }
+        samples
     }
 
     fn object(&mut self, pointer: &str) -> Option<Samples> {
@@ -279,12 +293,13 @@ impl Sampler<'_> {
             let example = keyword("example");
             return example.is_string().then(|| Samples::of(vec![at(example.clone(), pointer)]))?;
         };
+        let between = |more| text(max.min(min + more)).unwrap_or_default();
         let samples = Samples::of(vec![
+            at(json!(between(64)), &format!("{pointer}/pattern")),
             at(json!(shortest), &format!("{pointer}/minLength")),
             at(json!(longest), &format!("{pointer}/maxLength")),
         ])?;
-        let between = text(max.min(min + 8)).map(|between| json!(between));
-        Some(samples.with_ends(between.unwrap_or_else(|| json!(shortest))))
+        Some(samples.with_ends(json!(between(8))))
     }
 
     fn number(&self, pointer: &str, whole: bool) -> Option<Samples> {
@@ -345,7 +360,7 @@ mod tests {
 
     fn of(schema: &Value) -> Option<(Samples, Document)> {
         let document = Document::new(json!({ "components": { "schemas": { "A": schema } } }), |_| true);
-        let samples = samples(&document, "/components/schemas/A")?;
+        let samples = samples(&document, "/components/schemas/A").0?;
         for sample in samples.all("") {
             assert!(document.allows("/components/schemas/A", &sample.value), "{sample:?} of {schema}");
         }
