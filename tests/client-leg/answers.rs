@@ -237,17 +237,13 @@ impl Answers<'_> {
             }
             End::Unexpected(reason) => {
                 let fault = if is_success { (outcome.unreadable)(&body) } else { unreadable_error(&body) };
-                match fault.filter(|_| content.is_some()) {
-                    Some(fault) => {
-                        let at = self.stumble(schema, sample, &fault, exact);
-                        let what =
-                            format!("the client cannot read {}: {}", dotted(&fault.path), fault.message);
-                        ("answer-not-decoded", at, what)
-                    }
-                    None => {
-                        let what = format!("the client takes it as not of the contract: {reason}");
-                        ("answer-not-decoded", response.pointer.clone(), what)
-                    }
+                if let Some(fault) = fault.filter(|_| content.is_some()) {
+                    let at = self.stumble(schema, sample, &fault, exact);
+                    let what = format!("the client cannot read {}: {}", dotted(&fault.path), fault.message);
+                    ("answer-not-decoded", at, what)
+                } else {
+                    let what = format!("the client takes it as not of the contract: {reason}");
+                    ("answer-not-decoded", response.pointer.clone(), what)
                 }
             }
             End::NotSent(reason) | End::NoAnswer(reason) => {
@@ -337,18 +333,15 @@ impl Answers<'_> {
         let mut of_type = BTreeMap::new();
         for (holder, field) in fields(shown) {
             let component = of_type.entry(holder.clone()).or_insert_with(|| self.component(&holder));
-            let (pointer, known) = match component {
-                Some(pointer) => {
-                    // A type of our own for a text or number has fields of its own.
-                    let listed = listed(self.document, pointer, 0);
-                    (pointer.clone(), listed.is_empty() || listed.contains(field.as_str()))
+            let (pointer, known) = if let Some(pointer) = component {
+                let listed = listed(self.document, pointer, 0);
+                // A type of our own for a text or number has fields of its own.
+                (pointer.clone(), listed.is_empty() || listed.contains(field.as_str()))
+            } else {
+                if anywhere.is_empty() {
+                    anywhere = all_listed(self.document, schema);
                 }
-                None => {
-                    if anywhere.is_empty() {
-                        anywhere = all_listed(self.document, schema);
-                    }
-                    (self.document.resolve(schema).unwrap_or_default(), anywhere.contains(&field))
-                }
+                (self.document.resolve(schema).unwrap_or_default(), anywhere.contains(&field))
             };
             if !known {
                 let what = format!("the client's {holder} has {field}, the document does not");

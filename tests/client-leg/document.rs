@@ -193,7 +193,7 @@ impl Document {
     /// The pointer of every schema: under a `schema` key, a named one, and those within them.
     pub(crate) fn schemas(&self) -> Vec<String> {
         let mut found = Vec::new();
-        self.find_schemas(&self.root, String::new(), &mut found);
+        find_schemas(&self.root, "", &mut found);
         let mut place = 0;
         while place < found.len() {
             let nested = self.nested(&found[place]);
@@ -201,18 +201,6 @@ impl Document {
             place += 1;
         }
         found
-    }
-
-    fn find_schemas(&self, value: &Value, pointer: String, found: &mut Vec<String>) {
-        let named = pointer == "/components/schemas";
-        for (name, child) in children(value) {
-            let pointer = format!("{pointer}/{}", escaped(&name));
-            if named || name == "schema" {
-                found.push(pointer);
-            } else if name != "example" && name != "examples" {
-                self.find_schemas(child, pointer, found);
-            }
-        }
     }
 
     /// The schemas directly within a schema.
@@ -276,6 +264,18 @@ impl Document {
             .with_format("uuid", is_uuid)
             .build(&whole)
             .map_err(|error| error.to_string())
+    }
+}
+
+fn find_schemas(value: &Value, pointer: &str, found: &mut Vec<String>) {
+    let named = pointer == "/components/schemas";
+    for (name, child) in children(value) {
+        let pointer = format!("{pointer}/{}", escaped(&name));
+        if named || name == "schema" {
+            found.push(pointer);
+        } else if name != "example" && name != "examples" {
+            find_schemas(child, &pointer, found);
+        }
     }
 }
 
