@@ -106,6 +106,9 @@ impl Answers<'_> {
             let Some(pointer) = self.document.resolve(&self.document.child(&holder, name)) else { continue };
             let schema = format!("{pointer}/schema");
             let Some(samples) = self.samples(&schema, status) else { continue };
+            for sample in samples.all(&schema) {
+                self.is_sound(status, &schema, &sample);
+            }
             let required = self.document.get(&format!("{pointer}/required")) == &Value::Bool(true);
             headers.push(Header { name: name.to_owned(), required, pointer, samples });
         }
@@ -156,7 +159,7 @@ impl Answers<'_> {
                 // If the first is understood, it is what a later one tries that is not.
                 let mut first = None;
                 for sample in &bodies {
-                    if !self.is_sound(response, content, sample) {
+                    if !self.is_sound(response.status, &content.schema, sample) {
                         continue;
                     }
                     // The smallest answer has the required headers alone.
@@ -187,11 +190,11 @@ impl Answers<'_> {
     }
 
     /// Whether a sample is one of its schema; an example, an enum value or a bound may contradict the rest.
-    fn is_sound(&self, response: &Documented, content: &Content, sample: &Sample) -> bool {
-        let faults = self.document.faults(&content.schema, &sample.value);
+    fn is_sound(&self, status: u16, schema: &str, sample: &Sample) -> bool {
+        let faults = self.document.faults(schema, &sample.value);
         for fault in &faults {
             let what = format!("the document contradicts itself here: {fault}");
-            self.add("sample-invalid", &sample.pointer, response.status, what);
+            self.add("sample-invalid", &sample.pointer, status, what);
         }
         faults.is_empty()
     }

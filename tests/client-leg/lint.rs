@@ -104,6 +104,7 @@ pub(crate) fn lint(document: &Document, report: &Report) -> bool {
         schema(document, report, pointer);
     }
     known(document, report, "", DOCUMENT);
+    security(document, report, "/security");
     for (template, _) in document.members("/paths") {
         let item = format!("/paths/{}", escaped(template));
         known(document, report, &item, ITEM);
@@ -114,6 +115,7 @@ pub(crate) fn lint(document: &Document, report: &Report) -> bool {
                 continue;
             }
             known(document, report, &operation, OPERATION);
+            security(document, report, &format!("{operation}/security"));
             parameters(document, report, &operation);
             body(document, report, &document.child(&operation, "requestBody"));
             for (status, _) in document.members(&format!("{operation}/responses")) {
@@ -138,6 +140,7 @@ pub(crate) fn lint(document: &Document, report: &Report) -> bool {
 fn parameters(document: &Document, report: &Report, holder: &str) {
     for parameter in document.items(&format!("{holder}/parameters")) {
         known(document, report, &parameter, PARAMETER);
+        examples(document, report, &document.resolve(&parameter).unwrap_or_default());
     }
 }
 
@@ -149,27 +152,65 @@ fn body(document: &Document, report: &Report, pointer: &str) {
 fn response(document: &Document, report: &Report, pointer: &str) {
     known(document, report, pointer, RESPONSE);
     for (name, _) in document.members(&format!("{pointer}/headers")) {
-        known(document, report, &format!("{pointer}/headers/{}", escaped(name)), HEADER);
+        let header = format!("{pointer}/headers/{}", escaped(name));
+        known(document, report, &header, HEADER);
+        examples(document, report, &document.resolve(&header).unwrap_or_default());
     }
     content(document, report, pointer);
 }
 
 fn content(document: &Document, report: &Report, holder: &str) {
     for (media, _) in document.members(&format!("{holder}/content")) {
-        known(document, report, &format!("{holder}/content/{}", escaped(media)), MEDIA);
+        let pointer = format!("{holder}/content/{}", escaped(media));
+        known(document, report, &pointer, MEDIA);
+        examples(document, report, &pointer);
     }
 }
 
-/// Adds a finding for each member of an object that is not one of these.
+/// Adds a finding for each example beside a schema that is none of it.
+fn examples(document: &Document, report: &Report, holder: &str) {
+    let named = document.members(&format!("{holder}/examples"));
+    let named = named.map(|(name, _)| format!("{holder}/examples/{}/value", escaped(name)));
+    for pointer in std::iter::once(format!("{holder}/example")).chain(named) {
+        if document.nearest(&pointer) != pointer {
+            continue;
+        }
+        for fault in document.faults(&format!("{holder}/schema"), document.get(&pointer)) {
+            report.add("example-invalid", pointer.clone(), "document", fault.to_string());
+        }
+    }
+}
+
+/// Adds a finding for each member of an object, and of what it refers to, that is not one of these.
 fn known(document: &Document, report: &Report, pointer: &str, names: &[&str]) {
     report.check();
     let value = document.get(pointer);
     if !value.is_object() && !value.is_null() {
         report.add("malformed", pointer.to_owned(), "document", "an object is expected here");
     }
-    for (name, _) in document.members(pointer) {
-        if !names.contains(&name) && !name.starts_with("x-") {
-            unknown(report, &format!("{pointer}/{}", escaped(name)), name);
+    let resolved = document.resolve(pointer).filter(|resolved| resolved != pointer);
+    for pointer in std::iter::once(pointer.to_owned()).chain(resolved) {
+        for (name, _) in document.members(&pointer) {
+            if !names.contains(&name) && !name.starts_with("x-") {
+                unknown(report, &format!("{pointer}/{}", escaped(name)), name);
+            }
+        }
+    }
+}
+
+/// Adds a finding for each security requirement that is none.
+fn security(document: &Document, report: &Report, pointer: &str) {
+    for alternative in document.items(pointer) {
+        for (name, scopes) in document.members(&alternative) {
+            report.check();
+            let pointer = format!("{alternative}/{}", escaped(name));
+            if !scopes.is_array() {
+                let what = "a list of scopes is expected here";
+                report.add("malformed", pointer, "document", what);
+            } else if document.get(&document.child("/components/securitySchemes", name)).is_null() {
+                let what = format!("there is no security scheme {name}");
+                report.add("reference-to-nowhere", pointer, "document", what);
+            }
         }
     }
 }
@@ -182,7 +223,7 @@ fn unknown(report: &Report, pointer: &str, name: &str) {
 fn references(document: &Document, report: &Report, value: &Value, pointer: &str) {
     for (name, child) in children(value) {
         let below = format!("{pointer}/{}", escaped(&name));
-        if name == "$ref" && child.is_string() {
+        if name == "$ref" && !named(pointer) {
             report.check();
             if document.resolve(pointer).is_none() {
                 let what = format!("the reference {child} leads nowhere");
@@ -207,6 +248,11 @@ fn schema(document: &Document, report: &Report, pointer: &str) {
         return;
     }
     if value.get("$ref").is_some() {
+        // Beside a reference nothing counts.
+        let others = document.members(pointer).map(|(name, _)| name);
+        for name in others.filter(|name| !matches!(*name, "$ref" | "description" | "summary")) {
+            unknown(report, &format!("{pointer}/{}", escaped(name)), name);
+        }
         return;
     }
     for (name, _) in document.members(pointer) {

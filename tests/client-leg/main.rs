@@ -47,7 +47,9 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments.spec) {
+    // No document should make it panic; if one does, that is no finding, and the panic has said where.
+    let outcome = std::panic::catch_unwind(|| run(&arguments.spec));
+    match outcome.unwrap_or_else(|_| Err("it panicked".to_owned())) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(reason) => {
@@ -115,7 +117,8 @@ async fn one(
     let fake = Fake::start().await.map_err(|error| error.to_string())?;
     let token = token(document, operation);
     let client = client(&fake, &token)?;
-    let mut judge = Judge { document, report, operation, token: &token, sent: BTreeSet::new() };
+    let mut judge =
+        Judge { document, report, operation, token: &token, sent: BTreeSet::new(), judged: false };
     for call in &exercise.calls {
         let outcome = call(client.clone()).await;
         let captured = fake.take();
