@@ -14,8 +14,8 @@ pub(crate) struct Read {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
-    /// Its debug output.
-    pub(crate) shown: String,
+    /// The value itself, for its debug output.
+    pub(crate) value: Box<dyn Debug + Send>,
 }
 
 /// Where and why a body cannot be read.
@@ -50,9 +50,10 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    pub(crate) fn of<T: Debug + Serialize + DeserializeOwned>(
-        result: Result<ResponseValue<T>, RawError>,
-    ) -> Self {
+    pub(crate) fn of<T>(result: Result<ResponseValue<T>, RawError>) -> Self
+    where
+        T: Clone + Debug + Send + Serialize + DeserializeOwned + 'static,
+    {
         let end = match result {
             Ok(value) => read(&value).map_or_else(End::Unexpected, End::Success),
             Err(RawError::ErrorResponse(value)) => match read(&value) {
@@ -69,10 +70,10 @@ impl Outcome {
     }
 }
 
-fn read<T: Debug + Serialize>(value: &ResponseValue<T>) -> Result<Read, String> {
+fn read<T: Clone + Debug + Send + Serialize + 'static>(value: &ResponseValue<T>) -> Result<Read, String> {
     let body = serde_json::to_value(value.as_ref()).map_err(|error| error.to_string())?;
-    let shown = format!("{:?}", value.as_ref());
-    Ok(Read { status: value.status().as_u16(), headers: value.headers().clone(), body, shown })
+    let headers = value.headers().clone();
+    Ok(Read { status: value.status().as_u16(), headers, body, value: Box::new(value.as_ref().clone()) })
 }
 
 /// Where a type fails on a body; `None` where it does not.

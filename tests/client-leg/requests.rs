@@ -230,6 +230,21 @@ impl Judge<'_> {
         }
     }
 
+    /// What people call the thing at a pointer.
+    fn named(&self, pointer: &str) -> String {
+        let name = self.document.text(&format!("{pointer}/name"));
+        if !name.is_empty() {
+            return format!("the parameter {name}");
+        }
+        let parts: Vec<&str> = pointer.rsplitn(3, '/').collect();
+        let [last, kind, holder] = parts.as_slice() else { return pointer.to_owned() };
+        match *kind {
+            "properties" => format!("the property {last} of {holder}"),
+            "enum" => format!("{} of {holder}", self.document.get(pointer)),
+            _ => format!("{kind}/{last} of {holder}"),
+        }
+    }
+
     /// Adds a finding for everything of the operation that was never sent, if it was called at all.
     pub(crate) fn finish(&self, excused: &[(&str, &str)]) {
         if !self.judged {
@@ -243,24 +258,14 @@ impl Judge<'_> {
             match excuse {
                 Some(place) if !sent => self.report.excuse(place),
                 _ if !sent => {
-                    let name = pointer.rsplit('/').take(2).collect::<Vec<_>>();
-                    let name = name.into_iter().rev().collect::<Vec<_>>().join("/");
-                    let what = format!(
-                        "no request of tests/client-leg/calls.rs sends {name} of {}",
-                        holder(&pointer)
-                    );
+                    let what =
+                        format!("no request of tests/client-leg/calls.rs sends {}", self.named(&pointer));
                     self.add("never-sent", &pointer, what);
                 }
                 _ => {}
             }
         }
     }
-}
-
-/// The pointer without its last two parts.
-fn holder(pointer: &str) -> &str {
-    let end = pointer.rmatch_indices('/').nth(1).map_or(0, |(place, _)| place);
-    &pointer[..end]
 }
 
 /// The values of a template's parameters in a path; `None` if the path is another.
