@@ -17,6 +17,8 @@ use crate::samples::{Sample, Samples, samples};
 #[derive(Debug)]
 pub(crate) struct Documented {
     pub(crate) status: u16,
+    /// In the operation.
+    pub(crate) member: String,
     /// After references.
     pub(crate) pointer: String,
     /// In the order of the document.
@@ -92,6 +94,7 @@ impl Answers<'_> {
                     status,
                     headers: self.headers(&pointer, status),
                     contents: self.contents(&pointer, status),
+                    member: member.clone(),
                     pointer: pointer.clone(),
                 });
             }
@@ -232,11 +235,11 @@ impl Answers<'_> {
             }
             End::Success(_) => {
                 let what = "the client takes an error as a success".to_owned();
-                ("error-as-success", response.pointer.clone(), what)
+                ("error-as-success", response.member.clone(), what)
             }
             End::Refused(..) => {
                 let what = "the client takes a success as an error".to_owned();
-                ("success-as-error", response.pointer.clone(), what)
+                ("success-as-error", response.member.clone(), what)
             }
             End::Unexpected(reason) => {
                 let fault = if is_success { (outcome.unreadable)(&body) } else { unreadable_error(&body) };
@@ -246,12 +249,12 @@ impl Answers<'_> {
                     ("answer-not-decoded", at, what)
                 } else {
                     let what = format!("the client takes it as not of the contract: {reason}");
-                    ("answer-not-decoded", response.pointer.clone(), what)
+                    ("answer-not-decoded", response.member.clone(), what)
                 }
             }
             End::NotSent(reason) | End::NoAnswer(reason) => {
                 let what = format!("the client makes nothing of it: {reason}");
-                ("answer-not-decoded", response.pointer.clone(), what)
+                ("answer-not-decoded", response.member.clone(), what)
             }
         };
         self.add(rule, &at, status, what);
@@ -281,7 +284,7 @@ impl Answers<'_> {
     ) -> bool {
         if read.status != response.status {
             let what = format!("the client says that the status is {}", read.status);
-            self.add("answer-changed", &response.pointer, response.status, what);
+            self.add("answer-changed", &response.member, response.status, what);
         }
         for (name, sent) in headers {
             let values = read.headers.get_all(name).into_iter();
