@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::calls::Call;
 use crate::coverage::{all_listed, listed, schema_at};
-use crate::document::{Document, Operation, first_difference, same};
+use crate::document::{Document, Operation, escaped, first_difference, same};
 use crate::fake::{Answer, Fake};
 use crate::fields::fields;
 use crate::outcome::{End, Outcome, Read, Unreadable, unreadable_error};
@@ -82,7 +82,7 @@ impl Answers<'_> {
             self.document.members(&responses).filter_map(|(status, _)| status.parse().ok()).collect();
         let mut documented = Vec::new();
         for (status, _) in self.document.members(&responses) {
-            let member = format!("{responses}/{status}");
+            let member = format!("{responses}/{}", escaped(status));
             let Some(statuses) = statuses(status, &named) else {
                 let what = format!("{status} is no status");
                 self.report.add("malformed", member, &self.operation.id, what);

@@ -116,17 +116,23 @@ impl Judge<'_> {
         }
     }
 
-    /// The value that texts stand for by their schema.
+    /// The value that texts stand for by their schema: a list of them for a list.
     fn decoded(&self, schema: &str, texts: &[String]) -> Value {
-        let document = self.document;
-        let kind = document.text(&document.child(schema, "type"));
-        if kind == "array" {
-            let items = document.child(schema, "items");
-            return texts.iter().map(|text| self.decoded(&items, std::slice::from_ref(text))).collect();
+        if self.document.text(&self.document.child(schema, "type")) == "array" {
+            let items = self.document.child(schema, "items");
+            return texts.iter().map(|text| self.plain(&items, text)).collect();
         }
-        let [text] = texts else { return texts.iter().map(String::as_str).collect() };
-        let plain = Value::String(text.clone());
-        if kind == "string" || kind.is_empty() && document.allows(schema, &plain) {
+        match texts {
+            [text] => self.plain(schema, text),
+            _ => texts.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// The value that a text stands for by its schema.
+    fn plain(&self, schema: &str, text: &str) -> Value {
+        let kind = self.document.text(&self.document.child(schema, "type"));
+        let plain = Value::from(text);
+        if kind == "string" || kind.is_empty() && self.document.allows(schema, &plain) {
             return plain;
         }
         serde_json::from_str::<Value>(text).ok().filter(|value| !value.is_string()).unwrap_or(plain)
