@@ -1,0 +1,226 @@
+//! The requests that are made of each operation, by hand: whoever adds an operation, a parameter or a property adds
+//! what tries it.
+
+use std::net::IpAddr;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use session_client::types::{
+    AccountId, DeviceId, IdentityId, PoolId, Revocation, SessionAuthenticate, SessionCreate, SessionId,
+    SessionInteraction, SessionStatus, SessionTitle, SessionType, UserAgent,
+};
+use session_client::{Client, builder};
+
+use crate::outcome::Outcome;
+
+const ACCOUNT_ID: &str = "013xrzp12g3nqk8n6cyr5x0k8yb10h59";
+const IDENTITY_ID: &str = "013xrzp12g3nqk8n3f5qv5e2r757shwd";
+const DEVICE_ID: &str = "013xrzp12g3nqk8ncwfp3ra29yjzx1gs";
+const SESSION_ID: &str = "013xrzp12g3nqk8nkv4y96wrbzje9dsr";
+const POOL_ID: &str = "013xrzp12g3nqk8ng09nmc8kwqzfafa2";
+
+/// Characters that must be escaped somewhere on the way, and some beyond ASCII.
+const TRICKY: &str = "\"\\/ é語🦀 %2F +&=#?";
+
+/// A call of the client.
+pub(crate) type Call = Box<dyn Fn(Client) -> BoxFuture<'static, Outcome> + Send + Sync>;
+
+/// The requests of an operation: first the smallest, then the fullest, then one for each thing that can be different.
+pub(crate) struct Exercise {
+    pub(crate) operation_id: &'static str,
+    pub(crate) calls: Vec<Call>,
+}
+
+/// Requests that a value of the client's types could not make are left out of what must have been sent.
+pub(crate) const NEVER_SENT: [(&str, &str); 1] = [(
+    "/components/schemas/RemoteIp/oneOf/1/maxLength",
+    "the client writes an IPv6 address as RFC 5952 does, in at most 39 characters",
+)];
+
+/// Every exercise.
+pub(crate) fn exercises() -> Vec<Exercise> {
+    vec![
+        exercise(
+            "fetch_own_session",
+            vec![call(|client| async move { Outcome::of(client.fetch_own_session().send().await) })],
+        ),
+        exercise(
+            "fetch_session",
+            vec![call(|client| async move {
+                Outcome::of(client.fetch_session().session_id(SESSION_ID).send().await)
+            })],
+        ),
+        exercise(
+            "complete_session",
+            vec![call(|client| async move {
+                Outcome::of(client.complete_session().session_id(SESSION_ID).send().await)
+            })],
+        ),
+        exercise(
+            "revoke_session",
+            vec![call(|client| async move {
+                Outcome::of(client.revoke_session().session_id(SESSION_ID).send().await)
+            })],
+        ),
+        exercise("list_sessions", list_sessions()),
+        exercise("create_session", create_session()),
+        exercise("authenticate_session", authenticate_session()),
+        exercise("record_interaction", record_interaction()),
+        exercise("revoke_sessions", revoke_sessions()),
+    ]
+}
+
+fn exercise(operation_id: &'static str, calls: Vec<Call>) -> Exercise {
+    Exercise { operation_id, calls }
+}
+
+fn call<F, R>(run: F) -> Call
+where
+    F: Fn(Client) -> R + Send + Sync + 'static,
+    R: Future<Output = Outcome> + Send + 'static,
+{
+    Box::new(move |client| run(client).boxed())
+}
+
+fn list_sessions() -> Vec<Call> {
+    let mut calls = vec![
+        list(|list| list),
+        list(|list| {
+            list.account_id(ACCOUNT_ID)
+                .authenticated_identity_id(IDENTITY_ID)
+                .device_id(DEVICE_ID)
+                .pool_id(POOL_ID)
+                .status(SessionStatus::New)
+                .session_type(SessionType::Browser)
+                .limit("100")
+                .page_token("013xrzp")
+        }),
+        list(|list| list.limit("1").page_token("0")),
+        list(|list| list.limit("1000").page_token("z".repeat(1024))),
+    ];
+    for status in [
+        SessionStatus::New,
+        SessionStatus::Unauthenticated,
+        SessionStatus::Authenticated,
+        SessionStatus::Complete,
+        SessionStatus::Revoked,
+    ] {
+        calls.push(list(move |list| list.status(status)));
+    }
+    for session_type in [SessionType::Browser, SessionType::Api] {
+        calls.push(list(move |list| list.session_type(session_type)));
+    }
+    calls
+}
+
+fn list<F>(set: F) -> Call
+where
+    F: for<'a> Fn(builder::ListSessions<'a>) -> builder::ListSessions<'a> + Send + Sync + Clone + 'static,
+{
+    call(move |client| {
+        let set = set.clone();
+        async move { Outcome::of(set(client.list_sessions()).send().await) }
+    })
+}
+
+fn create_session() -> Vec<Call> {
+    let smallest = SessionCreate::builder().session_type(SessionType::Api);
+    let fullest = SessionCreate::builder()
+        .account_id(ACCOUNT_ID.parse::<AccountId>().ok())
+        .authenticated_identity_id(IDENTITY_ID.parse::<IdentityId>().ok())
+        .device_id(DEVICE_ID.parse::<DeviceId>().ok())
+        .interaction(interactions().into_iter().next())
+        .pool_id(POOL_ID.parse::<PoolId>().ok())
+        .session_type(SessionType::Browser)
+        .title("Chrome 91 on macOS".parse::<SessionTitle>().ok());
+    let mut bodies = vec![smallest.clone(), fullest.clone()];
+    for session_type in [SessionType::Browser, SessionType::Api] {
+        bodies.push(fullest.clone().session_type(session_type));
+    }
+    for interaction in interactions() {
+        bodies.push(smallest.clone().interaction(interaction));
+    }
+    for text in ["x", &"é".repeat(200), TRICKY] {
+        bodies.push(smallest.clone().title(text.parse::<SessionTitle>().ok()));
+    }
+    let calls = bodies.into_iter().map(|body| {
+        call(move |client| {
+            let body = body.clone();
+            async move { Outcome::of(client.create_session().body(body).send().await) }
+        })
+    });
+    calls.collect()
+}
+
+fn authenticate_session() -> Vec<Call> {
+    let smallest =
+        SessionAuthenticate::builder().account_id(ACCOUNT_ID).authenticated_identity_id(IDENTITY_ID);
+    let mut bodies = vec![smallest.clone()];
+    bodies.extend(interactions().into_iter().map(|interaction| smallest.clone().interaction(interaction)));
+    let calls = bodies.into_iter().map(|body| {
+        call(move |client| {
+            let body = body.clone();
+            async move {
+                Outcome::of(client.authenticate_session().session_id(SESSION_ID).body(body).send().await)
+            }
+        })
+    });
+    calls.collect()
+}
+
+fn record_interaction() -> Vec<Call> {
+    let bodies = std::iter::once(SessionInteraction::default()).chain(interactions());
+    let calls =
+        bodies.map(|body| {
+            call(move |client| {
+                let body = body.clone();
+                async move {
+                    Outcome::of(client.record_interaction().session_id(SESSION_ID).body(body).send().await)
+                }
+            })
+        });
+    calls.collect()
+}
+
+fn revoke_sessions() -> Vec<Call> {
+    let account = ACCOUNT_ID.parse::<AccountId>().ok();
+    let identity = IDENTITY_ID.parse::<IdentityId>().ok();
+    let device = DEVICE_ID.parse::<DeviceId>().ok();
+    let pool = POOL_ID.parse::<PoolId>().ok();
+    let bodies = [
+        Revocation::builder(),
+        Revocation::builder()
+            .account_id(account.clone())
+            .authenticated_identity_id(identity.clone())
+            .device_id(device.clone())
+            .except_session_id(SESSION_ID.parse::<SessionId>().ok())
+            .pool_id(pool.clone()),
+        Revocation::builder().account_id(account),
+        Revocation::builder().authenticated_identity_id(identity),
+        Revocation::builder().device_id(device),
+        Revocation::builder().pool_id(pool),
+    ];
+    let calls = bodies.into_iter().map(|body| {
+        call(move |client| {
+            let body = body.clone();
+            async move { Outcome::of(client.revoke_sessions().body(body).send().await) }
+        })
+    });
+    calls.collect()
+}
+
+/// One with both, then each form of an address and each length of a user agent.
+fn interactions() -> Vec<SessionInteraction> {
+    let both = (Some("127.0.0.1"), Some("Mozilla/5.0"));
+    let longest = "é".repeat(1024);
+    let user_agents = ["x", &longest, TRICKY].map(|text| (None, Some(text)));
+    let addresses = ["1.2.3.4", "255.255.255.255", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"]
+        .map(|text| (Some(text), None));
+    let all = [both].into_iter().chain(user_agents).chain(addresses);
+    // What the client's types do not allow is not sent, and that is a finding.
+    all.map(|(remote_ip, user_agent)| SessionInteraction {
+        remote_ip: remote_ip.and_then(|text| text.parse::<IpAddr>().ok()),
+        user_agent: user_agent.and_then(|text| text.parse::<UserAgent>().ok()),
+    })
+    .collect()
+}

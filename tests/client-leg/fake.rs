@@ -1,0 +1,107 @@
+//! A server that answers whatever it was told to and remembers what it was asked.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http_body_util::{BodyExt, Collected, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Captured {
+    pub(crate) method: String,
+    /// Still encoded.
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What to answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct State {
+    answer: Answer,
+    captured: Vec<Captured>,
+}
+
+/// The server; it ends with the runtime.
+#[derive(Clone, Debug)]
+pub(crate) struct Fake {
+    /// Such as `http://127.0.0.1:1234`.
+    pub(crate) address: String,
+    state: Arc<Mutex<State>>,
+}
+
+impl Fake {
+    pub(crate) async fn start() -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = format!("http://{}", listener.local_addr()?);
+        let answer = Answer { status: 503, headers: Vec::new(), body: Vec::new() };
+        let state = Arc::new(Mutex::new(State { answer, captured: Vec::new() }));
+        let fake = Self { address, state };
+        let server = fake.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let server = server.clone();
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| server.clone().serve(request));
+                    // Whoever hangs up has an error of its own to show.
+                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+        Ok(fake)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What to answer from now on.
+    pub(crate) fn put(&self, answer: Answer) {
+        self.state().answer = answer;
+    }
+
+    /// What was asked since this was called last.
+    pub(crate) fn take(&self) -> Vec<Captured> {
+        std::mem::take(&mut self.state().captured)
+    }
+
+    async fn serve(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+        let mut state = self.state();
+        state.captured.push(Captured {
+            method: parts.method.as_str().to_lowercase(),
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers,
+            body: body.to_vec(),
+        });
+        let mut response = Response::new(Full::new(Bytes::from(state.answer.body.clone())));
+        *response.status_mut() =
+            StatusCode::from_u16(state.answer.status).unwrap_or(StatusCode::NOT_IMPLEMENTED);
+        for (name, value) in &state.answer.headers {
+            // What no header can be does not arrive, and that is a finding.
+            if let (Ok(name), Ok(value)) =
+                (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes()))
+            {
+                response.headers_mut().append(name, value);
+            }
+        }
+        Ok(response)
+    }
+}

@@ -1,0 +1,305 @@
+//! Holds each request of the client against the document.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::coverage::{self, Visit};
+use crate::document::{Document, Operation, unescaped};
+use crate::fake::Captured;
+use crate::report::Report;
+
+/// Headers of HTTP itself. `api-version` is what progenitor sends of its own accord; its value is judged.
+const OF_HTTP: [&str; 9] = [
+    "accept",
+    "accept-encoding",
+    "api-version",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "user-agent",
+];
+
+/// Judges the requests of one operation.
+pub(crate) struct Judge<'a> {
+    pub(crate) document: &'a Document,
+    pub(crate) report: &'a Report,
+    pub(crate) operation: &'a Operation,
+    /// What the client was given to send.
+    pub(crate) token: &'a str,
+    /// What was sent so far.
+    pub(crate) sent: BTreeSet<String>,
+    /// Whether any request was one of this operation.
+    pub(crate) judged: bool,
+}
+
+impl Judge<'_> {
+    fn add(&self, rule: &'static str, pointer: &str, what: impl Into<String>) {
+        self.report.add(rule, self.document.nearest(pointer), &self.operation.id, what);
+    }
+
+    /// Judges a request.
+    pub(crate) fn judge(&mut self, request: &Captured) {
+        self.report.check();
+        let operation = self.operation;
+        let Some(segments) = path_values(&operation.template, &request.path) else {
+            let what = format!("the client calls {} {}, which is another path", request.method, request.path);
+            return self.add("undocumented-request", &operation.pointer, what);
+        };
+        if request.method != operation.method {
+            let what = format!("the client calls it with the method {}", request.method);
+            return self.add("undocumented-request", &operation.pointer, what);
+        }
+        self.judged = true;
+        self.parameters(request, &segments);
+        self.headers(request);
+        self.authorization(request);
+        self.body(request);
+    }
+
+    fn parameters(&mut self, request: &Captured, segments: &[(String, String)]) {
+        let query: Vec<(String, String)> =
+            form_urlencoded::parse(request.query.as_bytes()).into_owned().collect();
+        let declared = self.operation.parameters.clone();
+        let is_declared =
+            |place: &str, name: &str| declared.iter().any(|own| own.place == place && own.name == name);
+        for (place, sent) in [("path", segments), ("query", &query)] {
+            for (name, _) in sent.iter().filter(|(name, _)| !is_declared(place, name)) {
+                let what = format!("the {place} parameter {name} is sent, but not declared");
+                self.add("undeclared-parameter", &format!("{}/parameters", self.operation.pointer), what);
+            }
+        }
+        for name in request.headers.keys().map(hyper::header::HeaderName::as_str) {
+            let header = |own: &crate::document::Parameter| {
+                own.place == "header" && own.name.eq_ignore_ascii_case(name)
+            };
+            if !OF_HTTP.contains(&name) && !declared.iter().any(header) {
+                let what = format!("the header {name} is sent, but not declared");
+                self.add("undeclared-parameter", &format!("{}/parameters", self.operation.pointer), what);
+            }
+        }
+        for parameter in &declared {
+            let of = |sent: &[(String, String)]| -> Vec<String> {
+                sent.iter()
+                    .filter(|(name, _)| *name == parameter.name)
+                    .map(|(_, text)| text.clone())
+                    .collect()
+            };
+            let texts = match parameter.place.as_str() {
+                "path" => of(segments),
+                "query" => of(&query),
+                "header" => {
+                    let values = request.headers.get_all(&parameter.name).into_iter();
+                    values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
+                }
+                _ => Vec::new(),
+            };
+            if texts.is_empty() {
+                if parameter.required {
+                    let what = format!("the required parameter {} is not sent", parameter.name);
+                    self.add("parameter-missing", &parameter.pointer, what);
+                }
+                continue;
+            }
+            self.sent.insert(parameter.pointer.clone());
+            let schema = self.document.child(&parameter.pointer, "schema");
+            let value = self.decoded(&schema, &texts);
+            for fault in self.document.faults(&schema, &value) {
+                let what = format!("the parameter {} is not valid: {fault}", parameter.name);
+                let broken = coverage::schema_at(self.document, &schema, &value, &fault.path());
+                self.add("parameter-invalid", &format!("{broken}/{}", fault.keyword), what);
+            }
+            Visit { document: self.document, sent: &mut self.sent, unlisted: Vec::new() }
+                .value(&schema, &value, "");
+        }
+    }
+
+    /// The value that texts stand for by their schema: a list of them for a list.
+    fn decoded(&self, schema: &str, texts: &[String]) -> Value {
+        if self.document.text(&self.document.child(schema, "type")) == "array" {
+            let items = self.document.child(schema, "items");
+            return texts.iter().map(|text| self.plain(&items, text)).collect();
+        }
+        match texts {
+            [text] => self.plain(schema, text),
+            _ => texts.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// The value that a text stands for by its schema.
+    fn plain(&self, schema: &str, text: &str) -> Value {
+        let kind = self.document.text(&self.document.child(schema, "type"));
+        let plain = Value::from(text);
+        if kind == "string" || kind.is_empty() && self.document.allows(schema, &plain) {
+            return plain;
+        }
+        serde_json::from_str::<Value>(text).ok().filter(|value| !value.is_string()).unwrap_or(plain)
+    }
+
+    fn headers(&self, request: &Captured) {
+        let header = |name: &str| {
+            let value = request.headers.get(name).map(hyper::header::HeaderValue::as_bytes);
+            String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
+        };
+        let version = self.document.text("/info/version");
+        if header("api-version") != version {
+            let what = format!("the client is one of version {}, not {version}", header("api-version"));
+            self.add("version-differs", "/info/version", what);
+        }
+        let accepted = header("accept");
+        let responses = format!("{}/responses", self.operation.pointer);
+        for (status, _) in self.document.members(&responses) {
+            let response = self.document.child(&responses, status);
+            for (media, _) in self.document.members(&self.document.child(&response, "content")) {
+                if !accepted.split(',').any(|one| matches!(one.trim(), "*/*") || one.trim() == media) {
+                    let what = format!("the client does not accept {media}, in which {status} is answered");
+                    self.add("not-accepted", &response, what);
+                }
+            }
+        }
+    }
+
+    fn authorization(&self, request: &Captured) {
+        let own = format!("{}/security", self.operation.pointer);
+        let pointer = if self.document.get(&own).is_null() { "/security".to_owned() } else { own };
+        let sent = request.headers.get("authorization").map(hyper::header::HeaderValue::as_bytes);
+        let schemes: Vec<&str> = self
+            .document
+            .items(&pointer)
+            .iter()
+            .flat_map(|alternative| {
+                self.document.members(alternative).map(|(name, _)| name).collect::<Vec<_>>()
+            })
+            .collect();
+        if schemes.is_empty() {
+            if sent.is_some() {
+                self.add("authorization", &pointer, "a token is sent, but no security is declared");
+            }
+            return;
+        }
+        for name in schemes {
+            let scheme = self.document.child("/components/securitySchemes", name);
+            let kind = self.document.text(&self.document.child(&scheme, "type"));
+            let word = self.document.text(&self.document.child(&scheme, "scheme"));
+            if kind != "http" || !word.eq_ignore_ascii_case("bearer") {
+                let what =
+                    format!("the security scheme {name} is not a bearer token, which the client sends");
+                self.add("authorization", &scheme, what);
+            }
+        }
+        if sent != Some(format!("Bearer {}", self.token).as_bytes()) {
+            self.add("authorization", &pointer, "the request does not carry the token that the client has");
+        }
+    }
+
+    fn body(&mut self, request: &Captured) {
+        let member = format!("{}/requestBody", self.operation.pointer);
+        if self.document.get(&member).is_null() {
+            if !request.body.is_empty() {
+                self.add("undeclared-body", &self.operation.pointer, "a body is sent, but none is declared");
+            }
+            return;
+        }
+        let Some(declared) = self.document.resolve(&member) else { return };
+        if request.body.is_empty() {
+            if self.document.get(&format!("{declared}/required")) == &Value::Bool(true) {
+                self.add("body-missing", &declared, "the required body is not sent");
+            }
+            return;
+        }
+        self.sent.insert(declared.clone());
+        let media = request.headers.get("content-type").map(hyper::header::HeaderValue::as_bytes);
+        let media = String::from_utf8_lossy(media.unwrap_or_default()).into_owned();
+        let media = media.split(';').next().unwrap_or_default().trim();
+        let content = self.document.child(&format!("{declared}/content"), media);
+        if self.document.get(&content).is_null() {
+            let what = format!("the body is sent as {media}, which is not documented");
+            return self.add("undeclared-media-type", &format!("{declared}/content"), what);
+        }
+        self.sent.insert(content.clone());
+        let schema = self.document.child(&content, "schema");
+        let Ok(value) = serde_json::from_slice::<Value>(&request.body) else {
+            return self.add("body-invalid", &content, "the body is not JSON");
+        };
+        for fault in self.document.faults(&schema, &value) {
+            let broken = coverage::schema_at(self.document, &schema, &value, &fault.path());
+            let what = format!("the body is not valid: {fault}");
+            self.add("body-invalid", &format!("{broken}/{}", fault.keyword), what);
+        }
+        let mut visit = Visit { document: self.document, sent: &mut self.sent, unlisted: Vec::new() };
+        visit.value(&schema, &value, "");
+        for (pointer, path) in visit.unlisted {
+            let what = format!("the body has the property {path}, which is not listed");
+            self.add("undeclared-property", &pointer, what);
+        }
+    }
+
+    /// What people call the thing at a pointer.
+    fn named(&self, pointer: &str) -> String {
+        let name = self.document.text(&format!("{pointer}/name"));
+        if !name.is_empty() {
+            return format!("the parameter {name}");
+        }
+        let parts: Vec<&str> = pointer.rsplitn(3, '/').collect();
+        let [last, kind, holder] = parts.as_slice() else { return pointer.to_owned() };
+        match *kind {
+            "properties" => format!("the property {last} of {holder}"),
+            "enum" => format!("{} of {holder}", self.document.get(pointer)),
+            _ => format!("{kind}/{last} of {holder}"),
+        }
+    }
+
+    /// Adds a finding for everything of the operation that was never sent, if it was called at all.
+    pub(crate) fn finish(&self, excused: &[(&str, &str)]) {
+        if !self.judged {
+            return;
+        }
+        let wanted = coverage::wanted(self.document, self.operation);
+        for pointer in wanted {
+            self.report.check();
+            let excuse = excused.iter().position(|(excused, _)| *excused == pointer);
+            let sent = self.sent.contains(&pointer);
+            match excuse {
+                Some(place) if !sent => self.report.excuse(place),
+                _ if !sent => {
+                    let what =
+                        format!("no request of tests/client-leg/calls.rs sends {}", self.named(&pointer));
+                    self.add("never-sent", &pointer, what);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The values of a template's parameters in a path; `None` if the path is another.
+fn path_values(template: &str, path: &str) -> Option<Vec<(String, String)>> {
+    let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
+    if template.len() != path.len() {
+        return None;
+    }
+    let mut values = Vec::new();
+    for (want, got) in template.into_iter().zip(path) {
+        match want.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some(name) => values.push((name.to_owned(), unescaped(got))),
+            None if want == got => {}
+            None => return None,
+        }
+    }
+    Some(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_gives_the_values_of_its_template() {
+        let values = path_values("/session/{id}/revoke", "/session/a%2Fb/revoke").unwrap();
+        assert_eq!(values, [("id".to_owned(), "a/b".to_owned())]);
+        assert_eq!(path_values("/session/{id}", "/session/a/b"), None);
+        assert_eq!(path_values("/session", "/sessions"), None);
+    }
+}
