@@ -1,144 +1,302 @@
-//! `cargo xtask check`: client, server and wire against the contract.
+//! `cargo xtask check`: the contract by itself, and server, client and wire against it.
 //!
-//! Each leg is named at the beginning of its lines. `Ok(false)` is drift; an error is a tool that could not do
-//! its work, and never agreement.
+//! Four legs, each named in the output. Drift is an answer; an error is a tool that could not do its work, and never
+//! agreement.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use openapi_drift::{Document, Finding, Options, Position};
+use serde_json::{Map, Value, json};
 
-use crate::compare;
+use crate::document;
 use crate::generate;
-use crate::process::{Counts, Failed, cargo_test, root, say};
+use crate::ledger::{self, Ledger};
+use crate::process::{Failed, cargo_output, cargo_quiet, root, target};
+use crate::report::{self, Entry, Format, Leg, Level, Place};
 
-/// Documented answers that no test provokes, each with its reason.
-const NOT_PROVOKED: [(&str, &str, &str); 3] = [
-    ("fetch_session", "503", "a read of the embedded store waits for nobody, so it is never late"),
-    ("fetch_own_session", "503", "as for fetch_session"),
-    ("list_sessions", "503", "as for fetch_session"),
-];
+/// The programs of the legs that run something: package and name.
+const PROGRAMS: [(&str, &str); 3] =
+    [("session-server", "sessiond"), ("session-tests", "client-leg"), ("session-tests", "wire-leg")];
 
-/// Compares documents and code: the client leg and the server leg.
-pub(crate) fn static_legs(spec: Option<&Path>, out: &mut dyn Write) -> Result<bool, Failed> {
-    let spec = spec_path(spec);
-    let client = generate::check(&spec, out)?;
-    let server = server_leg(&read(&spec)?, out)?;
-    Ok(client && server)
+/// A contract, or a text that is none.
+pub(crate) struct Contract {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// How it is named in the output.
+    pub(crate) name: String,
+    /// What it says.
+    pub(crate) document: Result<Document, openapi_drift::Fault>,
 }
 
-/// The static legs, then the wire leg: the end-to-end tests, which hold each answer against the contract.
-pub(crate) fn all_legs(spec: Option<&Path>, out: &mut dyn Write) -> Result<bool, Failed> {
-    let still = static_legs(spec, out)?;
-    let tests = ["test", "--quiet", "--locked", "--package", "session-tests"];
-    let (wire, _) = wire_leg(&spec_path(spec), &tests, out)?;
-    Ok(still && wire)
-}
-
-fn spec_path(spec: Option<&Path>) -> PathBuf {
-    spec.map_or_else(|| root().join("openapi.json"), Path::to_owned)
-}
-
-fn read(spec: &Path) -> Result<Value, Failed> {
-    let text = std::fs::read_to_string(spec)
-        .map_err(|error| Failed(format!("{} cannot be read: {error}", spec.display())))?;
-    // What is no JSON was already drift for the client leg; here it has nothing in it.
-    Ok(serde_json::from_str(&text).unwrap_or_default())
-}
-
-fn server_leg(contract: &Value, out: &mut dyn Write) -> Result<bool, Failed> {
-    let server = session_api::derived_openapi()
-        .map_err(|error| Failed(format!("the server describes no document: {error}")))?;
-    let differences = compare::differences(contract, &server);
-    for difference in &differences {
-        say(
-            out,
-            &format!(
-                "server: #{}: {} (server: #{})",
-                difference.contract, difference.what, difference.server
-            ),
-        )?;
+impl Contract {
+    /// Reads `openapi.json`, or another file in its place.
+    pub(crate) fn read(spec: Option<&Path>) -> Result<Self, Failed> {
+        let path = spec.map_or_else(|| root().join("openapi.json"), Path::to_owned);
+        let name = spec.map_or_else(|| "openapi.json".to_owned(), |path| path.display().to_string());
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| Failed(format!("{name} cannot be read: {error}")))?;
+        Ok(Self { path, name, document: Document::parse(&text) })
     }
-    if differences.is_empty() {
-        say(out, "server: what it describes is what openapi.json says")?;
-    } else {
-        say(out, "server: change openapi.json, or make crates/session-api say the same")?;
+
+    /// An entry at a place of this document.
+    fn entry(&self, pointer: &str, rule: &str, message: String) -> Entry {
+        let position = match &self.document {
+            Ok(document) => document.position(pointer),
+            Err(fault) => fault.position,
+        };
+        Entry {
+            level: Level::Error,
+            rule: rule.to_owned(),
+            message,
+            place: Place { file: self.name.clone(), position, pointer: Some(pointer.to_owned()) },
+            more: Map::new(),
+        }
     }
-    Ok(differences.is_empty())
 }
 
-/// Runs tests with cargo and these arguments; they hold each answer against the contract and note it. Then
-/// every documented answer must have been provoked. Answers whether all that is so, and the count of tests.
-pub(crate) fn wire_leg(
-    spec: &Path,
-    arguments: &[&str],
+/// Runs the legs, the static ones alone if that is asked, and writes what they found.
+pub(crate) fn run(
+    spec: Option<&Path>,
+    static_only: bool,
+    format: Format,
     out: &mut dyn Write,
-) -> Result<(bool, Counts), Failed> {
-    let contract = read(spec)?;
-    let spec = spec.canonicalize().map_err(|error| Failed(format!("{}: {error}", spec.display())))?;
-    let folder = tempfile::tempdir().map_err(|error| Failed(format!("no temporary folder: {error}")))?;
-    let noted = folder.path().join("answers");
-    let environment = [("SESSION_CONTRACT", spec.as_path()), ("SESSION_ANSWERS", noted.as_path())];
-    let (passed, counts) = cargo_test(arguments, &environment, out)?;
-    if !passed {
-        say(out, "wire: a test failed, or an answer is not of openapi.json; the reason is above")?;
-        return Ok((false, counts));
+) -> Result<bool, Failed> {
+    let contract = Contract::read(spec)?;
+    let mut legs = vec![document_leg(&contract), server_leg(&contract)?];
+    let mut client = client_leg(&contract)?;
+    if static_only {
+        legs.push(client);
+    } else if compile(&mut client.entries)? {
+        let programs = programs()?;
+        let checks = exercise(&contract, &programs, "client-leg", &[], &mut client.entries)?;
+        client.agreement =
+            format!("generated.rs is current, and keeps to {} in {checks} checks", contract.name);
+        legs.push(client);
+        legs.push(wire_leg(&contract, &programs)?);
+    } else {
+        legs.push(client);
     }
-    let noted = std::fs::read_to_string(&noted)
-        .map_err(|error| Failed(format!("the tests noted no answer: {error}")))?;
-    let provoked: BTreeSet<&str> = noted.lines().collect();
-    let mut all = true;
-    for (id, status, _) in NOT_PROVOKED {
-        if !documented(&contract).iter().any(|(_, operation, code)| (*operation, *code) == (id, status)) {
-            all = false;
-            let what = "is excused, but openapi.json does not document it; take it out of NOT_PROVOKED";
-            say(out, &format!("wire: the answer {status} of {id} {what}"))?;
-        }
-    }
-    for (pointer, operation, status) in documented(&contract) {
-        let excused = NOT_PROVOKED.iter().any(|(id, code, _)| (*id, *code) == (operation, status));
-        let found = provoked.contains(pointer.as_str());
-        if found == excused {
-            all = false;
-            let what = if found {
-                "a test provokes it; take it out of NOT_PROVOKED in xtask/src/check.rs"
-            } else {
-                "no test provokes it; add one to tests/, or take the answer out of openapi.json"
-            };
-            say(out, &format!("wire: #{pointer}: {what}"))?;
-        }
-    }
-    let codes = contract.pointer("/components/schemas/Error_Code/enum").and_then(Value::as_array);
-    for code in codes.into_iter().flatten().filter_map(Value::as_str) {
-        if !provoked.contains(code) {
-            all = false;
-            say(out, &format!("wire: no test provokes the code {code}; add one to tests/"))?;
-        }
-    }
-    if all {
-        let answers = documented(&contract).len() - NOT_PROVOKED.len();
-        say(out, &format!("wire: {answers} documented answers provoked, each as openapi.json says"))?;
-    }
-    Ok((all, counts))
+    report::write(&legs, format, out)
 }
 
-/// Pointer, operation ID and status of every documented answer.
-fn documented(contract: &Value) -> Vec<(String, &str, &str)> {
-    let mut answers = Vec::new();
-    for (path, item) in contract["paths"].as_object().into_iter().flatten() {
-        for (method, operation) in item.as_object().into_iter().flatten() {
-            for status in operation["responses"].as_object().into_iter().flat_map(|statuses| statuses.keys())
-            {
-                let path = path.replace('~', "~0").replace('/', "~1");
-                let pointer = format!("/paths/{path}/{method}/responses/{status}");
-                answers.push((
-                    pointer,
-                    operation["operationId"].as_str().unwrap_or_default(),
-                    status.as_str(),
-                ));
-            }
+/// The document by itself.
+fn document_leg(contract: &Contract) -> Leg {
+    let faults = match &contract.document {
+        Ok(document) => document::faults(document),
+        Err(fault) => vec![(fault.pointer.clone(), fault.rule.to_owned(), fault.message.clone())],
+    };
+    let entry = |(pointer, rule, message): document::Fault| contract.entry(&pointer, &rule, message);
+    Leg {
+        name: "document",
+        entries: faults.into_iter().map(entry).collect(),
+        agreement: format!(
+            "{} is valid OpenAPI 3.0.3, its examples are what they say, nothing is unused",
+            contract.name
+        ),
+        mend: format!("mend {}", contract.name),
+    }
+}
+
+/// What the server describes, against the contract.
+fn server_leg(contract: &Contract) -> Result<Leg, Failed> {
+    let mut leg = Leg {
+        name: "server",
+        entries: Vec::new(),
+        agreement: format!(
+            "what it describes is what {} says, but for what {} lists",
+            contract.name,
+            ledger::PATH
+        ),
+        mend: format!("change {}, or make crates/session-api say the same", contract.name),
+    };
+    let Ok(document) = &contract.document else {
+        leg.entries.push(contract.entry(
+            "",
+            "not-compared",
+            "there is no document to compare it with".to_owned(),
+        ));
+        return Ok(leg);
+    };
+    let (left, faults) = Ledger::read()?.settle(server_findings(document)?);
+    for finding in left {
+        let mut entry = contract.entry(&finding.base.pointer, &finding.rule, finding.message.clone());
+        entry.more = details(&finding, "server");
+        leg.entries.push(entry);
+    }
+    for message in faults {
+        let position = Position { line: 1, column: 1 };
+        leg.entries.push(Entry {
+            level: Level::Error,
+            rule: "ledger".to_owned(),
+            message,
+            place: Place { file: ledger::PATH.to_owned(), position, pointer: None },
+            more: Map::new(),
+        });
+    }
+    Ok(leg)
+}
+
+/// Every difference between a contract and what the server describes.
+pub(crate) fn server_findings(contract: &Document) -> Result<Vec<Finding>, Failed> {
+    let derived = session_api::derived_openapi()
+        .map_err(|error| Failed(format!("the server describes no document: {error}")))?;
+    let derived = Document::parse(&derived.to_string())
+        .map_err(|fault| Failed(format!("what the server describes is no document: {fault}")))?;
+    openapi_drift::compare(contract, &derived, Options::default()).map_err(|error| Failed(error.to_string()))
+}
+
+/// What a machine may want of a finding beside its place: the other place, and who breaks.
+pub(crate) fn details(finding: &Finding, other: &str) -> Map<String, Value> {
+    let mut more = Map::new();
+    more.insert("effect".to_owned(), json!(finding.effect));
+    more.insert("request".to_owned(), json!(finding.request));
+    more.insert("response".to_owned(), json!(finding.response));
+    more.insert("before".to_owned(), json!(finding.before));
+    more.insert("after".to_owned(), json!(finding.after));
+    more.insert(format!("{other}_pointer"), json!(finding.revision.pointer));
+    more
+}
+
+/// The client's code, against the one that is generated from the contract.
+fn client_leg(contract: &Contract) -> Result<Leg, Failed> {
+    let mut leg = Leg {
+        name: "client",
+        entries: Vec::new(),
+        agreement: "generated.rs is current".to_owned(),
+        mend: "run `cargo xtask generate`, or mend the document".to_owned(),
+    };
+    match generate::state(&contract.path)? {
+        generate::State::Current => {}
+        generate::State::Stale(line) => leg.entries.push(Entry {
+            level: Level::Error,
+            rule: "stale".to_owned(),
+            message: format!(
+                "this is not what is generated from {}; run `cargo xtask generate`",
+                contract.name
+            ),
+            place: Place {
+                file: generate::TARGET.to_owned(),
+                position: Position { line, column: 1 },
+                pointer: None,
+            },
+            more: Map::new(),
+        }),
+        generate::State::None(reason) => leg.entries.push(contract.entry("", "no-client", reason)),
+    }
+    Ok(leg)
+}
+
+/// Whether the client compiles; if not, adds why.
+fn compile(entries: &mut Vec<Entry>) -> Result<bool, Failed> {
+    let arguments =
+        ["check", "--quiet", "--locked", "--package", "session-client", "--message-format", "json"];
+    let (compiles, messages) = cargo_output(&arguments)?;
+    if compiles {
+        return Ok(true);
+    }
+    let count = entries.len();
+    for line in messages.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_default();
+        let message = &line["message"];
+        let span = message["spans"]
+            .as_array()
+            .and_then(|spans| spans.iter().find(|span| span["is_primary"] == true));
+        let Some(span) = span.filter(|_| message["level"] == "error") else { continue };
+        let number = |field: &str| span[field].as_u64().and_then(|it| usize::try_from(it).ok()).unwrap_or(1);
+        entries.push(Entry {
+            level: Level::Error,
+            rule: "does-not-compile".to_owned(),
+            message: message["message"].as_str().unwrap_or_default().to_owned(),
+            place: Place {
+                file: span["file_name"].as_str().unwrap_or_default().to_owned(),
+                position: Position { line: number("line_start"), column: number("column_start") },
+                pointer: None,
+            },
+            more: Map::new(),
+        });
+    }
+    if entries.len() == count {
+        return Err(Failed(
+            "cargo check of session-client failed, and named no error of its code".to_owned(),
+        ));
+    }
+    Ok(false)
+}
+
+/// A running server, against the contract.
+fn wire_leg(contract: &Contract, programs: &Path) -> Result<Leg, Failed> {
+    let mut entries = Vec::new();
+    let sessiond = programs.join("sessiond");
+    let arguments = [Path::new("--sessiond"), &sessiond];
+    let checks = exercise(contract, programs, "wire-leg", &arguments, &mut entries)?;
+    Ok(Leg {
+        name: "wire",
+        entries,
+        agreement: format!("sessiond keeps to {} in {checks} checks", contract.name),
+        mend: format!("mend the server, or change {}", contract.name),
+    })
+}
+
+/// Builds the programs that the legs run; answers the folder that they are in.
+pub(crate) fn programs() -> Result<PathBuf, Failed> {
+    for (package, name) in PROGRAMS {
+        cargo_quiet(&["build", "--quiet", "--locked", "--package", package, "--bin", name])?;
+    }
+    Ok(target()?.join("debug"))
+}
+
+/// Runs a program that holds something against the contract, and adds what it found. Answers how much it looked at.
+fn exercise(
+    contract: &Contract,
+    programs: &Path,
+    name: &str,
+    arguments: &[&Path],
+    entries: &mut Vec<Entry>,
+) -> Result<u64, Failed> {
+    if let Err(fault) = &contract.document {
+        entries.push(contract.entry(
+            "",
+            "not-run",
+            format!("there is no document to hold it against: {fault}"),
+        ));
+        return Ok(0);
+    }
+    let (findings, checks) = ask(programs, name, &contract.path, arguments)?;
+    entries.extend(
+        findings.into_iter().map(|(pointer, rule, message)| contract.entry(&pointer, &rule, message)),
+    );
+    Ok(checks)
+}
+
+/// What such a program found: pointer, rule and sentence of each finding, and how much it looked at.
+pub(crate) fn ask(
+    programs: &Path,
+    name: &str,
+    spec: &Path,
+    arguments: &[&Path],
+) -> Result<(Vec<document::Fault>, u64), Failed> {
+    let mut command = Command::new(programs.join(name));
+    command.arg("--spec").arg(spec).args(arguments).env("NO_PROXY", "127.0.0.1").stdin(Stdio::null());
+    let output = command.output().map_err(|error| Failed(format!("{name} cannot be started: {error}")))?;
+    let failed = || {
+        let reason = String::from_utf8_lossy(&output.stderr);
+        Failed(format!("{name} could not do its work: {}", reason.trim()))
+    };
+    let (mut findings, mut checks) = (Vec::new(), None);
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let line: Value = serde_json::from_str(line).map_err(|_| failed())?;
+        let text = |field: &str| line[field].as_str().unwrap_or_default().to_owned();
+        match line["checks"].as_u64() {
+            Some(count) => checks = Some(count),
+            None => findings.push((text("pointer"), text("rule"), text("message"))),
         }
     }
-    answers
+    // An exit code that does not fit what was printed is a program that broke off.
+    match (output.status.code(), checks) {
+        (Some(0), Some(checks)) if findings.is_empty() => Ok((findings, checks)),
+        (Some(1), Some(checks)) if !findings.is_empty() => Ok((findings, checks)),
+        _ => Err(failed()),
+    }
 }

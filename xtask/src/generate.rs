@@ -10,7 +10,7 @@ use quote::quote;
 use crate::process::{Failed, root, say};
 
 /// Where the client is written.
-const TARGET: &str = "crates/session-client/src/generated.rs";
+pub(crate) const TARGET: &str = "crates/session-client/src/generated.rs";
 
 /// The first lines of the file.
 const HEADER: &str = "\
@@ -27,20 +27,28 @@ fn target() -> PathBuf {
 pub(crate) fn write(out: &mut dyn Write) -> Result<(), Failed> {
     let code = match code_of(&root().join("openapi.json"))? {
         Ok(code) => code,
-        Err(reason) => return Err(Failed(reason)),
+        Err(reason) => return Err(Failed(format!("openapi.json: {reason}"))),
     };
     std::fs::write(target(), code).map_err(|error| Failed(format!("{TARGET} cannot be written: {error}")))?;
     say(out, &format!("generate: wrote {TARGET}"))
 }
 
-/// Whether the client that is there is the one of this contract. If not, says so and what mends it.
-pub(crate) fn check(spec: &Path, out: &mut dyn Write) -> Result<bool, Failed> {
+/// Whether the client that is there is the one of this contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It is.
+    Current,
+    /// It is another, from this line on.
+    Stale(usize),
+    /// There is no client of this contract, and why.
+    None(String),
+}
+
+/// Holds the client that is there against this contract.
+pub(crate) fn state(spec: &Path) -> Result<State, Failed> {
     let wanted = match code_of(spec)? {
         Ok(code) => code,
-        Err(reason) => {
-            say(out, &format!("client: {reason}"))?;
-            return Ok(false);
-        }
+        Err(reason) => return Ok(State::None(reason)),
     };
     let found = match std::fs::read_to_string(target()) {
         Ok(found) => found,
@@ -48,12 +56,22 @@ pub(crate) fn check(spec: &Path, out: &mut dyn Write) -> Result<bool, Failed> {
         Err(error) => return Err(Failed(format!("{TARGET} cannot be read: {error}"))),
     };
     if found == wanted {
-        say(out, "client: generated.rs is current")?;
-        return Ok(true);
+        return Ok(State::Current);
     }
-    let line = found.lines().zip(wanted.lines()).take_while(|(found, wanted)| found == wanted).count() + 1;
-    say(out, &format!("client: {TARGET} is stale from line {line} on; run `cargo xtask generate`"))?;
-    Ok(false)
+    let same = found.lines().zip(wanted.lines()).take_while(|(found, wanted)| found == wanted).count();
+    Ok(State::Stale(same + 1))
+}
+
+/// As [`state`], in words; answers whether it is current.
+pub(crate) fn check(spec: &Path, out: &mut dyn Write) -> Result<bool, Failed> {
+    let state = state(spec)?;
+    let text = match &state {
+        State::Current => "generated.rs is current".to_owned(),
+        State::Stale(line) => format!("{TARGET} is stale from line {line} on; run `cargo xtask generate`"),
+        State::None(reason) => reason.clone(),
+    };
+    say(out, &format!("generate: {text}"))?;
+    Ok(state == State::Current)
 }
 
 /// The client's code; the inner error says why the contract has none.
@@ -62,7 +80,7 @@ fn code_of(spec: &Path) -> Result<Result<String, String>, Failed> {
         .map_err(|error| Failed(format!("{} cannot be read: {error}", spec.display())))?;
     let document: OpenAPI = match serde_json::from_str(&text) {
         Ok(document) => document,
-        Err(error) => return Ok(Err(format!("{}: no OpenAPI 3.0 document: {error}", spec.display()))),
+        Err(error) => return Ok(Err(format!("no OpenAPI 3.0 document: {error}"))),
     };
     let mut settings = GenerationSettings::new();
     settings
@@ -85,9 +103,9 @@ fn code_of(spec: &Path) -> Result<Result<String, String>, Failed> {
     let generated = std::panic::catch_unwind(|| Generator::new(&settings).generate_tokens(&document));
     let tokens = match generated {
         Ok(Ok(tokens)) => tokens,
-        Ok(Err(error)) => return Ok(Err(format!("{}: no client can be generated: {error}", spec.display()))),
+        Ok(Err(error)) => return Ok(Err(format!("no client can be generated: {error}"))),
         Err(_) => {
-            return Ok(Err(format!("{}: no client can be generated: progenitor panicked", spec.display())));
+            return Ok(Err("no client can be generated: progenitor panicked".to_owned()));
         }
     };
     let file = syn::parse2(tokens)
@@ -114,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_client_that_is_checked_in_is_current_however_the_contract_is_laid_out() {
-        assert_eq!(checked(|_| {}), (true, "client: generated.rs is current\n".to_owned()));
+        assert_eq!(checked(|_| {}), (true, "generate: generated.rs is current\n".to_owned()));
     }
 
     #[test]
@@ -136,7 +154,7 @@ mod tests {
         ];
         for fault in faults {
             let (current, text) = checked(fault);
-            assert!(!current && text.starts_with("client: "), "{text}");
+            assert!(!current && text.starts_with("generate: "), "{text}");
         }
     }
 }

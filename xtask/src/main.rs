@@ -1,11 +1,14 @@
 //! `cargo xtask`: the tasks of this repository, one file for each.
 
 mod bench;
+mod breaking;
 mod check;
-mod compare;
 mod demo;
+mod document;
 mod generate;
+mod ledger;
 mod process;
+mod report;
 mod test;
 
 use std::path::PathBuf;
@@ -14,6 +17,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::process::Failed;
+use crate::report::Format;
 
 /// Tasks of the Session Service.
 #[derive(Debug, Parser)]
@@ -31,15 +35,20 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Hold client, server and what goes over the wire against `openapi.json`
+    /// Hold `openapi.json` by itself, and server, client and wire against it
     Check {
-        /// Leave out the wire: compare documents and code only
+        /// Run nothing: compare documents and code only
         #[arg(long = "static")]
         static_only: bool,
         /// A document to hold them against in place of `openapi.json`
         #[arg(long, value_name = "FILE")]
         spec: Option<PathBuf>,
+        /// How to write what is found
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
     },
+    /// Hold `openapi.json` against an earlier one: what breaks, and what its version must become
+    Breaking(breaking::Settings),
     /// Every check of the repository, on a machine that has only Rust
     Test,
     /// See a session created, authenticated and fetched over real HTTP
@@ -66,8 +75,10 @@ fn main() -> ExitCode {
     let outcome: Result<bool, Failed> = match arguments.task {
         Task::Generate { check: true } => generate::check(&process::root().join("openapi.json"), &mut out),
         Task::Generate { check: false } => generate::write(&mut out).map(|()| true),
-        Task::Check { static_only: true, spec } => check::static_legs(spec.as_deref(), &mut out),
-        Task::Check { static_only: false, spec } => check::all_legs(spec.as_deref(), &mut out),
+        Task::Check { static_only, spec, format } => {
+            check::run(spec.as_deref(), static_only, format, &mut out)
+        }
+        Task::Breaking(settings) => breaking::run(&settings, &mut out),
         Task::Test => test::run(&mut out, &mut progress),
         Task::Demo { keep } => demo::run(keep, &mut out, &mut progress).map(|()| true),
         Task::Bench(Bench::Fetch(settings)) => bench::fetch(settings, &mut out).map(|()| true),

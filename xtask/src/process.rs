@@ -48,6 +48,24 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<(), Failed> {
     }
 }
 
+/// As [`cargo`], with its standard output among its errors: ours is for what the task says.
+pub(crate) fn cargo_quiet(arguments: &[&str]) -> Result<(), Failed> {
+    let mut command = cargo_command();
+    command.args(arguments).stdout(Stdio::null());
+    let status =
+        command.status().map_err(|error| Failed(format!("{command:?} cannot be started: {error}")))?;
+    if status.success() { Ok(()) } else { Err(Failed(format!("cargo {} failed", arguments.join(" ")))) }
+}
+
+/// Runs cargo with these arguments; answers whether it succeeded, and its standard output.
+pub(crate) fn cargo_output(arguments: &[&str]) -> Result<(bool, String), Failed> {
+    let mut command = cargo_command();
+    command.args(arguments).stderr(Stdio::inherit());
+    let output =
+        command.output().map_err(|error| Failed(format!("{command:?} cannot be started: {error}")))?;
+    Ok((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned()))
+}
+
 /// Runs cargo with these arguments and variables, its output on ours; answers whether it succeeded.
 pub(crate) fn cargo_with(arguments: &[&str], environment: &[(&str, &Path)]) -> Result<bool, Failed> {
     let mut command = cargo_command();
@@ -81,13 +99,9 @@ impl Counts {
 }
 
 /// As [`cargo_with`], for `cargo test`: passes its output on to `out` and counts the tests.
-pub(crate) fn cargo_test(
-    arguments: &[&str],
-    environment: &[(&str, &Path)],
-    out: &mut dyn Write,
-) -> Result<(bool, Counts), Failed> {
+pub(crate) fn cargo_test(arguments: &[&str], out: &mut dyn Write) -> Result<(bool, Counts), Failed> {
     let mut command = cargo_command();
-    command.args(arguments).envs(environment.iter().copied()).stdout(Stdio::piped());
+    command.args(arguments).stdout(Stdio::piped());
     let failed = |what: &str, error: std::io::Error| Failed(format!("cargo test {what}: {error}"));
     let mut child = command.spawn().map_err(|error| failed("cannot be started", error))?;
     let mut counts = Counts::default();

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 
 use crate::check;
 use crate::demo;
-use crate::process::{Failed, cargo_with, has_cargo, root, say};
+use crate::process::{Failed, cargo_test, cargo_with, has_cargo, root, say};
+use crate::report::Format;
 
 /// Programs that the tests use, and Debian's packages of them.
 const PROGRAMS: [(&str, &str); 1] = [("curl", "curl")];
@@ -20,7 +21,7 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
         say(out, "test: run `cargo fmt`")?;
         return Ok(false);
     }
-    if !check::static_legs(None, out)? {
+    if !check::run(None, true, Format::Human, out)? {
         return Ok(false);
     }
     let clippy =
@@ -29,10 +30,11 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
         return Ok(false);
     }
     let tests = ["test", "--workspace", "--locked", "--no-fail-fast"];
-    let (passed, counts) = check::wire_leg(&root().join("openapi.json"), &tests, out)?;
-    let demo = passed && demo_is_as_the_readme_shows(out, progress)?;
+    let (passed, counts) = cargo_test(&tests, out)?;
+    let agree = passed && check::run(None, false, Format::Human, out)?;
+    let demo = agree && demo_is_as_the_readme_shows(out, progress)?;
     say(out, &format!("tests: {} passed, {} failed", counts.passed, counts.failed))?;
-    Ok(passed && demo)
+    Ok(demo)
 }
 
 /// Runs the demo and compares what it prints with the README.
