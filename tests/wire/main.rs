@@ -39,7 +39,7 @@ struct Arguments {
     /// The program that is to keep it
     #[arg(long, value_name = "PROGRAM", group = "program")]
     sessiond: Option<PathBuf>,
-    /// The fault that the program is to have, passed on as SESSIOND_FAULT
+    /// The fault that the program is to have, passed on as `SESSIOND_FAULT`
     #[arg(long, value_name = "NAME", requires = "sessiond")]
     fault: Option<String>,
     /// A program with seeded faults: see for each of them whether it is caught

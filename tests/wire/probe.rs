@@ -110,7 +110,7 @@ fn sample_within(spec: &Spec, pointer: &str, depth: usize) -> Option<Value> {
     }
     match schema["type"].as_str() {
         Some("string") => {
-            candidates.extend(texts_of(spec, &at, size(schema, "minLength").unwrap_or(1)).map(Value::from))
+            candidates.extend(texts_of(spec, &at, size(schema, "minLength").unwrap_or(1)).map(Value::from));
         }
         Some("integer" | "number") => {
             candidates.extend([json!(1), json!(0), schema["minimum"].clone(), schema["maximum"].clone()]);

@@ -9,7 +9,7 @@ use session_tests::seed;
 use crate::spec::{Operation, child};
 use crate::suite::{Request, Suite};
 use crate::values::summary_schema;
-use crate::world::{SCOPES, Target, World};
+use crate::world::{SCOPES, Target, World, valid_request};
 
 /// Bodies that break a rule which no schema says.
 fn broken_bodies() -> [(&'static str, Value, &'static str); 5] {
@@ -45,7 +45,7 @@ pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
     let nobody = Target { id: String::new(), account: String::new(), token: String::new() };
     for (id, body, what) in broken_bodies() {
         let Some(operation) = find(id) else { continue };
-        let mut request = world.request(suite, operation, &world.bound_key, &nobody);
+        let mut request = valid_request(suite, operation, &world.bound_key, &nobody);
         request.body = Some(body.to_string().into_bytes());
         what.clone_into(&mut request.what);
         let place =
@@ -53,7 +53,7 @@ pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
         suite.expect(server, operation, &request, &[400], "rule-broken", &place).await;
     }
     if let Some(create) = find("create_session") {
-        let mut request = world.request(suite, create, &world.free_key, &nobody);
+        let mut request = valid_request(suite, create, &world.free_key, &nobody);
         request.body = Some(json!({ "session_type": "browser" }).to_string().into_bytes());
         "no pool, with a key that is bound to none,".clone_into(&mut request.what);
         let answer = suite.expect(server, create, &request, &[400], "rule-broken", &create.pointer).await;
@@ -61,7 +61,7 @@ pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
     }
     if let Some(authenticate) = find("authenticate_session") {
         let target = Target { account: seed::ACCOUNT_ID.to_owned(), ..world.target("authenticated") };
-        let mut request = world.request(suite, authenticate, &world.key, &target);
+        let mut request = valid_request(suite, authenticate, &world.key, &target);
         "another account than the session's".clone_into(&mut request.what);
         suite.expect(server, authenticate, &request, &[400], "rule-broken", &authenticate.pointer).await;
     }
@@ -74,7 +74,7 @@ pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
     }
     if let Some(own) = find("fetch_own_session") {
         let Some(target) = world.session(suite, server, true).await else { return };
-        let request = world.request(suite, own, &target.token, &target);
+        let request = valid_request(suite, own, &target.token, &target);
         answers_id(suite, server, own, &request, &target.id, "a session's token").await;
     }
     revocations(suite, world, server).await;
@@ -117,7 +117,7 @@ async fn about_its_session(suite: &Suite, world: &World, server: SocketAddr, ope
         return;
     }
     let target = world.target("unauthenticated");
-    let mut request = world.request(suite, operation, &world.key, &target);
+    let mut request = valid_request(suite, operation, &world.key, &target);
     "the ID of a session".clone_into(&mut request.what);
     answers_id(suite, server, operation, &request, &target.id, "the ID of a session").await;
 }
@@ -129,7 +129,7 @@ async fn gallery(suite: &Suite, world: &World, server: SocketAddr) {
     for operation in reading {
         for id in &world.gallery {
             let target = Target { id: id.clone(), account: String::new(), token: String::new() };
-            let mut request = world.request(suite, operation, &world.key, &target);
+            let mut request = valid_request(suite, operation, &world.key, &target);
             "the ID of a session that has everything".clone_into(&mut request.what);
             let successes = suite.successes(operation);
             suite.expect(server, operation, &request, &successes, "valid-refused", &operation.pointer).await;
@@ -143,7 +143,7 @@ async fn filters(suite: &Suite, world: &World, server: SocketAddr, list: &Operat
     let nobody = Target { id: String::new(), account: String::new(), token: String::new() };
     let Some(summary) = summary_schema(suite) else { return };
     let ask = async |token: &str, query: String, what: &str| {
-        let mut request = world.request(suite, list, token, &nobody);
+        let mut request = valid_request(suite, list, token, &nobody);
         request.path = format!("{}?{query}", list.path);
         what.clone_into(&mut request.what);
         let successes = suite.successes(list);
@@ -226,7 +226,7 @@ async fn revocations(suite: &Suite, world: &World, server: SocketAddr) {
         made.extend(world.session_of(suite, server, Some(&account)).await);
     }
     let Some(spared) = made.first() else { return };
-    let mut request = world.request(suite, operation, &world.key, spared);
+    let mut request = valid_request(suite, operation, &world.key, spared);
     let body = json!({ "account_id": account, "except_session_id": spared.id });
     request.body = Some(body.to_string().into_bytes());
     "an account with four sessions, one of them excepted,".clone_into(&mut request.what);

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use crate::spec::{Operation, child};
 use crate::suite::{Answer, Request, Suite};
 use crate::tokens::with_secret_of;
-use crate::world::{Target, World, bearer};
+use crate::world::{Target, World, bearer, valid_request};
 
 /// The kinds of credentials, by the names that the contract has for them.
 const API_KEY: &str = "api_key";
@@ -53,7 +53,7 @@ pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
                 let Some((token, target)) = credential(suite, world, server, operation, scheme).await else {
                     continue;
                 };
-                let mut request = world.request(suite, operation, &token, &target);
+                let mut request = valid_request(suite, operation, &token, &target);
                 request.what = format!("a valid request with {} alone", words(scheme));
                 if is_listed {
                     let successes = suite.successes(operation);
@@ -104,7 +104,7 @@ async fn refused(
 ) {
     let target = world.target("authenticated");
     let valid = |token: &str, what: &str| {
-        let mut request = world.request(suite, operation, token, &target);
+        let mut request = valid_request(suite, operation, token, &target);
         request.what = format!("a valid request {what}");
         request
     };
@@ -194,7 +194,7 @@ fn challenge(answer: &Answer) -> Option<&str> {
 async fn replaced(suite: &Suite, world: &World, server: SocketAddr) -> Option<String> {
     let operation = suite.operations.iter().find(|operation| operation.id == "authenticate_session")?;
     let target = world.session(suite, server, false).await?;
-    let request = world.request(suite, operation, &world.key, &target);
+    let request = valid_request(suite, operation, &world.key, &target);
     let answer = suite.ask(server, operation, &request).await?;
     answer.is_success().then_some(target.token)
 }
@@ -204,7 +204,7 @@ async fn ended(suite: &Suite, world: &World, server: SocketAddr, how: &str) -> O
     let id = format!("{how}_session");
     let operation = suite.operations.iter().find(|operation| operation.id == id)?;
     let target = world.session(suite, server, true).await?;
-    let request = world.request(suite, operation, &world.key, &target);
+    let request = valid_request(suite, operation, &world.key, &target);
     suite.ask(server, operation, &request).await?.is_success().then_some(target.token)
 }
 
@@ -218,7 +218,7 @@ async fn scopes(suite: &Suite, world: &World, server: SocketAddr, operation: &Op
         if named.is_empty() {
             break;
         }
-        let mut request = world.request(suite, operation, key, &world.target("unauthenticated"));
+        let mut request = valid_request(suite, operation, key, &world.target("unauthenticated"));
         request.what = format!("a valid request with a key that has the scope {scope} alone");
         if named.contains(scope) {
             let successes = suite.successes(operation);
@@ -234,7 +234,7 @@ async fn strangers(suite: &Suite, world: &World, server: SocketAddr, operation: 
     let Some(stranger) = world.session(suite, server, true).await else { return };
     if operation.path_parameter().is_some() {
         let target = world.target("authenticated");
-        let mut request = world.request(suite, operation, &stranger.token, &target);
+        let mut request = valid_request(suite, operation, &stranger.token, &target);
         "a request with the token of another account's session".clone_into(&mut request.what);
         let answer =
             suite.expect(server, operation, &request, &[404], "stranger-accepted", &operation.pointer).await;
@@ -244,7 +244,7 @@ async fn strangers(suite: &Suite, world: &World, server: SocketAddr, operation: 
     let needs = suite.spec.get(&operation.pointer)["description"].as_str().unwrap_or_default();
     if needs.contains("token of an authenticated session") {
         let Some(nobody) = world.session(suite, server, false).await else { return };
-        let mut request = world.request(suite, operation, &nobody.token, &nobody);
+        let mut request = valid_request(suite, operation, &nobody.token, &nobody);
         "a request with the token of a session that is not authenticated".clone_into(&mut request.what);
         unauthorized(suite, server, operation, &request, &operation.pointer, "not_authenticated").await;
     }

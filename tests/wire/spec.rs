@@ -300,7 +300,7 @@ const TYPES: [&str; 6] = ["string", "number", "integer", "boolean", "array", "ob
 /// unknown here.
 pub(crate) fn examine(spec: &Spec, report: &mut Report) {
     let mut schemas = BTreeSet::new();
-    references(&spec.document, String::new(), spec, report, &mut schemas);
+    references(&spec.document, "", spec, report, &mut schemas);
     report.check(!spec.operations().is_empty(), "no-operation", "", || {
         "the document has no operation at all".to_owned()
     });
@@ -319,7 +319,7 @@ pub(crate) fn examine(spec: &Spec, report: &mut Report) {
 /// Checks references, and collects the pointers of schemas.
 fn references(
     value: &Value,
-    pointer: String,
+    pointer: &str,
     spec: &Spec,
     report: &mut Report,
     schemas: &mut BTreeSet<String>,
@@ -332,14 +332,14 @@ fn references(
     if let Some(reference) = value.get("$ref") {
         let target = reference.as_str().and_then(|text| text.strip_prefix('#'));
         let found = target.is_some_and(|target| spec.document.pointer(target).is_some());
-        report.check(found, "reference-unresolved", &pointer, || {
+        report.check(found, "reference-unresolved", pointer, || {
             format!("the reference {reference} leads nowhere in this document")
         });
-        let end = spec.resolve(&pointer);
+        let end = spec.resolve(pointer);
         report.check(
             !found || spec.get(&end).get("$ref").is_none() || end == pointer,
             "reference-unresolved",
-            &pointer,
+            pointer,
             || {
                 format!(
                     "the reference {reference} leads back to itself, or further than {HOPS_MAX} references"
@@ -349,7 +349,7 @@ fn references(
     }
     let named = pointer == "/components/schemas";
     for (name, value) in children {
-        let at = child(&pointer, &name);
+        let at = child(pointer, &name);
         // An example may hold anything.
         if name == "example" || name == "examples" {
             continue;
@@ -357,7 +357,7 @@ fn references(
         if named || (name == "schema" && !pointer.ends_with("/properties")) {
             schemas.insert(at.clone());
         }
-        references(value, at, spec, report, schemas);
+        references(value, &at, spec, report, schemas);
     }
 }
 

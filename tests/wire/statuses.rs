@@ -15,7 +15,7 @@ use crate::security::unauthorized;
 use crate::server::{Program, Server};
 use crate::spec::{Operation, child};
 use crate::suite::{Answer, Request, Suite};
-use crate::world::{MISSING, Target, World, bearer, path_with};
+use crate::world::{MISSING, Target, World, bearer, minimal_body, path_with, valid_request};
 
 /// Settings under which imported sessions of long ago are still there.
 pub(crate) const WITHOUT_LIFETIMES: &str = "[lifetime]\nbrowser = { idle = 'none', absolute = 'none' }\n\
@@ -81,13 +81,13 @@ async fn missing_and_ended(suite: &Suite, world: &World, server: SocketAddr, ope
     let nobody =
         Target { id: MISSING.to_owned(), account: seed::ACCOUNT_ID.to_owned(), token: String::new() };
     let missing =
-        told(world.request(suite, operation, &world.key, &nobody), "the ID of a session that is not there");
+        told(valid_request(suite, operation, &world.key, &nobody), "the ID of a session that is not there");
     lead(suite, server, operation, &missing, 404, "not_found").await;
-    let elsewhere = world.request(suite, operation, &world.other_key, &world.target("unauthenticated"));
+    let elsewhere = valid_request(suite, operation, &world.other_key, &world.target("unauthenticated"));
     let elsewhere = told(elsewhere, "the ID of a session of another domain than the key's");
     lead(suite, server, operation, &elsewhere, 404, "not_found").await;
     for state in ["complete", "revoked"] {
-        let request = world.request(suite, operation, &world.key, &world.target(state));
+        let request = valid_request(suite, operation, &world.key, &world.target(state));
         let request = told(request, &format!("the ID of a session that is {state}"));
         lead(suite, server, operation, &request, 409, "invalid_action").await;
     }
@@ -100,7 +100,7 @@ async fn other_kinds(suite: &Suite, world: &World, server: SocketAddr, operation
     }
     let target = Target { id: seed::DEVICE_ID.to_owned(), account: String::new(), token: String::new() };
     let request = told(
-        world.request(suite, operation, &world.key, &target),
+        valid_request(suite, operation, &world.key, &target),
         "the ID of a device for that of a session",
     );
     lead(suite, server, operation, &request, 400, "unexpected_ref_type").await;
@@ -111,7 +111,7 @@ async fn unreadable(suite: &Suite, world: &World, server: SocketAddr, operation:
     if operation.body.is_none() {
         return;
     }
-    let valid = || world.request(suite, operation, world.key_of(operation), &world.target("unauthenticated"));
+    let valid = || valid_request(suite, operation, world.key_of(operation), &world.target("unauthenticated"));
     let mut cut = told(valid(), "half a JSON object");
     cut.body = Some(b"{".to_vec());
     lead(suite, server, operation, &cut, 400, "bad_request").await;
@@ -151,13 +151,13 @@ async fn unreadable(suite: &Suite, world: &World, server: SocketAddr, operation:
 /// What a caller may not do though it may know of it.
 async fn forbidden(suite: &Suite, world: &World, server: SocketAddr, operation: &Operation) {
     let reader = told(
-        world.request(suite, operation, &world.scoped[0], &world.target("unauthenticated")),
+        valid_request(suite, operation, &world.scoped[0], &world.target("unauthenticated")),
         "a valid request with a key that may only read",
     );
     let answer = suite.ask(server, operation, &reader).await;
     drop(answer);
     let key = told(
-        world.request(suite, operation, &world.key, &world.target("unauthenticated")),
+        valid_request(suite, operation, &world.key, &world.target("unauthenticated")),
         "a valid request with an API key",
     );
     suite.ask(server, operation, &key).await;
@@ -182,24 +182,24 @@ async fn forbidden(suite: &Suite, world: &World, server: SocketAddr, operation: 
         .as_array()
         .is_some_and(|all| all.iter().any(|one| one.get("session_token").is_some()));
     if operation.path_parameter().is_none() && has("pool_id", "query") {
-        let mut request = world.request(suite, operation, &world.bound_key, &nobody);
+        let mut request = valid_request(suite, operation, &world.bound_key, &nobody);
         request.path = format!("{}?pool_id={pool}", operation.path);
         outside(told(request, "`pool_id` as another pool than the key's")).await;
     }
     if operation.path_parameter().is_none() && has("account_id", "query") && by_session {
-        let mut request = world.request(suite, operation, &own.token, &nobody);
+        let mut request = valid_request(suite, operation, &own.token, &nobody);
         request.path = format!("{}?account_id={}", operation.path, seed::ACCOUNT_ID);
         outside(told(request, "`account_id` as another account than that of the token's session")).await;
     }
     if operation.path_parameter().is_none() && has("pool_id", "body") {
-        let mut request = world.request(suite, operation, &world.bound_key, &nobody);
-        let mut body = Value::Object(world.body(suite, operation, Some("pool_id"), &nobody));
+        let mut request = valid_request(suite, operation, &world.bound_key, &nobody);
+        let mut body = Value::Object(minimal_body(suite, operation, Some("pool_id"), &nobody));
         body["pool_id"] = json!(pool);
         request.body = Some(body.to_string().into_bytes());
         outside(told(request, "`pool_id` as another pool than the key's")).await;
     }
     if operation.path_parameter().is_none() && has("account_id", "body") && by_session {
-        let request = world.request(suite, operation, &own.token, &nobody);
+        let request = valid_request(suite, operation, &own.token, &nobody);
         outside(told(request, "`account_id` as another account than that of the token's session")).await;
     }
 }
@@ -228,12 +228,12 @@ pub(crate) async fn limited(
     let target =
         Target { id: MISSING.to_owned(), account: seed::ACCOUNT_ID.to_owned(), token: String::new() };
     if let Some(first) = suite.operations.first() {
-        let request = told(world.request(suite, first, "guess", &target), "the first token that is none");
+        let request = told(valid_request(suite, first, "guess", &target), "the first token that is none");
         suite.ask(server.address, first, &request).await;
     }
     for operation in &suite.operations {
         let request =
-            told(world.request(suite, operation, "guess", &target), "one token too many that is none");
+            told(valid_request(suite, operation, "guess", &target), "one token too many that is none");
         let answer = lead(suite, server.address, operation, &request, 429, "bad_request").await;
         let seconds = answer.filter(|answer| answer.status == 429).and_then(|answer| retry_after(&answer));
         let response = suite.response(operation, 429).unwrap_or_else(|| operation.pointer.clone());
@@ -246,7 +246,7 @@ pub(crate) async fn limited(
     }
     if let Some(create) = suite.operations.iter().find(|operation| operation.id == "create_session") {
         let request =
-            told(world.request(suite, create, &world.bound_key, &target), "the only creation in a minute");
+            told(valid_request(suite, create, &world.bound_key, &target), "the only creation in a minute");
         let successes = suite.successes(create);
         suite.expect(server.address, create, &request, &successes, "valid-refused", &create.pointer).await;
         let request = told(request, "one creation too many");
@@ -271,7 +271,7 @@ pub(crate) async fn disabled(
     let server = with(program, prepared, &format!("disabled_operations = {known:?}\n")).await?;
     for operation in &suite.operations {
         let request =
-            world.request(suite, operation, world.key_of(operation), &world.target("unauthenticated"));
+            valid_request(suite, operation, world.key_of(operation), &world.target("unauthenticated"));
         let request = told(request, "a valid request of an operation that is not offered");
         lead(suite, server.address, operation, &request, 501, "not_implemented").await;
     }
@@ -289,7 +289,7 @@ pub(crate) async fn broken(
     let mut requests = Vec::new();
     for operation in &suite.operations {
         let Some((token, target)) = holder(suite, world, server.address, operation).await else { continue };
-        let request = world.request(suite, operation, &token, &target);
+        let request = valid_request(suite, operation, &token, &target);
         requests.push((operation, told(request, "a valid request while the store fails")));
     }
     server.break_store()?;
@@ -315,7 +315,7 @@ pub(crate) async fn waiting(
             let Some((token, target)) = holder(suite, world, server.address, operation).await else {
                 continue;
             };
-            let request = world.request(suite, operation, &token, &target);
+            let request = valid_request(suite, operation, &token, &target);
             requests.push((operation, told(request, "a valid request while the store makes everyone wait")));
         }
         let _held = server.recover_store()?;
@@ -345,7 +345,7 @@ pub(crate) async fn expired(
     }
     tokio::time::sleep(LIFETIME + Duration::from_millis(100)).await;
     for (operation, target) in &made {
-        let request = world.request(suite, operation, &target.token, target);
+        let request = valid_request(suite, operation, &target.token, target);
         let request = told(request, "a valid request with the token of a session whose lifetime has passed");
         unauthorized(suite, server.address, operation, &request, &operation.pointer, "bad_authtoken").await;
         if operation.path_parameter().is_some() {

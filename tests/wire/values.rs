@@ -9,7 +9,7 @@ use crate::probe::{Probe, probes, sample};
 use crate::spec::{Operation, Parameter, child};
 use crate::suite::{Request, Suite};
 use crate::tokens::{page_token_of, text_at};
-use crate::world::{Target, World, bearer, encoded, json_type, path_with};
+use crate::world::{Target, World, bearer, encoded, json_type, minimal_body, path_with, valid_request};
 
 /// How many requests are under way at once.
 const AT_ONCE: usize = 12;
@@ -137,7 +137,7 @@ fn path_jobs<'a>(
     for Probe { value, keyword, what } in found.all {
         let Some(text) = value.as_str().filter(|text| !matches!(*text, "" | "." | "..")) else { continue };
         let valid = suite.spec.allows(&schema, &value);
-        let mut request = world.request(suite, operation, &world.key, &target_of(world, operation));
+        let mut request = valid_request(suite, operation, &world.key, &target_of(world, operation));
         request.path = path_with(operation, text);
         request.what = format!("`{}` as {what}", parameter.name);
         let fate = if valid { Fate::NotRefused } else { Fate::Refused };
@@ -157,7 +157,7 @@ fn query_jobs<'a>(
     contradictions(suite, operation, name, found.out_of_reach);
     let opaque = OPAQUE.contains(&(operation.id.as_str(), name.as_str()));
     let mut add = |query: String, fate: Fate, keyword: String, what: String| {
-        let mut request = world.request(suite, operation, &world.free_key, &target_of(world, operation));
+        let mut request = valid_request(suite, operation, &world.free_key, &target_of(world, operation));
         let joint = if request.path.contains('?') { '&' } else { '?' };
         request.path = format!("{}{joint}{query}", request.path);
         request.what = what;
@@ -195,7 +195,7 @@ fn query_jobs<'a>(
         add(twice, Fate::Refused, parameter.pointer.clone(), format!("`{name}` twice"));
     }
     if parameter.required {
-        let mut request = world.request(suite, operation, &world.free_key, &target_of(world, operation));
+        let mut request = valid_request(suite, operation, &world.free_key, &target_of(world, operation));
         let own = format!("{}=", encoded(name));
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         let rest: Vec<_> = query.split('&').filter(|pair| !pair.starts_with(&own)).collect();
@@ -210,9 +210,9 @@ fn query_jobs<'a>(
 fn unknown_query_job<'a>(suite: &Suite, world: &World, operation: &'a Operation, jobs: &mut Vec<Job<'a>>) {
     if operation.parameters.iter().any(|parameter| parameter.place == "query") {
         let mut request =
-            world.request(suite, operation, world.key_of(operation), &target_of(world, operation));
+            valid_request(suite, operation, world.key_of(operation), &target_of(world, operation));
         request.path.push_str(if request.path.contains('?') { "&colour=red" } else { "?colour=red" });
-        request.what = "the unknown query parameter `colour`".to_owned();
+        "the unknown query parameter `colour`".clone_into(&mut request.what);
         let keyword = child(&operation.pointer, "parameters");
         jobs.push(Job { operation, request, fate: Fate::Refused, keyword, sent: None });
     }
@@ -264,13 +264,13 @@ fn body_jobs<'a>(suite: &Suite, world: &World, operation: &'a Operation, jobs: &
         let fate = if suite.spec.allows(schema, &body) { Fate::Accepted } else { Fate::Refused };
         // Only a key that is bound to no pool may name any.
         let key = if varied == Some("pool_id") { &world.free_key } else { world.key_of(operation) };
-        let mut request = world.request(suite, operation, key, &target);
+        let mut request = valid_request(suite, operation, key, &target);
         request.headers = vec![bearer(key), json_type()];
         request.body = Some(body.to_string().into_bytes());
         request.what = what;
         jobs.push(Job { operation, request, fate, keyword, sent: Some(body) });
     };
-    let base = |added: Option<&str>| world.body(suite, operation, added, &target_of_body(world, operation));
+    let base = |added: Option<&str>| minimal_body(suite, operation, added, &target_of_body(world, operation));
     let at = suite.spec.resolve(schema);
 
     // The body as a whole.
@@ -369,9 +369,9 @@ async fn page_tokens(suite: &Suite, world: &World, server: SocketAddr) {
         };
         let at = suite.spec.resolve(&child(&parameter.pointer, "schema"));
         let with = |query: &str, what: &str| {
-            let mut request = world.request(suite, operation, &world.key, &target_of_body(world, operation));
+            let mut request = valid_request(suite, operation, &world.key, &target_of_body(world, operation));
             request.path = format!("{}?{query}", operation.path);
-            request.what = what.to_owned();
+            what.clone_into(&mut request.what);
             request
         };
         let successes = suite.successes(operation);

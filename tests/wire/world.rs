@@ -14,7 +14,7 @@ use crate::probe::sample;
 use crate::report::Failed;
 use crate::server::Program;
 use crate::spec::{Operation, child};
-use crate::suite::{Request, Suite};
+use crate::suite::{Answer, Request, Suite};
 use crate::tokens::{numbered, text_at};
 
 /// The domain of the sessions that requests name. It is not the one in which sessions are listed, created and revoked by
@@ -85,8 +85,8 @@ fn imported() -> (String, Vec<String>) {
             "type": "session",
         })
     };
-    let mut lines = String::new();
-    let mut add = |session: &Value| lines.push_str(&format!("{session}\n"));
+    let mut lines = Vec::new();
+    let mut add = |session: &Value| lines.push(session.to_string());
     for (state, (status, count)) in SESSIONS.into_iter().enumerate() {
         for number in 0..count {
             let mut session = session(&imported_id(state, number), status);
@@ -114,7 +114,7 @@ fn imported() -> (String, Vec<String>) {
         add(&session);
         gallery.push(id);
     }
-    (lines, gallery)
+    (lines.join("\n"), gallery)
 }
 
 impl World {
@@ -226,7 +226,7 @@ impl World {
             what: "a session to create".to_owned(),
         };
         let answer = suite.send(server, &request).await;
-        let made = answer.filter(|answer| answer.is_success()).and_then(|answer| {
+        let made = answer.filter(Answer::is_success).and_then(|answer| {
             let id = text_at(&answer.body, "/session/summary/id")?;
             let token = text_at(&answer.body, "/authtoken")?;
             Some(Target { id, token, account: account.unwrap_or(seed::ACCOUNT_ID).to_owned() })
@@ -247,72 +247,63 @@ impl World {
             None => &self.bound_key,
         }
     }
+}
 
-    /// A valid request of an operation by the holder of a token, about this session where it names one.
-    pub(crate) fn request(
-        &self,
-        suite: &Suite,
-        operation: &Operation,
-        token: &str,
-        target: &Target,
-    ) -> Request {
-        let body = operation.body.as_ref().map(|_| Value::Object(self.body(suite, operation, None, target)));
-        let mut headers = vec![bearer(token)];
-        headers.extend(body.as_ref().map(|_| json_type()));
-        Request {
-            method: operation.method.clone(),
-            path: path_with(operation, &target.id) + &self.query(suite, operation),
-            headers,
-            body: body.map(|body| body.to_string().into_bytes()),
-            what: "a valid request".to_owned(),
+/// A valid request of an operation by the holder of a token, about this session where it names one.
+pub(crate) fn valid_request(suite: &Suite, operation: &Operation, token: &str, target: &Target) -> Request {
+    let body = operation.body.as_ref().map(|_| Value::Object(minimal_body(suite, operation, None, target)));
+    let mut headers = vec![bearer(token)];
+    headers.extend(body.as_ref().map(|_| json_type()));
+    Request {
+        method: operation.method.clone(),
+        path: path_with(operation, &target.id) + &query(suite, operation),
+        headers,
+        body: body.map(|body| body.to_string().into_bytes()),
+        what: "a valid request".to_owned(),
+    }
+}
+
+/// The query parameters that may not be left out, as a query.
+fn query(suite: &Suite, operation: &Operation) -> String {
+    let required = operation.parameters.iter().filter(|one| one.place == "query" && one.required);
+    let pairs: Vec<_> = required
+        .filter_map(|one| {
+            let value = sample(&suite.spec, &child(&one.pointer, "schema"))?;
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            Some(format!("{}={}", encoded(&one.name), encoded(&text)))
+        })
+        .collect();
+    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+}
+
+/// A valid body with as little as possible in it, to which one more property may be added: the required ones and
+/// those that this one needs beside it.
+pub(crate) fn minimal_body(
+    suite: &Suite,
+    operation: &Operation,
+    added: Option<&str>,
+    target: &Target,
+) -> Map<String, Value> {
+    let schema = suite.spec.resolve(operation.body.as_deref().unwrap_or_default());
+    let beside: &[&str] = match (operation.id.as_str(), added) {
+        ("create_session", Some("account_id")) => &["authenticated_identity_id"],
+        ("create_session", Some("authenticated_identity_id"))
+        | ("revoke_sessions", None | Some("account_id" | "except_session_id" | "colour")) => &["account_id"],
+        _ => &[],
+    };
+    let mut body = Map::new();
+    for name in suite.spec.texts(&child(&schema, "required")).iter().chain(beside) {
+        let property = child(&child(&schema, "properties"), name);
+        if suite.spec.document.pointer(&property).is_none() {
+            continue;
         }
-    }
-
-    /// The query parameters that may not be left out, as a query.
-    fn query(&self, suite: &Suite, operation: &Operation) -> String {
-        let required = operation.parameters.iter().filter(|one| one.place == "query" && one.required);
-        let pairs: Vec<_> = required
-            .filter_map(|one| {
-                let value = sample(&suite.spec, &child(&one.pointer, "schema"))?;
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                Some(format!("{}={}", encoded(&one.name), encoded(&text)))
-            })
-            .collect();
-        if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
-    }
-
-    /// A valid body with as little as possible in it, to which one more property may be added: the required ones and
-    /// those that this one needs beside it.
-    pub(crate) fn body(
-        &self,
-        suite: &Suite,
-        operation: &Operation,
-        added: Option<&str>,
-        target: &Target,
-    ) -> Map<String, Value> {
-        let schema = suite.spec.resolve(operation.body.as_deref().unwrap_or_default());
-        let beside: &[&str] = match (operation.id.as_str(), added) {
-            ("create_session", Some("account_id")) => &["authenticated_identity_id"],
-            ("create_session", Some("authenticated_identity_id")) => &["account_id"],
-            ("revoke_sessions", None | Some("account_id" | "except_session_id" | "colour")) => {
-                &["account_id"]
-            }
-            _ => &[],
+        let value = match (operation.id.as_str(), *name) {
+            ("revoke_sessions", "account_id") => Some(json!(target.account)),
+            _ => sample(&suite.spec, &property),
         };
-        let mut body = Map::new();
-        for name in suite.spec.texts(&child(&schema, "required")).iter().chain(beside) {
-            let property = child(&child(&schema, "properties"), name);
-            if suite.spec.document.pointer(&property).is_none() {
-                continue;
-            }
-            let value = match (operation.id.as_str(), *name) {
-                ("revoke_sessions", "account_id") => Some(json!(target.account)),
-                _ => sample(&suite.spec, &property),
-            };
-            body.insert((*name).to_owned(), value.unwrap_or_default());
-        }
-        body
+        body.insert((*name).to_owned(), value.unwrap_or_default());
     }
+    body
 }
 
 /// The path of an operation with this in the place of its parameter.
