@@ -71,6 +71,37 @@ impl<T: Copy> PathParams<T> {
     }
 }
 
+#[cfg(feature = "seeded-faults")]
+impl<T> PathParams<T> {
+    /// The parameters after a change to them.
+    #[must_use]
+    pub fn changed(self, change: impl FnOnce(Result<T, Unreadable>) -> Result<T, Unreadable>) -> Self {
+        Self(change(self.0))
+    }
+}
+
+#[cfg(feature = "seeded-faults")]
+impl<T> PageParams<T> {
+    /// The query after a change to it.
+    #[must_use]
+    pub fn changed(self, change: impl FnOnce(String) -> String) -> Self {
+        Self { query: change(self.query), ..self }
+    }
+}
+
+#[cfg(feature = "seeded-faults")]
+impl<T> JsonBody<T> {
+    /// The body after a change to what was received.
+    #[must_use]
+    pub fn changed(
+        self,
+        change: impl FnOnce(Result<Vec<u8>, Unreadable>) -> Result<Vec<u8>, Unreadable>,
+    ) -> Self {
+        let received = change(self.received.map(|bytes| bytes.to_vec()));
+        Self { received: received.map(Bytes::from), ..self }
+    }
+}
+
 #[async_trait]
 impl<T> SharedExtractor for PathParams<T>
 where
