@@ -73,6 +73,14 @@ async fn ask(suite: &Suite, program: &Program) -> Result<(), Failed> {
             format!("{}: sessiond has no operation of this ID", operation.id)
         });
     }
+    for id in &world.known {
+        suite.check(
+            suite.operations.iter().any(|operation| operation.id == *id),
+            "operation-undocumented",
+            "",
+            || format!("{id}: sessiond has this operation, and openapi.json has not"),
+        );
+    }
     let (world, prepared) = (&world, prepared.path());
     let ordinary = async {
         let server = Server::start(program, prepared, statuses::WITHOUT_LIFETIMES).await?;

@@ -148,7 +148,15 @@ fn texts_of(spec: &Spec, at: &str, length: usize) -> impl Iterator<Item = String
         lookalikes.filter(move |text| text.chars().count() == length).map(|text| (*text).to_owned());
     let example = schema["example"].as_str().filter(|text| !text.is_empty()).unwrap_or("0").to_owned();
     let cycled = example.chars().cycle().take(length).collect::<String>();
-    let repeated = ["0", "a", "A", "é", "😀"].into_iter().map(move |one| one.repeat(length));
+    // What a pattern begins with, up to the first character that means something to it.
+    let pattern =
+        schema["pattern"].as_str().and_then(|pattern| pattern.strip_prefix('^')).unwrap_or_default();
+    let fixed: String =
+        pattern.chars().take_while(|one| one.is_alphanumeric() || "_- ".contains(*one)).collect();
+    let repeated = ["0", "a", "A", "é", "😀"].into_iter().map(move |one| {
+        let rest = length.saturating_sub(fixed.chars().count());
+        fixed.chars().take(length).chain(one.chars().cycle().take(rest)).collect::<String>()
+    });
     lookalikes.chain([cycled]).chain(repeated)
 }
 
@@ -282,6 +290,9 @@ fn numbers(spec: &Spec, at: &str, probes: &mut Probes) {
             (None, Some(bound)) => [bound, bound + 1.0, bound - 1.0].map(Value::from).into(),
             _ => continue,
         };
+        if !around.iter().any(|value| spec.allows(at, value)) {
+            probes.out_of_reach.insert(pointer.clone());
+        }
         for value in around {
             probes.add(value.clone(), &pointer, format!("the number {value}"));
         }

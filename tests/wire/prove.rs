@@ -1,6 +1,6 @@
 //! Whether the suite catches what it is there for: one run for each fault that a program can have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
@@ -11,6 +11,12 @@ use crate::server::Program;
 
 /// How many runs there are at once: each waits for a second or two for servers that wait.
 const AT_ONCE: usize = 3;
+
+/// The finding that says most of a fault: what came comes before what did not.
+fn most_direct(findings: BTreeSet<Finding>) -> Option<Finding> {
+    let absent = |finding: &Finding| finding.rule.ends_with("-seen") || finding.rule.ends_with("-provoked");
+    findings.into_iter().min_by_key(absent)
+}
 
 /// Runs the suite for each fault; answers whether each was caught.
 pub(crate) fn prove(spec: &Path, program: &Path, out: &mut dyn Write) -> Result<bool, Failed> {
@@ -29,7 +35,7 @@ pub(crate) fn prove(spec: &Path, program: &Path, out: &mut dyn Write) -> Result<
     let work = || {
         while let Some(fault) = waiting.lock().ok().and_then(|mut waiting| waiting.pop()) {
             let program = Program { path: program.to_owned(), fault: Some(fault.clone()) };
-            let first = super::run(spec, &program).map(|mut report| report.findings.pop_first());
+            let first = super::run(spec, &program).map(|report| most_direct(report.findings));
             if let Ok(mut done) = done.lock() {
                 done.insert(fault, first);
             }

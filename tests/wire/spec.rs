@@ -7,6 +7,7 @@ use std::rc::Rc;
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 
+use crate::probe::probes;
 use crate::report::Report;
 
 /// The methods that a path of an OpenAPI document may have.
@@ -304,6 +305,9 @@ pub(crate) fn examine(spec: &Spec, report: &mut Report) {
     report.check(!spec.operations().is_empty(), "no-operation", "", || {
         "the document has no operation at all".to_owned()
     });
+    for operation in spec.operations() {
+        parameters(&operation, report);
+    }
     let mut seen = BTreeSet::new();
     for pointer in &schemas {
         schema(spec, pointer, report, &mut seen);
@@ -312,6 +316,27 @@ pub(crate) fn examine(spec: &Spec, report: &mut Report) {
         let built = spec.validator(&pointer).is_some();
         report.check(built, "schema-invalid", &pointer, || {
             "the schema cannot be compiled: something in it, or behind a reference of it, is no JSON Schema".to_owned()
+        });
+    }
+}
+
+/// Checks that the parameters in the path are those that the path has.
+fn parameters(operation: &Operation, report: &mut Report) {
+    let named: Vec<&str> = operation
+        .path
+        .split('/')
+        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+        .collect();
+    for name in &named {
+        let described = operation.parameters.iter().any(|one| one.place == "path" && one.name == *name);
+        report.check(described, "parameter-invalid", &operation.pointer, || {
+            format!("{}: {name} is in the path, but is none of the parameters", operation.id)
+        });
+    }
+    for parameter in operation.parameters.iter().filter(|one| one.place == "path") {
+        let fits = parameter.required && named.contains(&parameter.name.as_str());
+        report.check(fits, "parameter-invalid", &parameter.pointer, || {
+            format!("{}: a parameter in the path is required, and the path names it", operation.id)
         });
     }
 }
@@ -336,16 +361,9 @@ fn references(
             format!("the reference {reference} leads nowhere in this document")
         });
         let end = spec.resolve(pointer);
-        report.check(
-            !found || spec.get(&end).get("$ref").is_none() || end == pointer,
-            "reference-unresolved",
-            pointer,
-            || {
-                format!(
-                    "the reference {reference} leads back to itself, or further than {HOPS_MAX} references"
-                )
-            },
-        );
+        report.check(!found || spec.get(&end).get("$ref").is_none(), "reference-unresolved", pointer, || {
+            format!("the reference {reference} leads from one to the next and ends nowhere")
+        });
     }
     let named = pointer == "/components/schemas";
     for (name, value) in children {
@@ -396,6 +414,12 @@ fn schema(spec: &Spec, pointer: &str, report: &mut Report, seen: &mut BTreeSet<S
         if value.get(keyword).is_some_and(Value::is_object) {
             schema(spec, &child(&pointer, keyword), report, seen);
         }
+    }
+    for keyword in probes(spec, &pointer).out_of_reach {
+        report.check(false, "bound-out-of-reach", &keyword, || {
+            let word = keyword.rsplit('/').next().unwrap_or_default();
+            format!("no value is on the bound of {word} and valid besides: the schema contradicts itself")
+        });
     }
     for name in spec.texts(&child(&pointer, "required")) {
         let listed = value["properties"].get(name).is_some();

@@ -83,9 +83,11 @@ async fn missing_and_ended(suite: &Suite, world: &World, server: SocketAddr, ope
     let missing =
         told(valid_request(suite, operation, &world.key, &nobody), "the ID of a session that is not there");
     lead(suite, server, operation, &missing, 404, "not_found").await;
-    let elsewhere = valid_request(suite, operation, &world.other_key, &world.target("unauthenticated"));
-    let elsewhere = told(elsewhere, "the ID of a session of another domain than the key's");
-    lead(suite, server, operation, &elsewhere, 404, "not_found").await;
+    for (key, whose) in world.other_keys.iter().zip(["domain", "pool"]) {
+        let request = valid_request(suite, operation, key, &world.target("unauthenticated"));
+        let request = told(request, &format!("the ID of a session of another {whose} than the key's"));
+        lead(suite, server, operation, &request, 404, "not_found").await;
+    }
     for state in ["complete", "revoked"] {
         let request = valid_request(suite, operation, &world.key, &world.target(state));
         let request = told(request, &format!("the ID of a session that is {state}"));

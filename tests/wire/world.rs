@@ -56,8 +56,8 @@ pub(crate) struct World {
     pub(crate) bound_key: String,
     /// A key with one scope alone, in the order of [`SCOPES`].
     pub(crate) scoped: Vec<String>,
-    /// A key of another domain, with every scope.
-    pub(crate) other_key: String,
+    /// Keys of another domain, and of another pool of the same, with every scope.
+    pub(crate) other_keys: [String; 2],
     /// A key that was revoked.
     pub(crate) revoked_key: String,
     /// A key of another store.
@@ -139,7 +139,10 @@ impl World {
         for scope in SCOPES {
             scoped.push(make(folder, SPARE_DOMAIN, Some(SPARE_POOL), &[scope]).await?.1);
         }
-        let other_key = make(folder, OTHER_DOMAIN, Some(OTHER_POOL), &SCOPES).await?.1;
+        let other_keys = [
+            make(folder, OTHER_DOMAIN, None, &SCOPES).await?.1,
+            make(folder, SPARE_DOMAIN, Some(OTHER_POOL), &SCOPES).await?.1,
+        ];
         let (id, revoked_key) = make(folder, SPARE_DOMAIN, None, &SCOPES).await?;
         program.run_on(folder, &["key", "revoke", &id], String::new()).await?;
         let unknown_key = make(elsewhere, SPARE_DOMAIN, None, &SCOPES).await?.1;
@@ -155,7 +158,7 @@ impl World {
             free_key,
             bound_key,
             scoped,
-            other_key,
+            other_keys,
             revoked_key,
             unknown_key,
             gallery,

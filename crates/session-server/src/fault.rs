@@ -146,6 +146,7 @@ mod seeded_faults {
         "several-credentials-accepted",
         "scope-not-checked",
         "domain-not-checked",
+        "pool-not-checked",
         "account-not-checked",
         "sign-out-of-strangers",
         "interaction-by-session-token",
