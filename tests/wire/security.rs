@@ -2,8 +2,6 @@
 
 use std::net::SocketAddr;
 
-use futures::StreamExt;
-
 use crate::spec::{Operation, child};
 use crate::suite::{Answer, Request, Suite};
 use crate::tokens::with_secret_of;
@@ -44,33 +42,31 @@ fn listed(suite: &Suite, operation: &Operation) -> (String, Vec<String>) {
 
 /// Tries every credential on every operation.
 pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
-    futures::stream::iter(&suite.operations)
-        .for_each_concurrent(None, |operation| async move {
-            let (place, schemes) = listed(suite, operation);
-            refused(suite, world, server, operation, &place, !schemes.is_empty()).await;
-            for scheme in [API_KEY, SESSION_TOKEN] {
-                let is_listed = schemes.iter().any(|name| name == scheme);
-                let Some((token, target)) = credential(suite, world, server, operation, scheme).await else {
-                    continue;
-                };
-                let mut request = valid_request(suite, operation, &token, &target);
-                request.what = format!("a valid request with {} alone", words(scheme));
-                if is_listed {
-                    let successes = suite.successes(operation);
-                    suite.expect(server, operation, &request, &successes, "scheme-refused", &place).await;
-                } else if !schemes.is_empty() {
-                    request.what.push_str(", which is not listed,");
-                    suite.expect(server, operation, &request, &[401, 403], "scheme-accepted", &place).await;
-                }
+    for operation in &suite.operations {
+        let (place, schemes) = listed(suite, operation);
+        refused(suite, world, server, operation, &place, !schemes.is_empty()).await;
+        for scheme in [API_KEY, SESSION_TOKEN] {
+            let is_listed = schemes.iter().any(|name| name == scheme);
+            let Some((token, target)) = credential(suite, world, server, operation, scheme).await else {
+                continue;
+            };
+            let mut request = valid_request(suite, operation, &token, &target);
+            request.what = format!("a valid request with {} alone", words(scheme));
+            if is_listed {
+                let successes = suite.successes(operation);
+                suite.expect(server, operation, &request, &successes, "scheme-refused", &place).await;
+            } else if !schemes.is_empty() {
+                request.what.push_str(", which is not listed,");
+                suite.expect(server, operation, &request, &[401, 403], "scheme-accepted", &place).await;
             }
-            if schemes.iter().any(|name| name == API_KEY) {
-                scopes(suite, world, server, operation).await;
-            }
-            if schemes.iter().any(|name| name == SESSION_TOKEN) {
-                strangers(suite, world, server, operation).await;
-            }
-        })
-        .await;
+        }
+        if schemes.iter().any(|name| name == API_KEY) {
+            scopes(suite, world, server, operation).await;
+        }
+        if schemes.iter().any(|name| name == SESSION_TOKEN) {
+            strangers(suite, world, server, operation).await;
+        }
+    }
 }
 
 fn words(scheme: &str) -> &'static str {

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use session_tests::seed;
@@ -64,14 +63,12 @@ async fn holder(
 
 /// What a server with ordinary settings answers.
 pub(crate) async fn ordinary(suite: &Suite, world: &World, server: SocketAddr) {
-    futures::stream::iter(&suite.operations)
-        .for_each_concurrent(None, |operation| async move {
-            missing_and_ended(suite, world, server, operation).await;
-            other_kinds(suite, world, server, operation).await;
-            unreadable(suite, world, server, operation).await;
-            forbidden(suite, world, server, operation).await;
-        })
-        .await;
+    for operation in &suite.operations {
+        missing_and_ended(suite, world, server, operation).await;
+        other_kinds(suite, world, server, operation).await;
+        unreadable(suite, world, server, operation).await;
+        forbidden(suite, world, server, operation).await;
+    }
 }
 
 async fn missing_and_ended(suite: &Suite, world: &World, server: SocketAddr, operation: &Operation) {
