@@ -12,6 +12,9 @@ use crate::server::Program;
 /// How many runs there are at once: each waits for a second or two for servers that wait.
 const AT_ONCE: usize = 3;
 
+/// The name that stands for no fault.
+const CONTROL: &str = "none";
+
 /// The finding that says most of a fault: what came comes before what did not.
 fn most_direct(findings: BTreeSet<Finding>) -> Option<Finding> {
     let absent = |finding: &Finding| finding.rule.ends_with("-seen") || finding.rule.ends_with("-provoked");
@@ -26,6 +29,12 @@ pub(crate) fn prove(spec: &Path, program: &Path, out: &mut dyn Write) -> Result<
     let mut waiting: Vec<String> = text.lines().map(str::to_owned).collect();
     if !listed.status.success() || waiting.is_empty() {
         return Err(Failed(format!("{} --list-faults printed no fault", program.display())));
+    }
+    let control = Program { path: program.to_owned(), fault: Some(CONTROL.to_owned()) };
+    if let Some(Finding { rule, pointer, message }) = most_direct(super::run(spec, &control)?.findings) {
+        return Err(Failed(format!(
+            "the program has a finding without a fault: {rule} at {pointer}: {message}"
+        )));
     }
     waiting.sort();
     waiting.reverse();
