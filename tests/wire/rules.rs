@@ -8,6 +8,7 @@ use session_tests::seed;
 
 use crate::spec::{Operation, child};
 use crate::suite::{Request, Suite};
+use crate::tokens::text_at;
 use crate::values::summary_schema;
 use crate::world::{SCOPES, Target, World, valid_request};
 
@@ -56,8 +57,7 @@ pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
         let mut request = valid_request(suite, create, &world.free_key, &nobody);
         request.body = Some(json!({ "session_type": "browser" }).to_string().into_bytes());
         "no pool, with a key that is bound to none,".clone_into(&mut request.what);
-        let answer = suite.expect(server, create, &request, &[400], "rule-broken", &create.pointer).await;
-        drop(answer);
+        suite.expect(server, create, &request, &[400], "rule-broken", &create.pointer).await;
     }
     if let Some(authenticate) = find("authenticate_session") {
         let target = Target { account: seed::ACCOUNT_ID.to_owned(), ..world.target("authenticated") };
@@ -73,9 +73,7 @@ pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
         filters(suite, world, server, list).await;
     }
     if let Some(own) = find("fetch_own_session") {
-        let Some(target) = world.session(suite, server, true).await else { return };
-        let request = valid_request(suite, own, &target.token, &target);
-        answers_id(suite, server, own, &request, &target.id, "a session's token").await;
+        tokens(suite, world, server, own).await;
     }
     revocations(suite, world, server).await;
 }
@@ -127,13 +125,51 @@ async fn gallery(suite: &Suite, world: &World, server: SocketAddr) {
     let reading =
         suite.operations.iter().filter(|operation| operation.reads() && operation.path_parameter().is_some());
     for operation in reading {
-        for id in &world.gallery {
-            let target = Target { id: id.clone(), account: String::new(), token: String::new() };
-            let mut request = valid_request(suite, operation, &world.key, &target);
-            "the ID of a session that has everything".clone_into(&mut request.what);
-            let successes = suite.successes(operation);
-            suite.expect(server, operation, &request, &successes, "valid-refused", &operation.pointer).await;
+        for (number, id) in world.gallery.iter().enumerate() {
+            for (key, may_revoke) in [(&world.key, true), (&world.scoped[0], false)] {
+                let target = Target { id: id.clone(), account: String::new(), token: String::new() };
+                let mut request = valid_request(suite, operation, key, &target);
+                "the ID of a session that has everything".clone_into(&mut request.what);
+                let (successes, pointer) = (suite.successes(operation), &operation.pointer);
+                let answer =
+                    suite.expect(server, operation, &request, &successes, "valid-refused", pointer).await;
+                // The last two have ended.
+                let revoke = may_revoke && number < world.gallery.len() - 2;
+                let promised = answer.as_ref().and_then(|answer| answer.body["actions"]["revoke"].as_bool());
+                suite.check(
+                    promised.is_none_or(|promised| promised == revoke),
+                    "action-wrong",
+                    pointer,
+                    || {
+                        format!(
+                            "{}: `actions.revoke` is not whether this caller's revoke would be accepted",
+                            operation.id
+                        )
+                    },
+                );
+            }
         }
+    }
+}
+
+/// A token that was given out works, and is about its session.
+async fn tokens(suite: &Suite, world: &World, server: SocketAddr, own: &Operation) {
+    for authenticated in [true, false] {
+        let Some(target) = world.session(suite, server, authenticated).await else { return };
+        let request = valid_request(suite, own, &target.token, &target);
+        answers_id(suite, server, own, &request, &target.id, "the token of a creation").await;
+        let Some(operation) = suite.operations.iter().find(|one| one.id == "authenticate_session") else {
+            return;
+        };
+        let mut request = valid_request(suite, operation, &world.key, &target);
+        "a session that has a token".clone_into(&mut request.what);
+        let Some(answer) = suite.ask(server, operation, &request).await else { return };
+        let Some(token) = text_at(&answer.body, "/authtoken") else { return };
+        let mut request = valid_request(suite, own, &token, &target);
+        "the token of an authentication".clone_into(&mut request.what);
+        let successes = suite.successes(own);
+        suite.expect(server, own, &request, &successes, "valid-refused", &operation.pointer).await;
+        answers_id(suite, server, own, &request, &target.id, "the token of an authentication").await;
     }
 }
 

@@ -232,9 +232,7 @@ async fn strangers(suite: &Suite, world: &World, server: SocketAddr, operation: 
         let target = world.target("authenticated");
         let mut request = valid_request(suite, operation, &stranger.token, &target);
         "a request with the token of another account's session".clone_into(&mut request.what);
-        let answer =
-            suite.expect(server, operation, &request, &[404], "stranger-accepted", &operation.pointer).await;
-        drop(answer);
+        suite.expect(server, operation, &request, &[404], "stranger-accepted", &operation.pointer).await;
         return;
     }
     let needs = suite.spec.get(&operation.pointer)["description"].as_str().unwrap_or_default();

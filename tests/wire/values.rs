@@ -367,9 +367,22 @@ async fn page_tokens(suite: &Suite, world: &World, server: SocketAddr) {
         let first = with("limit=1", "`limit` as 1");
         let keyword = &operation.pointer;
         let first = suite.expect(server, operation, &first, &successes, "valid-refused", keyword).await;
-        let Some(token) = first.and_then(|answer| text_at(&answer.body, "/next_page")) else { continue };
+        let Some(first) = first else { continue };
+        let Some(token) = text_at(&first.body, "/next_page") else { continue };
         let next = with(&format!("{name}={token}"), "`page_token` as the `next_page` of an answer");
-        suite.expect(server, operation, &next, &successes, "valid-refused", &at).await;
+        let next = suite.expect(server, operation, &next, &successes, "valid-refused", &at).await;
+        let both = with("limit=2", "`limit` as 2");
+        let both = suite.expect(server, operation, &both, &successes, "valid-refused", keyword).await;
+        if let (Some(next), Some(both)) = (next, both) {
+            let ids = |body: &Value| {
+                let items = body["items"].as_array().into_iter().flatten();
+                items.filter_map(|item| text_at(item, "/summary/id")).collect::<Vec<_>>()
+            };
+            let fits = [ids(&first.body), ids(&next.body)].concat() == ids(&both.body);
+            suite.check(fits, "page-wrong", &parameter.pointer, || {
+                format!("{id}: two pages of one session have not the sessions that one page of two has")
+            });
+        }
         let filtered = with(&format!("{name}={token}&status=new"), "`page_token` and a filter");
         suite.expect(server, operation, &filtered, &[400], "invalid-accepted", &parameter.pointer).await;
 

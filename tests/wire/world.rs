@@ -301,7 +301,9 @@ pub(crate) fn minimal_body(
             continue;
         }
         let value = match (operation.id.as_str(), *name) {
-            ("revoke_sessions", "account_id") => Some(json!(target.account)),
+            ("revoke_sessions" | "authenticate_session", "account_id") if !target.account.is_empty() => {
+                Some(json!(target.account))
+            }
             _ => sample(&suite.spec, &property),
         };
         body.insert((*name).to_owned(), value.unwrap_or_default());

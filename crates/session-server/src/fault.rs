@@ -207,9 +207,9 @@ mod seeded_faults {
             if let Ok(mut body) = serde_json::from_slice(response.body()) {
                 let before = Value::clone(&body);
                 if response.status().is_success() {
-                    success(&mut body)
+                    success(&mut body);
                 } else {
-                    error(&mut body)
+                    error(&mut body);
                 }
                 if body != before {
                     *response.body_mut() = body.to_string().into_bytes();
@@ -243,8 +243,9 @@ mod seeded_faults {
         let headers = response.headers_mut();
         let text = HeaderValue::from_static;
         match (chosen(), status.as_u16()) {
-            ("no-cache-control", _) => drop(headers.remove(CACHE_CONTROL)),
-            ("no-cache-control-of-errors", 400..) => drop(headers.remove(CACHE_CONTROL)),
+            ("no-cache-control", _) | ("no-cache-control-of-errors", 400..) => {
+                drop(headers.remove(CACHE_CONTROL));
+            }
             ("cache-control-private", _) => drop(headers.insert(CACHE_CONTROL, text("private"))),
             ("no-challenge", 401) => drop(headers.remove(WWW_AUTHENTICATE)),
             ("challenge-of-another-case", 401) => drop(headers.insert(WWW_AUTHENTICATE, text("Bearer"))),
