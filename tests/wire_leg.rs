@@ -121,6 +121,8 @@ fn what_is_wrong_with_a_contract_by_itself_is_a_finding_too() {
     let parameters = paths["/api/v1/session"]["get"]["parameters"].as_array_mut().unwrap();
     parameters.push(json!({ "name": "trace", "in": "header", "schema": { "type": "string" } }));
     document["components"]["parameters"]["session_id"]["required"] = json!(false);
+    document["components"]["responses"]["NotFound"]["headers"]["Cache-Control"] = json!({});
+    document["components"]["responses"]["Conflict"]["description"] = json!("another state than it needs");
     let schemas = &mut document["components"]["schemas"];
     schemas["Session_Page"]["properties"]["items"]["items"] =
         json!({ "$ref": "#/components/schemas/Nothing" });
@@ -141,6 +143,8 @@ fn what_is_wrong_with_a_contract_by_itself_is_a_finding_too() {
             ),
             ("parameter-kind-unknown", "/paths/~1api~1v1~1session/get/parameters/8"),
             ("parameter-invalid", "/components/parameters/session_id"),
+            ("schema-missing", "/components/responses/NotFound/headers/Cache-Control"),
+            ("codes-not-named", "/components/responses/Conflict/description"),
             ("reference-unresolved", "/components/schemas/Session_Page/properties/items/items"),
             ("schema-invalid", "/components/schemas/Session_Title"),
             ("keyword-unknown", "/components/schemas/UserAgent/contentEncoding"),

@@ -105,6 +105,15 @@ impl Spec {
         self.document.pointer(&at).map(|_| self.resolve(&at))
     }
 
+    /// The pointer itself, or as much of it as leads somewhere.
+    pub(crate) fn nearest<'a>(&self, pointer: &'a str) -> &'a str {
+        let mut at = pointer;
+        while self.document.pointer(at).is_none() {
+            at = at.rsplit_once('/').map_or("", |(above, _)| above);
+        }
+        at
+    }
+
     /// The members of an object; none of anything else.
     pub(crate) fn members(&self, pointer: &str) -> Vec<(&str, &Value)> {
         let members = self.get(pointer).as_object();
@@ -307,6 +316,7 @@ pub(crate) fn examine(spec: &Spec, report: &mut Report) {
     });
     for operation in spec.operations() {
         parameters(&operation, report);
+        described(spec, &operation, report);
     }
     let mut seen = BTreeSet::new();
     for pointer in &schemas {
@@ -337,6 +347,28 @@ fn parameters(operation: &Operation, report: &mut Report) {
         let fits = parameter.required && named.contains(&parameter.name.as_str());
         report.check(fits, "parameter-invalid", &parameter.pointer, || {
             format!("{}: a parameter in the path is required, and the path names it", operation.id)
+        });
+    }
+}
+
+/// Checks that whatever has a value has a schema for it: without one, anything would do.
+fn described(spec: &Spec, operation: &Operation, report: &mut Report) {
+    let mut places: Vec<String> = operation.parameters.iter().map(|one| one.pointer.clone()).collect();
+    let mut bodies: Vec<String> = spec.member(&operation.pointer, "requestBody").into_iter().collect();
+    let responses = child(&operation.pointer, "responses");
+    for (status, _) in spec.members(&responses) {
+        let response = spec.resolve(&child(&responses, status));
+        let headers = child(&response, "headers");
+        let names = spec.members(&headers).into_iter().map(|(name, _)| spec.resolve(&child(&headers, name)));
+        places.extend(names);
+        bodies.push(response);
+    }
+    for content in bodies.iter().map(|body| child(body, "content")) {
+        places.extend(spec.members(&content).into_iter().map(|(media, _)| child(&content, media)));
+    }
+    for place in places {
+        report.check(spec.get(&place).get("schema").is_some(), "schema-missing", &place, || {
+            format!("{}: the value that is described here has no schema", operation.id)
         });
     }
 }

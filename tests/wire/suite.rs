@@ -96,7 +96,7 @@ impl Suite {
         pointer: &str,
         message: impl FnOnce() -> String,
     ) {
-        self.report.borrow_mut().check(holds, rule, pointer, message);
+        self.report.borrow_mut().check(holds, rule, self.spec.nearest(pointer), message);
     }
 
     /// As [`Suite::check`], but not counted: a part of a check.
@@ -107,7 +107,7 @@ impl Suite {
         pointer: &str,
         message: impl FnOnce() -> String,
     ) {
-        self.report.borrow_mut().note(holds, rule, pointer, message);
+        self.report.borrow_mut().note(holds, rule, self.spec.nearest(pointer), message);
     }
 
     /// Where the answer of a status is described, if it is.
@@ -284,6 +284,12 @@ impl Suite {
         let quoted: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
         let named = |word: &&&str| word.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase());
         let codes: Vec<_> = quoted.iter().filter(named).collect();
+        self.note(!codes.is_empty(), "codes-not-named", &description, || {
+            format!(
+                "{}: the description of an answer {} names none of its codes",
+                operation.id, answer.status
+            )
+        });
         self.note(codes.is_empty() || codes.contains(&&code), "code-not-of-status", &description, || {
             let (id, status) = (&operation.id, answer.status);
             format!("{id}: an answer {status} had the code {code}, which its description in openapi.json does not name")
