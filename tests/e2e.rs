@@ -24,3 +24,4 @@ mod secrets;
 mod serve;
 mod store_faults;
 mod transfer;
+mod wire_leg;

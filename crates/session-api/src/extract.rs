@@ -14,7 +14,8 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt;
 use schemars::JsonSchema;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::redact::without_tokens;
 use crate::reply::status_of;
@@ -67,6 +68,37 @@ impl<T: Copy> PathParams<T> {
     /// another one.
     pub fn read(&self) -> Result<T, Unreadable> {
         self.0.clone()
+    }
+}
+
+#[cfg(feature = "seeded-faults")]
+impl<T> PathParams<T> {
+    /// The parameters after a change to them.
+    #[must_use]
+    pub fn changed(self, change: impl FnOnce(Result<T, Unreadable>) -> Result<T, Unreadable>) -> Self {
+        Self(change(self.0))
+    }
+}
+
+#[cfg(feature = "seeded-faults")]
+impl<T> PageParams<T> {
+    /// The query after a change to it.
+    #[must_use]
+    pub fn changed(self, change: impl FnOnce(String) -> String) -> Self {
+        Self { query: change(self.query), ..self }
+    }
+}
+
+#[cfg(feature = "seeded-faults")]
+impl<T> JsonBody<T> {
+    /// The body after a change to what was received.
+    #[must_use]
+    pub fn changed(
+        self,
+        change: impl FnOnce(Result<Vec<u8>, Unreadable>) -> Result<Vec<u8>, Unreadable>,
+    ) -> Self {
+        let received = change(self.received.map(|bytes| bytes.to_vec()));
+        Self { received: received.map(Bytes::from), ..self }
     }
 }
 
@@ -154,10 +186,62 @@ impl<T: DeserializeOwned> JsonBody<T> {
             let message = format!("the body is not JSON: {error}");
             Unreadable::new(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, &message)
         })?;
-        let mut json = serde_json::Deserializer::from_slice(bytes);
-        serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            value_fault("body", &error.path().to_string(), &error.inner().to_string()).into()
-        })
+        located::<NoList>(bytes)?;
+        located(bytes)
+    }
+}
+
+/// Reads a value; a fault names its place.
+fn located<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| value_fault("body", &error.path().to_string(), &error.inner().to_string()).into())
+}
+
+/// Any JSON without a list in it: no body of the contract has one, and serde would take a list for an object whose
+/// properties are named by their order.
+struct NoList;
+
+impl<'de> Deserialize<'de> for NoList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for NoList {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or a single value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        while map.next_entry::<String, Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
     }
 }
 
@@ -272,6 +356,13 @@ mod tests {
                 "interaction.remote_ip",
             ),
             (r#"{"session_type":"api","interaction":{"at":1}}"#, InvalidValue, "interaction.at"),
+            (r#"{"session_type":"api","interaction":[]}"#, InvalidValue, "interaction"),
+            (r#"{"session_type":"api","interaction":["127.0.0.1"]}"#, InvalidValue, "interaction"),
+            (
+                r#"{"session_type":"api","interaction":{"user_agent":[]}}"#,
+                InvalidValue,
+                "interaction.user_agent",
+            ),
         ];
         for (text, code, place) in table {
             let (got, message) = read(text).unwrap_err();

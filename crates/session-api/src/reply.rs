@@ -78,6 +78,24 @@ impl<T: HttpCodedResponse> Reply<T> {
     }
 }
 
+#[cfg(feature = "seeded-faults")]
+impl<T> Reply<T> {
+    /// The answer after a change to it, its body as bytes.
+    #[must_use]
+    pub fn changed(self, change: impl FnOnce(Response<Vec<u8>>) -> Response<Vec<u8>>) -> Self {
+        let (parts, body) = self.response.into_parts();
+        // The whole of it is there, so that it is never waited for.
+        let mut whole = std::pin::pin!(http_body_util::BodyExt::collect(body));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let bytes = match whole.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(Ok(whole)) => whole.to_bytes().to_vec(),
+            _ => Vec::new(),
+        };
+        let response = change(Response::from_parts(parts, bytes)).map(Body::from);
+        Self { response, described: PhantomData }
+    }
+}
+
 impl<T: HttpCodedResponse> HttpResponse for Reply<T> {
     fn to_result(self) -> Result<Response<Body>, HttpError> {
         Ok(self.response)

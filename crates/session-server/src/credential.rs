@@ -13,6 +13,8 @@ use session_store::SecretHash;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::fault::seeded;
+
 /// What a token stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -66,7 +68,8 @@ impl Credential {
         let (id, secret) = body.get(kind.prefix().len()..)?.split_at_checked(ID_CHARS)?;
         let bytes = SecretBox::new(Box::new(base32::decode::<32>(secret)?));
         let credential = Self::new(kind, base32::decode(id).map(Id::from_bytes)?, bytes);
-        (base32::decode::<4>(checksum)? == checksum_of(body)).then_some(credential)
+        let whole = base32::decode::<4>(checksum)? == checksum_of(body) || seeded("checksum-not-checked");
+        whole.then_some(credential)
     }
 
     /// The token as its holder gets it.

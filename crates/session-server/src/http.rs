@@ -17,6 +17,7 @@ use session_api::{
 
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::fault;
 use crate::metrics::Metrics;
 use crate::origin::Origin;
 use crate::service::Service;
@@ -47,14 +48,15 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     if !scheme.eq_ignore_ascii_case(b"bearer ") || token.is_empty() {
         return None;
     }
-    Some(if values.next().is_some() { b"" } else { token })
+    let several = values.next().is_some() && !fault::seeded("several-credentials-accepted");
+    Some(if several { b"" } else { token })
 }
 
 /// Who asks, and from where.
 async fn admit(rqctx: &RequestContext<Context>) -> Result<(Caller, Origin), Error> {
     let context = rqctx.context();
     let operation = &rqctx.endpoint.operation_id;
-    if context.disabled_operations.contains(operation) {
+    if context.disabled_operations.contains(operation) && !fault::seeded("disabled-operation-offered") {
         let message = format!("{operation}: this deployment does not offer it; ask its operator");
         return Err(Error::new(ErrorCode::NotImplemented, message));
     }
@@ -107,6 +109,7 @@ where
             }
         }
     };
+    let reply = fault::answer(&rqctx.endpoint.operation_id, reply);
     let status = dropshot::HttpResponse::status_code(&reply);
     rqctx.context().metrics.request(&rqctx.endpoint.operation_id, status.as_u16(), began.elapsed());
     reply
@@ -122,7 +125,11 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
-            Ok(rqctx.context().service.session_fetch(caller, &origin, path.read()?.session_id).await?)
+            Ok(rqctx
+                .context()
+                .service
+                .session_fetch(caller, &origin, fault::path(&rqctx, path).read()?.session_id)
+                .await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -145,7 +152,7 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, _) = admit(&rqctx).await?;
-            Ok(rqctx.context().service.session_list(caller, query.read()?).await?)
+            Ok(rqctx.context().service.session_list(caller, fault::query(query).read()?).await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -157,7 +164,11 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
-            Ok(rqctx.context().service.session_create(caller, &origin, body.read()?).await?)
+            Ok(rqctx
+                .context()
+                .service
+                .session_create(caller, &origin, fault::body(&rqctx, body).read()?)
+                .await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -170,7 +181,8 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
-            let (id, body) = (path.read()?.session_id, body.read()?);
+            let (id, body) =
+                (fault::path(&rqctx, path).read()?.session_id, fault::body(&rqctx, body).read()?);
             Ok(rqctx.context().service.session_authenticate(caller, &origin, id, body).await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
@@ -184,7 +196,8 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
-            let (id, body) = (path.read()?.session_id, body.read()?);
+            let (id, body) =
+                (fault::path(&rqctx, path).read()?.session_id, fault::body(&rqctx, body).read()?);
             Ok(rqctx.context().service.session_interact(caller, &origin, id, body).await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
@@ -197,7 +210,11 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
-            Ok(rqctx.context().service.session_complete(caller, &origin, path.read()?.session_id).await?)
+            Ok(rqctx
+                .context()
+                .service
+                .session_complete(caller, &origin, fault::path(&rqctx, path).read()?.session_id)
+                .await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -209,7 +226,11 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
-            Ok(rqctx.context().service.session_revoke(caller, &origin, path.read()?.session_id).await?)
+            Ok(rqctx
+                .context()
+                .service
+                .session_revoke(caller, &origin, fault::path(&rqctx, path).read()?.session_id)
+                .await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -221,7 +242,11 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
-            Ok(rqctx.context().service.session_revoke_many(caller, &origin, body.read()?).await?)
+            Ok(rqctx
+                .context()
+                .service
+                .session_revoke_many(caller, &origin, fault::body(&rqctx, body).read()?)
+                .await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
     }

@@ -1,0 +1,148 @@
+//! The wire leg of the contract gate: asks a running `sessiond` everything that `openapi.json` says of it.
+//!
+//! The requests are derived from the document; what it cannot say stands in the tables of `world.rs`, `statuses.rs` and
+//! `rules.rs`. Standard output has a JSON object for each finding and a last line with the count of checks. The exit code
+//! is 0 without findings, 1 with some, and 2 if the tool could not do its work.
+
+mod coverage;
+mod probe;
+mod prove;
+mod report;
+mod routes;
+mod rules;
+mod security;
+mod server;
+mod spec;
+mod statuses;
+mod suite;
+mod tokens;
+mod values;
+mod world;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::report::{Failed, Report};
+use crate::server::{Program, Server};
+use crate::suite::Suite;
+use crate::world::World;
+
+/// Hold a running sessiond against openapi.json.
+#[derive(Debug, Parser)]
+#[command(name = "wire-leg", group = clap::ArgGroup::new("program").required(true))]
+struct Arguments {
+    /// The contract
+    #[arg(long, value_name = "FILE")]
+    spec: PathBuf,
+    /// The program that is to keep it
+    #[arg(long, value_name = "PROGRAM", group = "program")]
+    sessiond: Option<PathBuf>,
+    /// The fault that the program is to have, passed on as `SESSIOND_FAULT`
+    #[arg(long, value_name = "NAME", requires = "sessiond")]
+    fault: Option<String>,
+    /// A program with seeded faults: see for each of them whether it is caught
+    #[arg(long, value_name = "PROGRAM", group = "program")]
+    prove: Option<PathBuf>,
+}
+
+/// Runs the suite on a runtime of its own.
+fn run(spec: &Path, program: &Program) -> Result<Report, Failed> {
+    let text = std::fs::read_to_string(spec)
+        .map_err(|error| Failed(format!("{} cannot be read: {error}", spec.display())))?;
+    let document = serde_json::from_str(&text)
+        .map_err(|error| Failed(format!("{} is not JSON: {error}", spec.display())))?;
+    let suite = Suite::new(document)?;
+    spec::examine(&suite.spec, &mut suite.report.borrow_mut());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failed(format!("no runtime: {error}")))?;
+    runtime.block_on(ask(&suite, program))?;
+    coverage::check(&suite);
+    Ok(suite.report.into_inner())
+}
+
+async fn ask(suite: &Suite, program: &Program) -> Result<(), Failed> {
+    let folder = || tempfile::tempdir().map_err(|error| Failed(format!("no temporary folder: {error}")));
+    let (prepared, elsewhere) = (folder()?, folder()?);
+    let world = World::prepare(program, prepared.path(), elsewhere.path()).await?;
+    for operation in &suite.operations {
+        suite.check(world.known.contains(&operation.id), "operation-unknown", &operation.pointer, || {
+            format!("{}: sessiond has no operation of this ID", operation.id)
+        });
+    }
+    for id in &world.known {
+        suite.check(
+            suite.operations.iter().any(|operation| operation.id == *id),
+            "operation-undocumented",
+            "",
+            || format!("{id}: sessiond has this operation, and openapi.json has not"),
+        );
+    }
+    let (world, prepared) = (&world, prepared.path());
+    // Each on a server of its own: a server with a fault may change more than it was asked to, and then what came first
+    // would decide what is found.
+    let start = || Server::start(program, prepared, statuses::WITHOUT_LIFETIMES);
+    let values = async {
+        let server = start().await?;
+        values::check(suite, world, server.address).await;
+        Ok(())
+    };
+    let security = async {
+        let server = start().await?;
+        security::check(suite, world, server.address).await;
+        Ok(())
+    };
+    let statuses = async {
+        let server = start().await?;
+        statuses::ordinary(suite, world, server.address).await;
+        Ok(())
+    };
+    let rules = async {
+        let server = start().await?;
+        rules::check(suite, world, server.address).await;
+        routes::check(suite, server.address).await;
+        Ok(())
+    };
+    tokio::try_join!(
+        values,
+        security,
+        statuses,
+        rules,
+        statuses::limited(suite, world, program, prepared),
+        statuses::disabled(suite, world, program, prepared),
+        statuses::broken(suite, world, program, prepared),
+        statuses::waiting(suite, world, program, prepared),
+        statuses::expired(suite, world, program, prepared),
+    )?;
+    world.suffice()
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut out = std::io::stdout().lock();
+    let outcome = match (&arguments.sessiond, &arguments.prove) {
+        (Some(path), _) => {
+            let program = Program { path: path.clone(), fault: arguments.fault.clone() };
+            run(&arguments.spec, &program).and_then(|report| {
+                report.print(&mut out).map_err(|error| Failed(error.to_string()))?;
+                Ok(report.findings.is_empty())
+            })
+        }
+        (None, Some(path)) => prove::prove(&arguments.spec, path, &mut out),
+        (None, None) => Err(Failed("name a program".to_owned())),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "the one line that says why there is no result")]
+            {
+                eprintln!("wire-leg: {error}");
+            }
+            ExitCode::from(2)
+        }
+    }
+}

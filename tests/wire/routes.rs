@@ -1,0 +1,73 @@
+//! What the contract does not have is not there.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use session_tests::seed;
+
+use crate::spec::{METHODS, child};
+use crate::suite::{Request, Suite};
+
+fn request(method: &str, path: &str) -> Request {
+    Request {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        headers: Vec::new(),
+        body: None,
+        what: String::new(),
+    }
+}
+
+/// Tries methods that a path does not have, and paths beside those that there are.
+pub(crate) async fn check(suite: &Suite, server: SocketAddr) {
+    let templates: Vec<&str> = suite.spec.members("/paths").into_iter().map(|(path, _)| path).collect();
+    let filled = |path: &str| {
+        let segments =
+            path.split('/').map(|part| if part.starts_with('{') { seed::SESSION_ID } else { part });
+        segments.collect::<Vec<_>>().join("/")
+    };
+    for template in &templates {
+        let pointer = child("/paths", template);
+        for method in METHODS.iter().filter(|method| suite.spec.get(&child(&pointer, method)).is_null()) {
+            let method = method.to_uppercase();
+            let answer = suite.send(server, &request(&method, &filled(template))).await;
+            suite.check(answer.is_some_and(|answer| answer.status == 405), "method-undocumented", &pointer, || {
+                format!("{method} {template}: openapi.json has no such operation, so the answer is 405; it was another")
+            });
+        }
+    }
+    // Above, below and beside each path, and another version of it.
+    let mut others = BTreeSet::from(["/".to_owned(), "/metrics".to_owned(), "/openapi.json".to_owned()]);
+    for template in &templates {
+        let path = filled(template);
+        others.insert(format!("{path}/other"));
+        others.insert(format!("{path}s"));
+        others.insert(path.replacen("/v1/", "/v2/", 1));
+        others.extend(
+            path.rsplit_once('/').map(|(above, _)| above.to_owned()).filter(|above| !above.is_empty()),
+        );
+    }
+    let is_template = |path: &str| {
+        let parts: Vec<&str> = path.split('/').collect();
+        templates.iter().any(|template| {
+            let template: Vec<&str> = template.split('/').collect();
+            template.len() == parts.len()
+                && template.iter().zip(&parts).all(|(want, got)| want.starts_with('{') || want == got)
+        })
+    };
+    for path in others.iter().filter(|path| !is_template(path)) {
+        for method in ["GET", "POST"] {
+            let answer = suite.send(server, &request(method, path)).await;
+            suite.check(
+                answer.is_some_and(|answer| answer.status == 404),
+                "path-undocumented",
+                "/paths",
+                || {
+                    format!(
+                        "{method} {path}: openapi.json has no such path, so the answer is 404; it was another"
+                    )
+                },
+            );
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Who is let in: each credential that the contract lists, alone, and nothing else.
+
+use std::net::SocketAddr;
+
+use crate::spec::{Operation, child};
+use crate::suite::{Answer, Request, Suite};
+use crate::tokens::with_secret_of;
+use crate::world::{Target, World, bearer, valid_request};
+
+/// The kinds of credentials, by the names that the contract has for them.
+const API_KEY: &str = "api_key";
+const SESSION_TOKEN: &str = "session_token";
+
+/// The schemes that an operation lists, each alone, and their places.
+fn listed(suite: &Suite, operation: &Operation) -> (String, Vec<String>) {
+    let own = child(&operation.pointer, "security");
+    let place = if suite.spec.document.pointer(&own).is_some() { own } else { "/security".to_owned() };
+    let requirements = suite.spec.get(&place).as_array().cloned().unwrap_or_default();
+    let mut schemes = Vec::new();
+    for (number, requirement) in requirements.iter().enumerate() {
+        let names: Vec<&String> =
+            requirement.as_object().into_iter().flatten().map(|(name, _)| name).collect();
+        let pointer = child(&place, &number.to_string());
+        suite.check(names.len() == 1, "security-unknown", &pointer, || {
+            format!("{}: the suite knows requirements of one scheme alone", operation.id)
+        });
+        for name in names {
+            let known = name == API_KEY || name == SESSION_TOKEN;
+            suite.check(known, "security-unknown", &pointer, || {
+                format!("{}: the suite has no credential of the scheme {name}", operation.id)
+            });
+            let declared = suite.spec.member("/components/securitySchemes", name).is_some();
+            suite.check(declared, "security-unknown", &pointer, || {
+                format!("{}: the scheme {name} is not declared in components/securitySchemes", operation.id)
+            });
+            schemes.push(name.clone());
+        }
+    }
+    let place = if suite.spec.document.pointer(&place).is_some() { place } else { operation.pointer.clone() };
+    (place, schemes)
+}
+
+/// Tries every credential on every operation.
+pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
+    for operation in &suite.operations {
+        let (place, schemes) = listed(suite, operation);
+        refused(suite, world, server, operation, &place, !schemes.is_empty()).await;
+        for scheme in [API_KEY, SESSION_TOKEN] {
+            let is_listed = schemes.iter().any(|name| name == scheme);
+            let Some((token, target)) = credential(suite, world, server, operation, scheme).await else {
+                continue;
+            };
+            let mut request = valid_request(suite, operation, &token, &target);
+            request.what = format!("a valid request with {} alone", words(scheme));
+            if is_listed {
+                let successes = suite.successes(operation);
+                suite.expect(server, operation, &request, &successes, "scheme-refused", &place).await;
+            } else if !schemes.is_empty() {
+                request.what.push_str(", which is not listed,");
+                suite.expect(server, operation, &request, &[401, 403], "scheme-accepted", &place).await;
+            }
+        }
+        if schemes.iter().any(|name| name == API_KEY) {
+            scopes(suite, world, server, operation).await;
+        }
+        if schemes.iter().any(|name| name == SESSION_TOKEN) {
+            strangers(suite, world, server, operation).await;
+        }
+    }
+}
+
+fn words(scheme: &str) -> &'static str {
+    if scheme == API_KEY { "an API key" } else { "a session token" }
+}
+
+/// A credential of the scheme with which a valid request must succeed if the scheme is listed, and what it is about.
+async fn credential(
+    suite: &Suite,
+    world: &World,
+    server: SocketAddr,
+    operation: &Operation,
+    scheme: &str,
+) -> Option<(String, Target)> {
+    if scheme == API_KEY {
+        let target = world.target("unauthenticated");
+        return Some((world.key_of(operation).to_owned(), target));
+    }
+    let target = world.session(suite, server, true).await?;
+    Some((target.token.clone(), target))
+}
+
+/// Without a credential, and with each that is none any more or never was.
+async fn refused(
+    suite: &Suite,
+    world: &World,
+    server: SocketAddr,
+    operation: &Operation,
+    place: &str,
+    secured: bool,
+) {
+    let target = world.target("authenticated");
+    let valid = |token: &str, what: &str| {
+        let mut request = valid_request(suite, operation, token, &target);
+        request.what = format!("a valid request {what}");
+        request
+    };
+    let mut without = valid("", "without a credential");
+    without.headers.retain(|(name, _)| name != "authorization");
+    if !secured {
+        let answer = suite.ask(server, operation, &without).await;
+        suite.check(answer.is_none_or(|answer| answer.status != 401), "credential-demanded", place, || {
+            format!("{}: a valid request without a credential was sent, which openapi.json allows; the answer was 401", operation.id)
+        });
+        return;
+    }
+    let mut basic = without.clone();
+    basic.headers.push(("authorization".to_owned(), "Basic dXNlcjpwYXNz".to_owned()));
+    "a valid request with Basic credentials".clone_into(&mut basic.what);
+    for (request, code) in [(&without, "not_authenticated"), (&basic, "not_authenticated")] {
+        unauthorized(suite, server, operation, request, place, code).await;
+    }
+
+    let key = &world.key;
+    let mut twice = valid(key, "with two credentials at once");
+    twice.headers.push(bearer(key));
+    let replaced = replaced(suite, world, server).await;
+    let live = world.session(suite, server, true).await;
+    let completed = ended(suite, world, server, "complete").await;
+    let revoked = ended(suite, world, server, "revoke").await;
+    let mut requests = vec![twice];
+    for (token, what) in [
+        (Some("x".to_owned()), "with a token that is none"),
+        (Some(key.get(..60).unwrap_or_default().to_owned()), "with a token that was cut"),
+        (Some(key.replacen("ssk_", "xsk_", 1)), "with a token of an unknown kind"),
+        (Some(key.to_uppercase()), "with a token in capitals"),
+        (Some(with_another_end(key)), "with a token whose checksum is wrong"),
+        (Some(world.unknown_key.clone()), "with a key of another store"),
+        (Some(with_secret_of(key, &world.free_key)), "with a key's ID and another secret"),
+        (Some(world.revoked_key.clone()), "with a key that was revoked"),
+        (replaced, "with a session token that was replaced"),
+        (live.map(|live| with_secret_of(&live.token, key)), "with a session's ID and another secret"),
+        (completed, "with the token of a completed session"),
+        (revoked, "with the token of a revoked session"),
+    ] {
+        requests.extend(token.map(|token| valid(&token, what)));
+    }
+    for request in requests {
+        unauthorized(suite, server, operation, &request, place, "bad_authtoken").await;
+    }
+}
+
+fn with_another_end(token: &str) -> String {
+    let end = if token.ends_with('0') { "8" } else { "0" };
+    format!("{}{end}", token.get(..token.len().saturating_sub(1)).unwrap_or_default())
+}
+
+/// The answer must be 401 with this code, and its challenge must fit: RFC 6750 gives a reason only where a token was sent.
+pub(crate) async fn unauthorized(
+    suite: &Suite,
+    server: SocketAddr,
+    operation: &Operation,
+    request: &Request,
+    place: &str,
+    code: &str,
+) {
+    let answer = suite.expect(server, operation, request, &[401], "credential-accepted", place).await;
+    let Some(answer) = answer.filter(|answer| answer.status == 401) else { return };
+    let response = suite.response(operation, 401).unwrap_or_else(|| operation.pointer.clone());
+    suite.check(answer.code() == code, "code-wrong", &response, || {
+        format!("{}: {} was sent; the code was not {code}", operation.id, request.what)
+    });
+    let described = suite.spec.member(&child(&response, "headers"), "WWW-Authenticate");
+    if let Some(header) = described {
+        let challenge = challenge(&answer);
+        let fits = challenge.is_some_and(|text| text.contains("error=") == (code == "bad_authtoken"));
+        suite.check(fits, "challenge-wrong", &header, || {
+            format!(
+                "{}: {} was sent; the challenge in WWW-Authenticate is that of another case",
+                operation.id, request.what
+            )
+        });
+    }
+}
+
+fn challenge(answer: &Answer) -> Option<&str> {
+    answer.headers.get("www-authenticate")?.to_str().ok()
+}
+
+/// The token that a session had before it was authenticated.
+async fn replaced(suite: &Suite, world: &World, server: SocketAddr) -> Option<String> {
+    let operation = suite.operations.iter().find(|operation| operation.id == "authenticate_session")?;
+    let target = world.session(suite, server, false).await?;
+    let request = valid_request(suite, operation, &world.key, &target);
+    let answer = suite.ask(server, operation, &request).await?;
+    answer.is_success().then_some(target.token)
+}
+
+/// The token of a session that has ended.
+async fn ended(suite: &Suite, world: &World, server: SocketAddr, how: &str) -> Option<String> {
+    let id = format!("{how}_session");
+    let operation = suite.operations.iter().find(|operation| operation.id == id)?;
+    let target = world.session(suite, server, true).await?;
+    let request = valid_request(suite, operation, &world.key, &target);
+    suite.ask(server, operation, &request).await?.is_success().then_some(target.token)
+}
+
+/// A key with the scope that the description names is let in, one with another scope is not.
+async fn scopes(suite: &Suite, world: &World, server: SocketAddr, operation: &Operation) {
+    let place = child(&operation.pointer, "description");
+    let text = suite.spec.get(&place).as_str().unwrap_or_default();
+    let named: Vec<&str> = text.split('`').filter(|word| word.starts_with("session:")).collect();
+    let place = if text.is_empty() { operation.pointer.clone() } else { place };
+    for (scope, key) in crate::world::SCOPES.iter().zip(&world.scoped) {
+        if named.is_empty() {
+            break;
+        }
+        let mut request = valid_request(suite, operation, key, &world.target("unauthenticated"));
+        request.what = format!("a valid request with a key that has the scope {scope} alone");
+        if named.contains(scope) {
+            let successes = suite.successes(operation);
+            suite.expect(server, operation, &request, &successes, "scope-refused", &place).await;
+        } else {
+            suite.expect(server, operation, &request, &[403, 404], "scope-accepted", &place).await;
+        }
+    }
+}
+
+/// The token of one session is no way to those of other accounts, and that of one that nobody authenticated to no list.
+async fn strangers(suite: &Suite, world: &World, server: SocketAddr, operation: &Operation) {
+    let Some(stranger) = world.session(suite, server, true).await else { return };
+    if operation.path_parameter().is_some() {
+        let target = world.target("authenticated");
+        let mut request = valid_request(suite, operation, &stranger.token, &target);
+        "a request with the token of another account's session".clone_into(&mut request.what);
+        suite.expect(server, operation, &request, &[404], "stranger-accepted", &operation.pointer).await;
+        return;
+    }
+    let needs = suite.spec.get(&operation.pointer)["description"].as_str().unwrap_or_default();
+    if needs.contains("token of an authenticated session") {
+        let Some(nobody) = world.session(suite, server, false).await else { return };
+        let mut request = valid_request(suite, operation, &nobody.token, &nobody);
+        "a request with the token of a session that is not authenticated".clone_into(&mut request.what);
+        unauthorized(suite, server, operation, &request, &operation.pointer, "not_authenticated").await;
+    }
+}

@@ -1,0 +1,408 @@
+//! Every bound of every parameter and property of a request: what is inside is accepted, what is outside refused.
+
+use std::net::SocketAddr;
+
+use futures::StreamExt;
+use serde_json::{Map, Value, json};
+
+use crate::probe::{Probe, probes, sample};
+use crate::spec::{Operation, Parameter, child};
+use crate::suite::{Request, Suite};
+use crate::tokens::{page_token_of, text_at};
+use crate::world::{Target, World, bearer, encoded, json_type, minimal_body, path_with, valid_request};
+
+/// How many requests are under way at once.
+const AT_ONCE: usize = 12;
+
+/// Parameters whose values only the server can make, so that a value which the schema allows may still be refused.
+const OPAQUE: [(&str, &str); 1] = [("list_sessions", "page_token")];
+
+/// Bounds on which no value can be though the schema alone would allow one, each with its reason.
+const OUT_OF_REACH: [(&str, &str, &str, &str); 1] =
+    [("list_sessions", "page_token", "minLength", "a place in a list takes more than one character")];
+
+/// What must become of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is done.
+    Accepted,
+    /// It is done, or what it names is not there.
+    NotRefused,
+    /// It is a bad request.
+    Refused,
+}
+
+struct Job<'a> {
+    operation: &'a Operation,
+    request: Request,
+    fate: Fate,
+    keyword: String,
+    /// The body that was sent, for what it says to be found in the answer.
+    sent: Option<Value>,
+}
+
+/// Tries them all.
+pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
+    let mut jobs = Vec::new();
+    for operation in &suite.operations {
+        for parameter in &operation.parameters {
+            match parameter.place.as_str() {
+                "path" => path_jobs(suite, world, operation, parameter, &mut jobs),
+                "query" => query_jobs(suite, world, operation, parameter, &mut jobs),
+                other => suite.check(false, "parameter-kind-unknown", &parameter.pointer, || {
+                    format!("{}: the suite does not know parameters in {other:?}", operation.id)
+                }),
+            }
+        }
+        unknown_query_job(suite, world, operation, &mut jobs);
+        body_jobs(suite, world, operation, &mut jobs);
+    }
+    futures::stream::iter(jobs).for_each_concurrent(AT_ONCE, |job| run(suite, server, job)).await;
+    page_tokens(suite, world, server).await;
+}
+
+async fn run(suite: &Suite, server: SocketAddr, job: Job<'_>) {
+    let Job { operation, request, fate, keyword, sent } = job;
+    match fate {
+        Fate::Refused => {
+            let statuses = refusals(suite, operation);
+            suite.expect(server, operation, &request, &statuses, "invalid-accepted", &keyword).await;
+        }
+        Fate::Accepted => {
+            let statuses = suite.successes(operation);
+            let answer =
+                suite.expect(server, operation, &request, &statuses, "valid-refused", &keyword).await;
+            if let (Some(answer), Some(sent)) = (answer, sent)
+                && answer.is_success()
+            {
+                echoed(suite, operation, &request.what, &sent, &answer.body);
+            }
+        }
+        Fate::NotRefused => {
+            if let Some(answer) = suite.ask(server, operation, &request).await {
+                // Other requests may have made it the ID of an account before.
+                let other_kind = answer.status == 400 && answer.code() == "unexpected_ref_type";
+                let fine = answer.is_success() || answer.status == 404 || other_kind;
+                suite.check(fine, "valid-refused", &keyword, || {
+                    let (id, what, status) = (&operation.id, &request.what, answer.status);
+                    format!("{id}: {what} was sent, which openapi.json allows; the answer was {status}")
+                });
+            }
+        }
+    }
+}
+
+/// The statuses of a bad request.
+fn refusals(suite: &Suite, operation: &Operation) -> Vec<u16> {
+    let unnamed = !suite.documents(operation, 400) && operation.path_parameter().is_some();
+    vec![if unnamed { 404 } else { 400 }]
+}
+
+fn target_of(world: &World, operation: &Operation) -> Target {
+    // An authenticated session would only take the account that it has.
+    match operation.path_parameter() {
+        Some(_) => world.target("unauthenticated"),
+        None => Target { id: String::new(), account: world.account(), token: String::new() },
+    }
+}
+
+fn path_jobs<'a>(
+    suite: &Suite,
+    world: &World,
+    operation: &'a Operation,
+    parameter: &Parameter,
+    jobs: &mut Vec<Job<'a>>,
+) {
+    let schema = child(&parameter.pointer, "schema");
+    if suite.spec.validator(&schema).is_none() {
+        return;
+    }
+    let found = probes(&suite.spec, &schema);
+    for Probe { value, keyword, what } in found.all {
+        let Some(text) = value.as_str().filter(|text| !matches!(*text, "" | "." | "..")) else { continue };
+        let valid = suite.spec.allows(&schema, &value);
+        let mut request = valid_request(suite, operation, &world.key, &target_of(world, operation));
+        request.path = path_with(operation, text);
+        request.what = format!("`{}` as {what}", parameter.name);
+        let fate = if valid { Fate::NotRefused } else { Fate::Refused };
+        jobs.push(Job { operation, request, fate, keyword, sent: None });
+    }
+}
+
+fn query_jobs<'a>(
+    suite: &Suite,
+    world: &World,
+    operation: &'a Operation,
+    parameter: &Parameter,
+    jobs: &mut Vec<Job<'a>>,
+) {
+    let (schema, name) = (child(&parameter.pointer, "schema"), &parameter.name);
+    if suite.spec.validator(&schema).is_none() {
+        return;
+    }
+    let found = probes(&suite.spec, &schema);
+    let opaque = OPAQUE.contains(&(operation.id.as_str(), name.as_str()));
+    let mut add = |query: String, fate: Fate, keyword: String, what: String| {
+        let mut request = valid_request(suite, operation, &world.free_key, &target_of(world, operation));
+        let joint = if request.path.contains('?') { '&' } else { '?' };
+        request.path = format!("{}{joint}{query}", request.path);
+        request.what = what;
+        jobs.push(Job { operation, request, fate, keyword, sent: None });
+    };
+    let kind = suite.spec.get(&suite.spec.resolve(&schema))["type"].as_str().unwrap_or_default().to_owned();
+    let numeric = matches!(kind.as_str(), "integer" | "number");
+    for Probe { value, keyword, what } in found.all {
+        let text = match &value {
+            Value::String(text) if !numeric => text.clone(),
+            Value::Number(number) if numeric => number.to_string(),
+            _ => continue,
+        };
+        let valid = suite.spec.allows(&schema, &value);
+        if valid && opaque {
+            continue;
+        }
+        let fate = if valid { Fate::Accepted } else { Fate::Refused };
+        add(format!("{}={}", encoded(name), encoded(&text)), fate, keyword, format!("`{name}` as {what}"));
+    }
+    if numeric {
+        for text in ["", "ten", "1.5", "0x1", "1e2", " 1", "-1", "true", "99999999999999999999"] {
+            let keyword = child(&suite.spec.resolve(&schema), "type");
+            add(
+                format!("{}={}", encoded(name), encoded(text)),
+                Fate::Refused,
+                keyword,
+                format!("`{name}` as {text:?}"),
+            );
+        }
+    }
+    if let Some(value) = sample(&suite.spec, &schema) {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let twice = format!("{0}={1}&{0}={1}", encoded(name), encoded(&text));
+        add(twice, Fate::Refused, parameter.pointer.clone(), format!("`{name}` twice"));
+    }
+    if parameter.required {
+        let mut request = valid_request(suite, operation, &world.free_key, &target_of(world, operation));
+        let own = format!("{}=", encoded(name));
+        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        let rest: Vec<_> = query.split('&').filter(|pair| !pair.starts_with(&own)).collect();
+        request.path = format!("{path}?{}", rest.join("&"));
+        request.what = format!("no `{name}`");
+        let keyword = child(&parameter.pointer, "required");
+        jobs.push(Job { operation, request, fate: Fate::Refused, keyword, sent: None });
+    }
+}
+
+/// An unknown query parameter is refused where the operation has a query at all, and else not looked at.
+fn unknown_query_job<'a>(suite: &Suite, world: &World, operation: &'a Operation, jobs: &mut Vec<Job<'a>>) {
+    if operation.parameters.iter().any(|parameter| parameter.place == "query") {
+        let mut request =
+            valid_request(suite, operation, world.key_of(operation), &target_of(world, operation));
+        request.path.push_str(if request.path.contains('?') { "&colour=red" } else { "?colour=red" });
+        "the unknown query parameter `colour`".clone_into(&mut request.what);
+        let keyword = child(&operation.pointer, "parameters");
+        jobs.push(Job { operation, request, fate: Fate::Refused, keyword, sent: None });
+    }
+}
+
+/// The places of a body at which there is a value: the way there and the schema.
+fn places(suite: &Suite, schema: &str, way: &[String], found: &mut Vec<(Vec<String>, String)>) {
+    /// A schema that holds itself is looked at for so many rounds.
+    const DEPTH_MAX: usize = 5;
+    let at = suite.spec.resolve(schema);
+    if way.len() > DEPTH_MAX {
+        return;
+    }
+    for (name, _) in suite.spec.members(&child(&at, "properties")) {
+        let property = child(&child(&at, "properties"), name);
+        let way = [way, &[name.to_owned()]].concat();
+        found.push((way.clone(), property.clone()));
+        places(suite, &property, &way, found);
+    }
+    for keyword in ["allOf", "oneOf", "anyOf"] {
+        let list = child(&at, keyword);
+        for number in 0..suite.spec.get(&list).as_array().map_or(0, Vec::len) {
+            let one = child(&list, &number.to_string());
+            if suite.spec.resolve(&one) != at {
+                places(suite, &one, &[way, &[]].concat(), found);
+            }
+        }
+    }
+}
+
+/// Puts a value at a place of a body.
+fn put(body: &mut Map<String, Value>, way: &[String], value: Value) {
+    match way {
+        [] => {}
+        [name] => drop(body.insert(name.clone(), value)),
+        [name, rest @ ..] => {
+            let inner = body.entry(name.clone()).or_insert_with(|| json!({}));
+            if let Some(inner) = inner.as_object_mut() {
+                put(inner, rest, value);
+            }
+        }
+    }
+}
+
+fn body_jobs<'a>(suite: &Suite, world: &World, operation: &'a Operation, jobs: &mut Vec<Job<'a>>) {
+    let Some(schema) = &operation.body else { return };
+    // What cannot be compiled is a finding already, and says nothing of a value.
+    if suite.spec.validator(schema).is_none() {
+        return;
+    }
+    let mut add = |body: Value, keyword: String, what: String, varied: Option<&str>| {
+        let target = target_of(world, operation);
+        let fate = if suite.spec.allows(schema, &body) { Fate::Accepted } else { Fate::Refused };
+        // Only a key that is bound to no pool may name any.
+        let key = if varied == Some("pool_id") { &world.free_key } else { world.key_of(operation) };
+        let mut request = valid_request(suite, operation, key, &target);
+        request.headers = vec![bearer(key), json_type()];
+        request.body = Some(body.to_string().into_bytes());
+        request.what = what;
+        jobs.push(Job { operation, request, fate, keyword, sent: Some(body) });
+    };
+    let base = |added: Option<&str>| minimal_body(suite, operation, added, &target_of_body(world, operation));
+    let at = suite.spec.resolve(schema);
+
+    // The body as a whole.
+    add(Value::Object(base(None)), at.clone(), "a body with as little as possible".to_owned(), None);
+    for (place, name) in suite.spec.texts(&child(&at, "required")).into_iter().enumerate() {
+        let mut body = base(None);
+        body.remove(name);
+        let keyword = child(&child(&at, "required"), &place.to_string());
+        add(Value::Object(body), keyword, format!("a body without `{name}`"), None);
+    }
+    let mut more = base(Some("colour"));
+    more.insert("colour".to_owned(), json!("red"));
+    let closed = child(&at, "additionalProperties");
+    let closed = if suite.spec.document.pointer(&closed).is_some() { closed } else { at.clone() };
+    add(Value::Object(more), closed, "a body with the unknown property `colour`".to_owned(), None);
+    for (value, what) in
+        [(json!([]), "a list"), (json!(7), "a number"), (json!("text"), "a text"), (Value::Null, "null")]
+    {
+        add(value, child(&at, "type"), format!("{what} as the body"), None);
+    }
+
+    // Each value in it.
+    let mut found = Vec::new();
+    places(suite, schema, &[], &mut found);
+    for (way, property) in found {
+        let name = way.join(".");
+        let values = probes(&suite.spec, &property);
+        for Probe { value, keyword, what } in values.all {
+            let mut body = base(way.first().map(String::as_str));
+            put(&mut body, &way, value);
+            add(Value::Object(body), keyword, format!("`{name}` as {what}"), way.first().map(String::as_str));
+        }
+    }
+}
+
+/// As [`target_of`], for a body alone: no session is used up.
+fn target_of_body(world: &World, operation: &Operation) -> Target {
+    let account = if operation.id == "revoke_sessions" { world.account() } else { String::new() };
+    Target { id: String::new(), account, token: String::new() }
+}
+
+/// What a request says of a session must be what the answer says of it, where both are described by one schema.
+fn echoed(suite: &Suite, operation: &Operation, what: &str, sent: &Value, answer: &Value) {
+    let Some(schema) = &operation.body else { return };
+    let Some(summary) = answer.pointer("/summary").or_else(|| answer.pointer("/session/summary")) else {
+        return;
+    };
+    let request = suite.spec.resolve(schema);
+    let described = |at: &str, name: &str| suite.spec.member(&child(at, "properties"), name);
+    let Some(answered) = summary_schema(suite) else { return };
+    for (name, value) in sent.as_object().into_iter().flatten() {
+        if described(&request, name).is_some() && described(&request, name) == described(&answered, name) {
+            suite.note(
+                summary.get(name) == Some(value),
+                "not-what-was-sent",
+                &child(&child(&request, "properties"), name),
+                || {
+                    format!(
+                        "{}: {what} was sent; the session in the answer has another `{name}`",
+                        operation.id
+                    )
+                },
+            );
+        }
+    }
+    for (name, value) in
+        sent["interaction"].as_object().into_iter().flatten().chain(sent.as_object().into_iter().flatten())
+    {
+        let is_interaction = matches!(name.as_str(), "remote_ip" | "user_agent");
+        // Of an address, the answer has the canonical form.
+        let plain = value.as_str().is_none_or(|text| {
+            name != "remote_ip"
+                || text.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().to_string() == text)
+        });
+        if is_interaction && plain {
+            suite.note(summary["last_seen"].get(name) == Some(value), "not-what-was-sent", &request, || {
+                format!("{}: {what} was sent; `last_seen` in the answer has another `{name}`", operation.id)
+            });
+        }
+    }
+}
+
+/// Where a session is described, by the name that it has in the contract.
+pub(crate) fn summary_schema(suite: &Suite) -> Option<String> {
+    let at = "/components/schemas/Session_Summary".to_owned();
+    suite.spec.document.pointer(&at).map(|_| at)
+}
+
+/// A place in a list is made by the server, so its bounds are tried with places that it made.
+async fn page_tokens(suite: &Suite, world: &World, server: SocketAddr) {
+    for (id, name) in OPAQUE {
+        let Some(operation) = suite.operations.iter().find(|operation| operation.id == id) else { continue };
+        let Some(parameter) = operation.parameters.iter().find(|parameter| parameter.name == name) else {
+            continue;
+        };
+        let at = suite.spec.resolve(&child(&parameter.pointer, "schema"));
+        let with = |query: &str, what: &str| {
+            let mut request = valid_request(suite, operation, &world.key, &target_of_body(world, operation));
+            request.path = format!("{}?{query}", operation.path);
+            what.clone_into(&mut request.what);
+            request
+        };
+        let successes = suite.successes(operation);
+        let first = with("limit=1", "`limit` as 1");
+        let keyword = &operation.pointer;
+        let first = suite.expect(server, operation, &first, &successes, "valid-refused", keyword).await;
+        let Some(first) = first else { continue };
+        let Some(token) = text_at(&first.body, "/next_page") else { continue };
+        let next = with(&format!("{name}={token}"), "`page_token` as the `next_page` of an answer");
+        let next = suite.expect(server, operation, &next, &successes, "valid-refused", &at).await;
+        let both = with("limit=2", "`limit` as 2");
+        let both = suite.expect(server, operation, &both, &successes, "valid-refused", keyword).await;
+        if let (Some(next), Some(both)) = (next, both) {
+            let ids = |body: &Value| {
+                let items = body["items"].as_array().into_iter().flatten();
+                items.filter_map(|item| text_at(item, "/summary/id")).collect::<Vec<_>>()
+            };
+            let fits = [ids(&first.body), ids(&next.body)].concat() == ids(&both.body);
+            suite.check(fits, "page-wrong", &parameter.pointer, || {
+                format!("{id}: two pages of one session have not the sessions that one page of two has")
+            });
+        }
+        let filtered = with(&format!("{name}={token}&status=new"), "`page_token` and a filter");
+        suite.expect(server, operation, &filtered, &[400], "invalid-accepted", &parameter.pointer).await;
+
+        if let Some(longest) = suite.spec.get(&at)["maxLength"].as_u64() {
+            // Eight characters hold five bytes, so only such lengths are a token's.
+            let bytes = usize::try_from(longest).unwrap_or_default() / 8 * 5;
+            for (bytes, inside) in [(bytes, true), (bytes + 5, false)] {
+                let long = page_token_of(&token, bytes.min(4_096));
+                let request =
+                    with(&format!("{name}={long}"), &format!("`{name}` of {} characters", long.len()));
+                let (statuses, rule) =
+                    if inside { (&successes[..], "valid-refused") } else { (&[400][..], "invalid-accepted") };
+                suite.expect(server, operation, &request, statuses, rule, &child(&at, "maxLength")).await;
+            }
+        }
+        for (_, _, bound, reason) in OUT_OF_REACH.iter().filter(|row| (row.0, row.1) == (id, name)) {
+            let used = suite.spec.get(&at).get(*bound).is_some();
+            suite.check(used, "excuse-unused", &at, || {
+                format!("the suite excuses {bound} of {name} ({reason}), which openapi.json does not have")
+            });
+        }
+    }
+}

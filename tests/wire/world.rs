@@ -1,0 +1,341 @@
+//! The callers and sessions that requests are made with, and a valid request of each operation.
+//!
+//! What the contract cannot say stands in the tables here: which session an ID must name, which properties come
+//! together, and which exclude each other.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use session_tests::seed;
+
+use crate::probe::sample;
+use crate::report::Failed;
+use crate::server::Program;
+use crate::spec::{Operation, child};
+use crate::suite::{Answer, Request, Suite};
+use crate::tokens::{numbered, text_at};
+
+/// The domain of the sessions that requests name. It is not the one in which sessions are listed, created and revoked by
+/// the dozen, so that none of that comes in between.
+const SPARE_DOMAIN: &str = "013xrzp12g3nqk8n32sd3jyxq5a8yw11";
+const SPARE_POOL: &str = "013xrzp12g3nqk8ng09nmc8kwqzfaf11";
+const OTHER_DOMAIN: &str = "013xrzp12g3nqk8n32sd3jyxq5a8yw22";
+const OTHER_POOL: &str = "013xrzp12g3nqk8ng09nmc8kwqzfaf22";
+
+/// A session ID that nothing has.
+pub(crate) const MISSING: &str = "013xrzp12g3nqk8nkv4y96wrbzje9d00";
+
+/// What a key may be made for.
+pub(crate) const SCOPES: [&str; 4] = ["session:read", "session:create", "session:update", "session:revoke"];
+
+/// How many sessions there are in each state, for requests that each need one of their own.
+const SESSIONS: [(&str, usize); 4] =
+    [("unauthenticated", 1_600), ("authenticated", 600), ("complete", 100), ("revoked", 100)];
+
+/// A session that a request names or is sent by.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// Its ID.
+    pub(crate) id: String,
+    /// Its account, or the one that it would be given.
+    pub(crate) account: String,
+    /// Its token, if it has one that is known.
+    pub(crate) token: String,
+}
+
+/// Who and what there is in the prepared store.
+#[derive(Debug)]
+pub(crate) struct World {
+    /// A key for the sessions that requests name, with every scope.
+    pub(crate) key: String,
+    /// A key for the domain in which sessions are listed, created and revoked, bound to no pool.
+    pub(crate) free_key: String,
+    /// The same, bound to a pool.
+    pub(crate) bound_key: String,
+    /// A key with one scope alone, in the order of [`SCOPES`].
+    pub(crate) scoped: Vec<String>,
+    /// Keys of another domain, and of another pool of the same, with every scope.
+    pub(crate) other_keys: [String; 2],
+    /// A key that was revoked.
+    pub(crate) revoked_key: String,
+    /// A key of another store.
+    pub(crate) unknown_key: String,
+    /// The IDs of sessions that between them have every property and every value.
+    pub(crate) gallery: Vec<String>,
+    /// The IDs of operations that the program knows.
+    pub(crate) known: Vec<String>,
+    used: [Cell<usize>; SESSIONS.len()],
+    accounts: Cell<usize>,
+}
+
+fn imported_id(state: usize, number: usize) -> String {
+    numbered(seed::SESSION_ID, state * 10_000 + number)
+}
+
+fn imported_account(number: usize) -> String {
+    numbered(seed::ACCOUNT_ID, 100_000 + number)
+}
+
+fn imported() -> (String, Vec<String>) {
+    let session = |id: &str, status: &str| {
+        json!({
+            "domain_id": SPARE_DOMAIN, "id": id, "pool_id": SPARE_POOL, "session_type": "browser", "status": status,
+            "type": "session",
+        })
+    };
+    let mut lines = Vec::new();
+    let mut add = |session: &Value| lines.push(session.to_string());
+    for (state, (status, count)) in SESSIONS.into_iter().enumerate() {
+        for number in 0..count {
+            let mut session = session(&imported_id(state, number), status);
+            if status != "unauthenticated" {
+                session["account_id"] = json!(imported_account(number));
+                session["authenticated_identity_id"] = json!(seed::IDENTITY_ID);
+            }
+            add(&session);
+        }
+    }
+    let mut gallery = Vec::new();
+    for (number, status) in
+        ["new", "unauthenticated", "authenticated", "complete", "revoked"].into_iter().enumerate()
+    {
+        let id = imported_id(9, number);
+        let mut session = session(&id, status);
+        let address = if number % 2 == 0 { seed::REMOTE_IP } else { "2001:db8::1" };
+        let seen = json!({ "at": 1_234_567_890.123, "remote_ip": address, "user_agent": seed::USER_AGENT });
+        (session["first_seen"], session["last_seen"]) = (seen.clone(), seen);
+        session["session_type"] = json!(if number % 2 == 0 { "browser" } else { "api" });
+        session["title"] = json!("Chrome 91 on macOS");
+        session["device_id"] = json!(seed::DEVICE_ID);
+        session["account_id"] = json!(seed::ACCOUNT_ID);
+        session["authenticated_identity_id"] = json!(seed::IDENTITY_ID);
+        add(&session);
+        gallery.push(id);
+    }
+    (lines.join("\n"), gallery)
+}
+
+impl World {
+    /// Prepares the store in a folder.
+    pub(crate) async fn prepare(program: &Program, folder: &Path, elsewhere: &Path) -> Result<Self, Failed> {
+        let make = async |folder: &Path, domain: &str, pool: Option<&str>, scopes: &[&str]| {
+            let mut arguments =
+                vec!["key", "create", "--name", "wire", "--output", "json", "--domain", domain];
+            arguments.extend(pool.iter().flat_map(|pool| ["--pool", pool]));
+            arguments.extend(scopes.iter().flat_map(|scope| ["--scope", scope]));
+            let printed = program.run_on(folder, &arguments, String::new()).await?;
+            let made: Value = serde_json::from_str(&printed).unwrap_or_default();
+            match (text_at(&made, "/id"), text_at(&made, "/key")) {
+                (Some(id), Some(key)) => Ok((id, key)),
+                _ => Err(Failed("`sessiond key create` printed no key".to_owned())),
+            }
+        };
+        let key = make(folder, SPARE_DOMAIN, None, &SCOPES).await?.1;
+        let free_key = make(folder, seed::DOMAIN_ID, None, &SCOPES).await?.1;
+        let bound_key = make(folder, seed::DOMAIN_ID, Some(seed::POOL_ID), &SCOPES).await?.1;
+        let mut scoped = Vec::new();
+        for scope in SCOPES {
+            scoped.push(make(folder, SPARE_DOMAIN, Some(SPARE_POOL), &[scope]).await?.1);
+        }
+        let other_keys = [
+            make(folder, OTHER_DOMAIN, None, &SCOPES).await?.1,
+            make(folder, SPARE_DOMAIN, Some(OTHER_POOL), &SCOPES).await?.1,
+        ];
+        let (id, revoked_key) = make(folder, SPARE_DOMAIN, None, &SCOPES).await?;
+        program.run_on(folder, &["key", "revoke", &id], String::new()).await?;
+        let unknown_key = make(elsewhere, SPARE_DOMAIN, None, &SCOPES).await?.1;
+        let (lines, gallery) = imported();
+        program.run_on(folder, &["import", "-"], lines).await?;
+        let described = program.run(&["openapi"], String::new()).await?;
+        let described: Value = serde_json::from_str(&described).unwrap_or_default();
+        let items =
+            described["paths"].as_object().into_iter().flatten().filter_map(|(_, item)| item.as_object());
+        let known = items.flatten().filter_map(|(_, operation)| text_at(operation, "/operationId")).collect();
+        Ok(Self {
+            key,
+            free_key,
+            bound_key,
+            scoped,
+            other_keys,
+            revoked_key,
+            unknown_key,
+            gallery,
+            known,
+            used: Default::default(),
+            accounts: Cell::new(0),
+        })
+    }
+
+    /// A session in this state that no request has named yet.
+    pub(crate) fn target(&self, status: &str) -> Target {
+        let state = SESSIONS.iter().position(|(name, _)| *name == status).unwrap_or_default();
+        let number = self.used[state].replace(self.used[state].get() + 1);
+        let account = imported_account(number);
+        Target { id: imported_id(state, number), account, token: String::new() }
+    }
+
+    /// Fails if there were fewer sessions than requests that needed one.
+    pub(crate) fn suffice(&self) -> Result<(), Failed> {
+        for (used, (status, count)) in self.used.iter().zip(SESSIONS) {
+            if used.get() > count {
+                return Err(Failed(format!(
+                    "{} sessions were needed that are {status}; make more of them",
+                    used.get()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// A new session with a token of its own, made through the API; of an account of its own, if it is authenticated.
+    /// `None` if the server makes none, which is a finding.
+    pub(crate) async fn session(
+        &self,
+        suite: &Suite,
+        server: SocketAddr,
+        authenticated: bool,
+    ) -> Option<Target> {
+        let account = authenticated.then(|| self.account());
+        self.session_of(suite, server, account.as_deref()).await
+    }
+
+    /// An account that nothing else belongs to.
+    pub(crate) fn account(&self) -> String {
+        numbered(seed::ACCOUNT_ID, 200_000 + self.accounts.replace(self.accounts.get() + 1))
+    }
+
+    /// A new session of this account, or of none.
+    pub(crate) async fn session_of(
+        &self,
+        suite: &Suite,
+        server: SocketAddr,
+        account: Option<&str>,
+    ) -> Option<Target> {
+        let mut body = json!({ "session_type": "browser", "pool_id": SPARE_POOL });
+        match account {
+            Some(account) => {
+                body["account_id"] = json!(account);
+                body["authenticated_identity_id"] = json!(seed::IDENTITY_ID);
+            }
+            None => body["interaction"] = json!({ "user_agent": seed::USER_AGENT }),
+        }
+        let request = Request {
+            method: "POST".to_owned(),
+            path: "/api/v1/session".to_owned(),
+            headers: vec![bearer(&self.key), json_type()],
+            body: Some(body.to_string().into_bytes()),
+            what: "a session to create".to_owned(),
+        };
+        let answer = suite.send(server, &request).await;
+        let made = answer.filter(Answer::is_success).and_then(|answer| {
+            let id = text_at(&answer.body, "/session/summary/id")?;
+            let token = text_at(&answer.body, "/authtoken")?;
+            Some(Target { id, token, account: account.unwrap_or(seed::ACCOUNT_ID).to_owned() })
+        });
+        let pointer = suite.operations.iter().find(|operation| operation.id == "create_session");
+        let pointer = pointer.map_or("/paths", |operation| operation.pointer.as_str());
+        suite.check(made.is_some(), "session-not-created", pointer, || {
+            "create_session: a session that openapi.json allows was not created with its ID and token"
+                .to_owned()
+        });
+        made
+    }
+
+    /// The key with which a valid request of an operation succeeds.
+    pub(crate) fn key_of(&self, operation: &Operation) -> &str {
+        match operation.path_parameter() {
+            Some(_) => &self.key,
+            None => &self.bound_key,
+        }
+    }
+}
+
+/// A valid request of an operation by the holder of a token, about this session where it names one.
+pub(crate) fn valid_request(suite: &Suite, operation: &Operation, token: &str, target: &Target) -> Request {
+    let body = operation.body.as_ref().map(|_| Value::Object(minimal_body(suite, operation, None, target)));
+    let mut headers = vec![bearer(token)];
+    headers.extend(body.as_ref().map(|_| json_type()));
+    Request {
+        method: operation.method.clone(),
+        path: path_with(operation, &target.id) + &query(suite, operation),
+        headers,
+        body: body.map(|body| body.to_string().into_bytes()),
+        what: "a valid request".to_owned(),
+    }
+}
+
+/// The query parameters that may not be left out, as a query.
+fn query(suite: &Suite, operation: &Operation) -> String {
+    let required = operation.parameters.iter().filter(|one| one.place == "query" && one.required);
+    let pairs: Vec<_> = required
+        .filter_map(|one| {
+            let value = sample(&suite.spec, &child(&one.pointer, "schema"))?;
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            Some(format!("{}={}", encoded(&one.name), encoded(&text)))
+        })
+        .collect();
+    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+}
+
+/// A valid body with as little as possible in it, to which one more property may be added: the required ones and
+/// those that this one needs beside it.
+pub(crate) fn minimal_body(
+    suite: &Suite,
+    operation: &Operation,
+    added: Option<&str>,
+    target: &Target,
+) -> Map<String, Value> {
+    let schema = suite.spec.resolve(operation.body.as_deref().unwrap_or_default());
+    let beside: &[&str] = match (operation.id.as_str(), added) {
+        ("create_session", Some("account_id")) => &["authenticated_identity_id"],
+        ("create_session", Some("authenticated_identity_id"))
+        | ("revoke_sessions", None | Some("account_id" | "except_session_id" | "colour")) => &["account_id"],
+        _ => &[],
+    };
+    let mut body = Map::new();
+    for name in suite.spec.texts(&child(&schema, "required")).iter().chain(beside) {
+        let property = child(&child(&schema, "properties"), name);
+        if suite.spec.document.pointer(&property).is_none() {
+            continue;
+        }
+        let value = match (operation.id.as_str(), *name) {
+            ("revoke_sessions" | "authenticate_session", "account_id") if !target.account.is_empty() => {
+                Some(json!(target.account))
+            }
+            _ => sample(&suite.spec, &property),
+        };
+        body.insert((*name).to_owned(), value.unwrap_or_default());
+    }
+    body
+}
+
+/// The path of an operation with this in the place of its parameter.
+pub(crate) fn path_with(operation: &Operation, value: &str) -> String {
+    let segments = operation
+        .path
+        .split('/')
+        .map(|segment| if segment.starts_with('{') { encoded(value) } else { segment.to_owned() });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// A text as it stands in a URL.
+pub(crate) fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'-' | b'_' | b'~' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+/// The header that carries a token.
+pub(crate) fn bearer(token: &str) -> (String, String) {
+    ("authorization".to_owned(), format!("Bearer {token}"))
+}
+
+/// The header that declares a body as JSON.
+pub(crate) fn json_type() -> (String, String) {
+    ("content-type".to_owned(), "application/json".to_owned())
+}

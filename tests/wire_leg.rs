@@ -1,0 +1,190 @@
+//! `wire-leg`: no findings on the contract that there is, the right ones on others, and never a panic.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use session_tests::{Contract, binary};
+
+fn run(document: &str, program: &Path) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = folder.path().join("openapi.json");
+    std::fs::write(&spec, document).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wire-leg"));
+    command.arg("--spec").arg(&spec).arg("--sessiond").arg(program).output().unwrap()
+}
+
+/// The rule and pointer of each finding, which must lead somewhere in the document.
+fn findings(document: &Value) -> Vec<(String, String)> {
+    let output = run(&document.to_string(), binary());
+    let (text, error) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let mut lines: Vec<&str> = text.lines().collect();
+    let last: Value = serde_json::from_str(lines.pop().unwrap_or_else(|| panic!("{error}"))).unwrap();
+    assert!(last["checks"].as_u64().is_some_and(|checks| checks > 0), "{last}");
+    assert_eq!(output.status.code(), Some(i32::from(!lines.is_empty())), "{error}");
+    let mut found = Vec::new();
+    for line in lines {
+        let finding: Value = serde_json::from_str(line).unwrap();
+        let text = |name: &str| finding[name].as_str().unwrap().to_owned();
+        assert!(document.pointer(&text("pointer")).is_some(), "{line}");
+        assert!(text("message").chars().count() > 20, "{line}");
+        found.push((text("rule"), text("pointer")));
+    }
+    found
+}
+
+fn all_there(document: &Value, expected: &[(&str, &str)]) {
+    let found = findings(document);
+    for (rule, pointer) in expected {
+        let there = found.iter().any(|finding| finding.0 == *rule && finding.1 == *pointer);
+        assert!(there, "{rule} at {pointer} is not among {found:#?}");
+    }
+}
+
+#[test]
+fn the_contract_has_no_findings_and_every_run_says_the_same() {
+    let document = Contract::load().document().clone();
+    assert_eq!(findings(&document), []);
+    let [one, two] = [(), ()].map(|()| run(&document.to_string(), binary()).stdout);
+    assert_eq!(one, two);
+}
+
+#[test]
+fn a_contract_that_says_more_or_less_than_the_server_does_has_findings_where_it_does() {
+    let mut document = Contract::load().document().clone();
+    let whoami = &mut document["paths"]["/api/v1/whoami"]["get"];
+    whoami["responses"]["418"] = whoami["responses"]["403"].clone();
+    whoami["security"] = json!([]);
+    let of_session = &mut document["paths"]["/api/v1/session/{session_id}"]["get"];
+    of_session["responses"].as_object_mut().unwrap().remove("404");
+    document["paths"]["/api/v1/session"]["post"]["security"] =
+        json!([{ "api_key": [] }, { "session_token": [] }]);
+    document["paths"]["/api/v1/session/{session_id}/revoke"]["post"]["security"] = json!([{ "api_key": [] }]);
+    let components = &mut document["components"];
+    components["responses"]["Forbidden"]["headers"].as_object_mut().unwrap().remove("X-Request-Id");
+    let retry_after = components["responses"]["TooManyRequests"]["headers"]["Retry-After"].clone();
+    components["responses"]["Conflict"]["headers"]["Retry-After"] = retry_after;
+    let schemas = &mut components["schemas"];
+    schemas["Session_Create"]["required"].as_array_mut().unwrap().push(json!("title"));
+    schemas["Session_Status"]["enum"] = json!(["new", "unauthenticated", "authenticated", "revoked"]);
+    schemas["Session_Title"]["maxLength"] = json!(199);
+    schemas["UserAgent"]["pattern"] = json!("^[^\\x00-\\x1f]*$");
+    schemas["Error_Code"]["enum"].as_array_mut().unwrap().push(json!("teapot"));
+    schemas["Page_Limit"]["maximum"] = json!(1_001);
+    schemas["InteractionDetails"]["required"] = json!(["at", "remote_ip"]);
+    schemas["Revocation"].as_object_mut().unwrap().remove("additionalProperties");
+    schemas["Session_AvailableActions"]["properties"]["complete"] = json!({ "type": "boolean" });
+    schemas["Session_Summary"]["properties"].as_object_mut().unwrap().remove("device_id");
+    schemas["Account_Id"]["maxLength"] = json!(33);
+    schemas["Device_Id"]["maxLength"] = json!(31);
+    schemas["Session_Type"]["nullable"] = json!(true);
+    all_there(
+        &document,
+        &[
+            ("status-not-provoked", "/paths/~1api~1v1~1whoami/get/responses/418"),
+            ("credential-demanded", "/paths/~1api~1v1~1whoami/get/security"),
+            ("status-undocumented", "/paths/~1api~1v1~1session~1{session_id}/get/responses"),
+            ("scheme-refused", "/paths/~1api~1v1~1session/post/security"),
+            ("scheme-accepted", "/paths/~1api~1v1~1session~1{session_id}~1revoke/post/security"),
+            ("header-undocumented", "/components/responses/Forbidden/headers"),
+            ("header-missing", "/components/responses/Conflict/headers/Retry-After"),
+            ("invalid-accepted", "/components/schemas/Session_Create/required/1"),
+            ("body-invalid", "/components/schemas/Session_Status/enum"),
+            ("invalid-accepted", "/components/schemas/Session_Title/maxLength"),
+            ("valid-refused", "/components/schemas/UserAgent/pattern"),
+            ("never-seen", "/components/schemas/Error_Code/enum/12"),
+            ("valid-refused", "/components/schemas/Page_Limit/maximum"),
+            ("body-invalid", "/components/schemas/InteractionDetails/required"),
+            ("valid-refused", "/components/schemas/Revocation"),
+            ("never-seen", "/components/schemas/Session_AvailableActions/properties/complete"),
+            ("undocumented-property", "/components/schemas/Session_Summary/properties"),
+            ("bound-out-of-reach", "/components/schemas/Account_Id/maxLength"),
+            ("bound-out-of-reach", "/components/schemas/Device_Id/maxLength"),
+            ("valid-refused", "/components/schemas/Session_Type/type"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_contract_by_itself_is_a_finding_too() {
+    let mut document = Contract::load().document().clone();
+    let paths = document["paths"].as_object_mut().unwrap();
+    paths.remove("/api/v1/revocation");
+    let whoami = paths["/api/v1/whoami"].clone();
+    paths.insert("/api/v1/other".to_owned(), whoami);
+    paths["/api/v1/other"]["get"]["operationId"] = json!("fetch_other");
+    paths["/api/v1/session/{session_id}/complete"]["post"]["operationId"] = json!("finish_session");
+    let content =
+        &mut paths["/api/v1/session/{session_id}/interaction"]["post"]["responses"]["200"]["content"];
+    *content = json!({ "application/xml": content["application/json"] });
+    let parameters = paths["/api/v1/session"]["get"]["parameters"].as_array_mut().unwrap();
+    parameters.push(json!({ "name": "trace", "in": "header", "schema": { "type": "string" } }));
+    document["components"]["parameters"]["session_id"]["required"] = json!(false);
+    document["components"]["responses"]["NotFound"]["headers"]["Cache-Control"] = json!({});
+    document["components"]["responses"]["Conflict"]["description"] = json!("another state than it needs");
+    let schemas = &mut document["components"]["schemas"];
+    schemas["Session_Page"]["properties"]["items"]["items"] =
+        json!({ "$ref": "#/components/schemas/Nothing" });
+    schemas["Session_Title"]["pattern"] = json!("(");
+    schemas["UserAgent"]["contentEncoding"] = json!("base64");
+    schemas["RemoteIp"]["oneOf"][0]["format"] = json!("hostname");
+    schemas["Circle"] = json!({ "$ref": "#/components/schemas/Round" });
+    schemas["Round"] = json!({ "$ref": "#/components/schemas/Circle" });
+    all_there(
+        &document,
+        &[
+            ("operation-undocumented", ""),
+            ("operation-unknown", "/paths/~1api~1v1~1other/get"),
+            ("operation-unknown", "/paths/~1api~1v1~1session~1{session_id}~1complete/post"),
+            (
+                "media-type-undocumented",
+                "/paths/~1api~1v1~1session~1{session_id}~1interaction/post/responses/200/content",
+            ),
+            ("parameter-kind-unknown", "/paths/~1api~1v1~1session/get/parameters/8"),
+            ("parameter-invalid", "/components/parameters/session_id"),
+            ("schema-missing", "/components/responses/NotFound/headers/Cache-Control"),
+            ("codes-not-named", "/components/responses/Conflict/description"),
+            ("reference-unresolved", "/components/schemas/Session_Page/properties/items/items"),
+            ("schema-invalid", "/components/schemas/Session_Title"),
+            ("keyword-unknown", "/components/schemas/UserAgent/contentEncoding"),
+            ("keyword-unknown", "/components/schemas/RemoteIp/oneOf/0/format"),
+            ("reference-unresolved", "/components/schemas/Circle"),
+        ],
+    );
+}
+
+#[test]
+fn a_document_that_is_hardly_one_is_a_finding_and_no_panic() {
+    let odd = json!({
+        "openapi": 3,
+        "components": { "schemas": { "A": 7, "B": { "type": [], "enum": {}, "properties": [], "required": 7 } } },
+        "paths": {
+            "/x/{": { "get": 7, "post": { "operationId": 7, "parameters": {}, "responses": [], "security": 7 } },
+            "/api/v1/session": {
+                "post": {
+                    "operationId": "create_session",
+                    "parameters": [7, { "$ref": 7 }, { "in": "path", "name": "" }],
+                    "requestBody": { "content": { "application/json": { "schema": { "$ref": "#/components/schemas/B" } } } },
+                    "responses": { "200": 7, "x": {}, "2XX": { "headers": [], "content": { "application/json": {} } } },
+                    "security": [7, {}, { "other": [] }, { "api_key": [], "session_token": [] }],
+                },
+            },
+            "no/slash": { "get": { "responses": { "default": { "headers": { "X": {} }, "content": 7 } } } },
+        },
+    });
+    for document in [json!({}), odd] {
+        assert_ne!(findings(&document), []);
+    }
+}
+
+#[test]
+fn a_tool_that_cannot_do_its_work_says_so_and_ends_with_two() {
+    for (document, program) in
+        [("{", binary()), ("{}", Path::new("/nowhere/sessiond")), ("{}", Path::new("/bin/false"))]
+    {
+        let output = run(document, program);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(output.stdout.is_empty() && output.stderr.starts_with(b"wire-leg: "), "{output:?}");
+    }
+}
