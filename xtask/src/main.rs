@@ -7,6 +7,7 @@ mod demo;
 mod document;
 mod generate;
 mod ledger;
+mod mutants;
 mod process;
 mod report;
 mod test;
@@ -49,6 +50,10 @@ enum Task {
     },
     /// Hold `openapi.json` against an earlier one: what breaks, and what its version must become
     Breaking(breaking::Settings),
+    /// Change `openapi.json` in every place, and see whether `check` notices
+    Mutants(mutants::Settings),
+    /// Run `sessiond` with each of its seeded faults, and see whether the wire leg notices
+    Faults,
     /// Every check of the repository, on a machine that has only Rust
     Test,
     /// See a session created, authenticated and fetched over real HTTP
@@ -79,6 +84,8 @@ fn main() -> ExitCode {
             check::run(spec.as_deref(), static_only, format, &mut out)
         }
         Task::Breaking(settings) => breaking::run(&settings, &mut out),
+        Task::Mutants(settings) => mutants::run(&settings, &mut out, &mut progress),
+        Task::Faults => check::faults(&mut out),
         Task::Test => test::run(&mut out, &mut progress),
         Task::Demo { keep } => demo::run(keep, &mut out, &mut progress).map(|()| true),
         Task::Bench(Bench::Fetch(settings)) => bench::fetch(settings, &mut out).map(|()| true),

@@ -405,7 +405,7 @@ const STYLES: &[&str] =
     &["matrix", "label", "form", "simple", "spaceDelimited", "pipeDelimited", "deepObject"];
 
 /// The field of this name of this object.
-pub(crate) fn find(object: Object, name: &str) -> Option<&'static Field> {
+pub fn find(object: Object, name: &str) -> Option<&'static Field> {
     FIELDS.iter().find(|field| field.object == object && field.name == name)
 }
 

@@ -106,7 +106,7 @@ mod version;
 pub use compare::{Options, TooComplex, compare};
 pub use date::{Date, NotADate};
 pub use document::{Document, Fault, LONGEST};
-pub use fields::{FIELDS, Field, METHODS, Object, Shape, Treatment};
+pub use fields::{FIELDS, Field, METHODS, Object, Shape, Treatment, find};
 pub use finding::{At, Breaks, Effect, Finding};
 pub use position::Position;
 pub use version::{Advice, Level, advise};

@@ -1,0 +1,416 @@
+//! Single changes of a document, over every node of it.
+
+use openapi_drift::{METHODS, Object, Shape, find};
+use serde_json::{Map, Value, json};
+
+use super::Mutant;
+use crate::document::walk;
+
+/// Every change of the document, in its order.
+pub(super) fn all(document: &Value) -> Vec<Mutant> {
+    let mut changes = Changes { document, found: Vec::new() };
+    walk(Object::OpenApi, "", document, &mut |object, pointer, value| changes.object(object, pointer, value));
+    changes.found
+}
+
+fn child(pointer: &str, key: &str) -> String {
+    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+struct Changes<'a> {
+    document: &'a Value,
+    found: Vec<Mutant>,
+}
+
+impl Changes<'_> {
+    fn add(&mut self, kind: &'static str, pointer: &str, change: impl FnOnce(&mut Value)) {
+        let (mut document, mut owner) = (self.document.clone(), pointer);
+        // A change is made where it is or, of what is not there yet, at its owner.
+        while document.pointer(owner).is_none() {
+            owner = owner.rsplit_once('/').map_or("", |(owner, _)| owner);
+        }
+        if let Some(place) = document.pointer_mut(owner) {
+            change(place);
+        }
+        if document != *self.document {
+            self.found.push(Mutant { kind, pointer: pointer.to_owned(), document });
+        }
+    }
+
+    fn set(&mut self, kind: &'static str, owner: &str, field: &str, value: Value) {
+        let pointer = child(owner, field);
+        let there = self.document.pointer(&pointer).is_some();
+        self.add(kind, &pointer, |place| {
+            if there {
+                *place = value;
+            } else if let Some(members) = place.as_object_mut() {
+                members.insert(field.to_owned(), value);
+            }
+        });
+    }
+
+    fn remove(&mut self, kind: &'static str, owner: &str, key: &str) {
+        let pointer = child(owner, key);
+        let (mut document, key) = (self.document.clone(), key.to_owned());
+        match document.pointer_mut(owner) {
+            Some(Value::Object(members)) => drop(members.remove(&key)),
+            Some(Value::Array(items)) => {
+                if let Some(place) = key.parse().ok().filter(|place| *place < items.len()) {
+                    items.remove(place);
+                }
+            }
+            _ => {}
+        }
+        if document != *self.document {
+            self.found.push(Mutant { kind, pointer, document });
+        }
+    }
+
+    fn rename(&mut self, kind: &'static str, owner: &str, from: &str, to: &str) {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        self.add(kind, owner, |place| {
+            if let Some(members) = place.as_object_mut()
+                && let Some(value) = members.remove(&from)
+            {
+                members.insert(to, value);
+            }
+        });
+    }
+
+    fn object(&mut self, object: Object, pointer: &str, value: &Value) {
+        let Some(members) = value.as_object() else { return };
+        if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+            self.reference(pointer, reference);
+            return;
+        }
+        for (name, member) in members {
+            let below = child(pointer, name);
+            if name.starts_with("x-") {
+                self.remove("an extension less", pointer, name);
+                self.set("an extension's value", pointer, name, json!("another"));
+                continue;
+            }
+            let shape = match (find(object, name), object.names()) {
+                (Some(field), _) => {
+                    self.remove("a field less", pointer, name);
+                    field.shape
+                }
+                (None, Some(shape)) => {
+                    self.remove("a member less", pointer, name);
+                    shape
+                }
+                _ => continue,
+            };
+            self.value(shape, pointer, name, member);
+            match shape {
+                Shape::Map(_) | Shape::TextMap => {
+                    for key in member.as_object().into_iter().flat_map(Map::keys) {
+                        self.remove("a member less", &below, key);
+                        self.rename("a member's name", &below, key, &format!("{key}x"));
+                    }
+                }
+                Shape::List(_) | Shape::Texts | Shape::Values => {
+                    for place in 0..member.as_array().map_or(0, Vec::len) {
+                        self.remove("an item less", &below, &place.to_string());
+                    }
+                }
+                _ => {}
+            }
+        }
+        match object {
+            Object::OpenApi => self.root(),
+            Object::PathItem => self.path_item(pointer, members),
+            Object::Operation => self.operation(pointer, members),
+            Object::Parameter | Object::Header => self.parameter(object, pointer, members),
+            Object::RequestBody | Object::Response => self.content(pointer, members),
+            Object::Schema => self.schema(pointer, members),
+            Object::SecurityScheme => self.set("another scheme", pointer, "scheme", json!("basic")),
+            _ => {}
+        }
+    }
+
+    /// Another value of the same shape, and of another one.
+    fn value(&mut self, shape: Shape, owner: &str, name: &str, value: &Value) {
+        let pointer = child(owner, name);
+        match shape {
+            Shape::Text => {
+                let text = value.as_str().unwrap_or_default();
+                self.set("another text", owner, name, json!(format!("{text}x")));
+            }
+            Shape::Word(words) => {
+                for word in words.iter().filter(|word| *word != value) {
+                    self.set("another word", owner, name, json!(word));
+                }
+            }
+            Shape::Flag | Shape::FlagOrSchema if value.is_boolean() => {
+                self.set("the opposite", owner, name, json!(value == false));
+            }
+            Shape::Number | Shape::Positive | Shape::Count => {
+                for by in [-1.0, 1.0] {
+                    let number = value.as_f64().unwrap_or_default() + by;
+                    self.set("one more or less", owner, name, whole(number));
+                }
+            }
+            Shape::Any => self.set("another value", owner, name, json!({ "strange": true })),
+            Shape::Values | Shape::Texts => {
+                self.add("an item more", &pointer, |place| {
+                    if let Some(items) = place.as_array_mut() {
+                        items.push(json!("strange"));
+                    }
+                });
+                for place in 0..value.as_array().map_or(0, Vec::len) {
+                    self.add("another item", &child(&pointer, &place.to_string()), |place| {
+                        *place = json!("strange")
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn reference(&mut self, pointer: &str, reference: &str) {
+        self.set("a reference to nowhere", pointer, "$ref", json!(format!("{reference}x")));
+        // To the next of its kind.
+        let Some((map, name)) = reference.trim_start_matches('#').rsplit_once('/') else { return };
+        let names: Vec<&String> =
+            self.document.pointer(map).and_then(Value::as_object).into_iter().flat_map(Map::keys).collect();
+        let place = names.iter().position(|other| *other == name).unwrap_or(0);
+        if let Some(other) = names.get((place + 1) % names.len().max(1)) {
+            self.set("a reference to another", pointer, "$ref", json!(format!("#{map}/{other}")));
+        }
+        if pointer.contains("/schema") || pointer.contains("/properties/") {
+            self.add("anything in place of a reference", pointer, |place| *place = json!({}));
+        }
+    }
+
+    fn root(&mut self) {
+        self.set("where it is served", "", "servers", json!([{ "url": "/v2" }]));
+        self.set("what everybody needs", "", "security", json!([{ "api_key": [] }]));
+        self.set(
+            "another path",
+            "/paths",
+            "/api/v1/more",
+            json!({ "get": {
+            "operationId": "fetch_more", "summary": "More", "tags": ["session"],
+            "responses": {
+                "200": { "description": "More" },
+                "400": { "$ref": "#/components/responses/BadRequest" },
+                "500": { "$ref": "#/components/responses/InternalServerError" },
+            },
+        } }),
+        );
+    }
+
+    fn path_item(&mut self, pointer: &str, members: &Map<String, Value>) {
+        if let Some((paths, token)) = pointer.rsplit_once('/') {
+            let path = token.replace("~1", "/").replace("~0", "~");
+            self.rename("a path's name", paths, &path, &format!("{path}x"));
+        }
+        for method in METHODS.into_iter().filter(|method| members.contains_key(*method)) {
+            let other = if method == "get" { "post" } else { "put" };
+            self.rename(
+                "another method",
+                pointer,
+                method,
+                if members.contains_key(other) { "patch" } else { other },
+            );
+        }
+    }
+
+    fn operation(&mut self, pointer: &str, members: &Map<String, Value>) {
+        let parameter = |kind: &str, required: bool| json!({ "name": "strange", "in": kind, "required": required, "schema": { "type": "string" } });
+        let with = |more: Value| {
+            let mut list = members.get("parameters").and_then(Value::as_array).cloned().unwrap_or_default();
+            list.push(more);
+            Value::from(list)
+        };
+        for kind in ["query", "header", "cookie"] {
+            self.set("a parameter more", pointer, "parameters", with(parameter(kind, false)));
+        }
+        self.set("a required parameter more", pointer, "parameters", with(parameter("query", true)));
+        if !members.contains_key("requestBody") {
+            let body = json!({ "content": { "application/json": { "schema": { "type": "object" } } } });
+            self.set("a body more", pointer, "requestBody", body);
+        }
+        let error = json!({ "$ref": "#/components/responses/BadRequest" });
+        for status in ["202", "204", "302", "402", "418", "502", "4XX", "5XX", "default"] {
+            self.set("a status more", &child(pointer, "responses"), status, error.clone());
+        }
+        for status in members.get("responses").and_then(Value::as_object).into_iter().flat_map(Map::keys) {
+            let other = if status.starts_with('2') { "203" } else { "499" };
+            self.rename("another status", &child(pointer, "responses"), status, other);
+        }
+        for (kind, security) in [
+            ("nobody is asked", json!([])),
+            ("a key alone", json!([{ "api_key": [] }])),
+            ("a token alone", json!([{ "session_token": [] }])),
+            ("either of both", json!([{ "api_key": [] }, { "session_token": [] }])),
+            ("both at once", json!([{ "api_key": [], "session_token": [] }])),
+            ("one or none", json!([{ "api_key": [] }, {}])),
+        ] {
+            self.set(kind, pointer, "security", security);
+        }
+        self.set("deprecated", pointer, "deprecated", json!(true));
+    }
+
+    fn parameter(&mut self, object: Object, pointer: &str, members: &Map<String, Value>) {
+        let required = members.get("required") == Some(&json!(true));
+        self.set("the opposite", pointer, "required", json!(!required));
+        if object == Object::Parameter {
+            self.set("another style", pointer, "style", json!("pipeDelimited"));
+            self.set(
+                "another form",
+                pointer,
+                "schema",
+                json!({ "type": "array", "items": { "type": "string" } }),
+            );
+        } else {
+            self.set("another form", pointer, "schema", json!({ "type": "boolean" }));
+        }
+        if let Some(schema) = members.get("schema") {
+            self.add("written as JSON", pointer, |place| {
+                if let Some(members) = place.as_object_mut() {
+                    members.remove("schema");
+                    members.insert("content".to_owned(), json!({ "application/json": { "schema": schema } }));
+                }
+            });
+        }
+    }
+
+    fn content(&mut self, pointer: &str, members: &Map<String, Value>) {
+        let content = child(pointer, "content");
+        if let Some(json) = members.get("content").and_then(|content| content.get("application/json")) {
+            self.set("a media type more", &content, "application/xml", json.clone());
+            self.rename("another media type", &content, "application/json", "text/plain");
+            self.rename("another media type", &content, "application/json", "application/problem+json");
+        }
+        if members.contains_key("description") {
+            for (kind, required) in [("a header more", false), ("a required header more", true)] {
+                let header =
+                    json!({ "description": "Strange", "required": required, "schema": { "type": "string" } });
+                let mut headers = members.get("headers").cloned().unwrap_or_else(|| json!({}));
+                headers["X-Strange"] = header;
+                self.set(kind, pointer, "headers", headers);
+            }
+        }
+    }
+
+    fn schema(&mut self, pointer: &str, members: &Map<String, Value>) {
+        let kind = members.get("type").and_then(Value::as_str);
+        let own = |name: &str| members.contains_key(name);
+        self.set("null", pointer, "nullable", json!(true));
+        self.set("read only", pointer, "readOnly", json!(true));
+        self.set("write only", pointer, "writeOnly", json!(true));
+        self.set("not this", pointer, "not", json!({ "type": "boolean", "enum": [true] }));
+        self.set(
+            "one of two",
+            pointer,
+            "oneOf",
+            json!([{ "maxLength": 7, "maximum": 7 }, { "minLength": 9, "minimum": 9 }]),
+        );
+        self.set(
+            "an allOf more",
+            pointer,
+            "allOf",
+            json!([{ "maxLength": 7, "maximum": 7, "maxProperties": 1 }]),
+        );
+        if !own("enum") && kind == Some("string") {
+            self.set("listed values", pointer, "enum", json!(["strange"]));
+        }
+        match kind {
+            Some("string") => {
+                for (field, value) in [
+                    ("maxLength", json!(7)),
+                    ("minLength", json!(1)),
+                    ("pattern", json!("^x+$")),
+                    ("format", json!("date-time")),
+                    ("default", json!("strange")),
+                ] {
+                    if !own(field) {
+                        self.set("a keyword more", pointer, field, value);
+                    }
+                }
+            }
+            Some("integer" | "number") => {
+                for (field, value) in [
+                    ("maximum", json!(7)),
+                    ("minimum", json!(5)),
+                    ("multipleOf", json!(7)),
+                    ("exclusiveMinimum", json!(true)),
+                    ("exclusiveMaximum", json!(true)),
+                    ("format", json!("int32")),
+                    ("default", json!(1)),
+                ] {
+                    if !own(field) {
+                        self.set("a keyword more", pointer, field, value);
+                    }
+                }
+            }
+            Some("array") => {
+                for (field, value) in
+                    [("maxItems", json!(1)), ("minItems", json!(1)), ("uniqueItems", json!(true))]
+                {
+                    self.set("a keyword more", pointer, field, value);
+                }
+            }
+            Some("object") => self.properties(pointer, members),
+            _ => {}
+        }
+    }
+
+    fn properties(&mut self, pointer: &str, members: &Map<String, Value>) {
+        self.set("a keyword more", pointer, "maxProperties", json!(1));
+        self.set("a keyword more", pointer, "minProperties", json!(3));
+        let strange = json!({ "type": "string" });
+        let properties = child(pointer, "properties");
+        self.set("a property more", &properties, "strange", strange.clone());
+        let required: Vec<Value> =
+            members.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+        let names: Vec<String> = members
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flat_map(Map::keys)
+            .cloned()
+            .collect();
+        for name in names.iter().filter(|name| !required.contains(&json!(name))) {
+            let mut more = required.clone();
+            more.push(json!(name));
+            self.set("a property becomes required", pointer, "required", Value::from(more));
+        }
+        self.add("a required property more", pointer, |place| {
+            place["properties"]["strange"] = strange;
+            let mut more = required.clone();
+            more.push(json!("strange"));
+            place["required"] = Value::from(more);
+        });
+        let closed = members.get("additionalProperties") == Some(&json!(false));
+        let rest = if closed { json!(true) } else { json!(false) };
+        self.set("other properties", pointer, "additionalProperties", rest);
+        self.set("other properties", pointer, "additionalProperties", json!({ "type": "integer" }));
+    }
+}
+
+/// A number as it is written by hand.
+#[expect(clippy::cast_possible_truncation, reason = "whole, and within what a double counts exactly")]
+fn whole(number: f64) -> Value {
+    if number.fract() == 0.0 && number.abs() < 9e15 { json!(number as i64) } else { json!(number) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_changes_are_many_and_each_is_one() {
+        let document: Value = serde_json::from_str(include_str!("../../../openapi.json")).unwrap();
+        let mutants = all(&document);
+        let kinds: BTreeSet<_> = mutants.iter().map(|mutant| mutant.kind).collect();
+        assert!(mutants.len() > 1000 && kinds.len() > 40, "{} of {} kinds", mutants.len(), kinds.len());
+        for mutant in &mutants {
+            assert_ne!(mutant.document, document, "{} at {}", mutant.kind, mutant.pointer);
+        }
+    }
+}
