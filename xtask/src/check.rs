@@ -7,14 +7,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use openapi_drift::breaking::details;
+use openapi_drift::report::{self, Entry, Format, Leg, Level, Place};
 use openapi_drift::{Document, Finding, Options, Position};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::document;
 use crate::generate;
 use crate::ledger::{self, Ledger};
 use crate::process::{Failed, cargo_output, cargo_quiet, root, say, target};
-use crate::report::{self, Entry, Format, Leg, Level, Place};
 
 /// The programs of the legs that run something: package and name.
 const PROGRAMS: [(&str, &str); 3] =
@@ -78,7 +79,7 @@ pub(crate) fn run(
     } else {
         legs.push(client);
     }
-    report::write(&legs, format, out)
+    Ok(report::write(&legs, format, out)?)
 }
 
 /// The document by itself.
@@ -145,18 +146,6 @@ pub(crate) fn server_findings(contract: &Document) -> Result<Vec<Finding>, Faile
     let derived = Document::parse(&derived.to_string())
         .map_err(|fault| Failed(format!("what the server describes is no document: {fault}")))?;
     openapi_drift::compare(contract, &derived, Options::default()).map_err(|error| Failed(error.to_string()))
-}
-
-/// What a machine may want of a finding beside its place: the other place, and who breaks.
-pub(crate) fn details(finding: &Finding, other: &str) -> Map<String, Value> {
-    let mut more = Map::new();
-    more.insert("effect".to_owned(), json!(finding.effect));
-    more.insert("request".to_owned(), json!(finding.request));
-    more.insert("response".to_owned(), json!(finding.response));
-    more.insert("before".to_owned(), json!(finding.before));
-    more.insert("after".to_owned(), json!(finding.after));
-    more.insert(format!("{other}_pointer"), json!(finding.revision.pointer));
-    more
 }
 
 /// The client's code, against the one that is generated from the contract.

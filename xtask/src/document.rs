@@ -208,12 +208,15 @@ mod tests {
         assert_eq!(found(|_| {}), []);
     }
 
+    /// A rule, where it is broken, and the change of the operation that breaks it.
+    type Case = (&'static str, String, fn(&mut Value));
+
     #[test]
     fn each_demand_is_held() {
         const FETCH: &str = "/paths/~1api~1v1~1session~1{session_id}/get";
-        let cases: [(&str, String, fn(&mut Value)); 9] = [
+        let cases: [Case; 9] = [
             ("operation-incomplete", FETCH.to_owned(), |fetch| {
-                drop(fetch.as_object_mut().unwrap().remove("operationId"))
+                drop(fetch.as_object_mut().unwrap().remove("operationId"));
             }),
             ("operation-incomplete", FETCH.to_owned(), |fetch| fetch["summary"] = json!(" ")),
             ("operation-incomplete", FETCH.to_owned(), |fetch| fetch["tags"] = json!([])),

@@ -1,7 +1,6 @@
 //! `cargo xtask`: the tasks of this repository, one file for each.
 
 mod bench;
-mod breaking;
 mod check;
 mod demo;
 mod document;
@@ -9,7 +8,6 @@ mod generate;
 mod ledger;
 mod mutants;
 mod process;
-mod report;
 mod test;
 
 use std::path::PathBuf;
@@ -17,8 +15,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use openapi_drift::breaking;
+use openapi_drift::report::Format;
+
 use crate::process::Failed;
-use crate::report::Format;
 
 /// Tasks of the Session Service.
 #[derive(Debug, Parser)]
@@ -83,7 +83,9 @@ fn main() -> ExitCode {
         Task::Check { static_only, spec, format } => {
             check::run(spec.as_deref(), static_only, format, &mut out)
         }
-        Task::Breaking(settings) => breaking::run(&settings, &mut out),
+        Task::Breaking(settings) => {
+            breaking::run(&settings, &process::root(), &mut out).map_err(Failed::from)
+        }
         Task::Mutants(settings) => mutants::run(&settings, &mut out, &mut progress),
         Task::Faults => check::faults(&mut out),
         Task::Test => test::run(&mut out, &mut progress),

@@ -192,13 +192,14 @@ fn report(mutants: &[Mutant], fates: &[Fate], out: &mut dyn Write) -> Result<boo
     let survived = count(|fate| matches!(fate, Fate::Survived(_)));
     let (aside, same) = (count(|fate| matches!(fate, Fate::Aside(_))), count(|fate| *fate == Fate::Same));
     let open = count(|fate| *fate == Fate::Open);
-    let mut line = format!(
-        "mutants: {} changes: {caught} caught, {survived} on the wire survived, {aside} not on the wire passed, {same} say the same",
-        fates.len()
-    );
-    if open > 0 {
-        line.push_str(&format!(", {open} left to the legs that run something"));
-    }
-    say(out, &line)?;
+    let left = if open > 0 { format!(", {open} left to the legs that run something") } else { String::new() };
+    let total = fates.len();
+    say(
+        out,
+        &format!(
+            "mutants: {total} changes: {caught} caught, {survived} on the wire survived, \
+             {aside} not on the wire passed, {same} say the same{left}"
+        ),
+    )?;
     Ok(survived == 0)
 }

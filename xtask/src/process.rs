@@ -19,6 +19,12 @@ impl fmt::Display for Failed {
 
 impl std::error::Error for Failed {}
 
+impl From<openapi_drift::report::Failed> for Failed {
+    fn from(failed: openapi_drift::report::Failed) -> Self {
+        Self(failed.0)
+    }
+}
+
 /// The folder of the workspace.
 pub(crate) fn root() -> PathBuf {
     let xtask = std::env::var_os("CARGO_MANIFEST_DIR")

@@ -4,10 +4,11 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use openapi_drift::report::Format;
+
 use crate::check;
 use crate::demo;
 use crate::process::{Failed, cargo_test, cargo_with, has_cargo, root, say};
-use crate::report::Format;
 
 /// Programs that the tests use, and Debian's packages of them.
 const PROGRAMS: [(&str, &str); 1] = [("curl", "curl")];

@@ -93,6 +93,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "cli")]
+pub mod breaking;
 mod compare;
 mod date;
 mod document;
@@ -101,6 +103,8 @@ mod finding;
 mod lint;
 mod normal;
 mod position;
+#[cfg(feature = "cli")]
+pub mod report;
 mod version;
 
 pub use compare::{Options, TooComplex, compare};

@@ -160,7 +160,7 @@ impl Changes<'_> {
                 });
                 for place in 0..value.as_array().map_or(0, Vec::len) {
                     self.add("another item", &child(&pointer, &place.to_string()), |place| {
-                        *place = json!("strange")
+                        *place = json!("strange");
                     });
                 }
             }

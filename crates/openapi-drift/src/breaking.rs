@@ -1,4 +1,4 @@
-//! `cargo xtask breaking`: the contract against an earlier one.
+//! A contract against an earlier one: what breaks, what is accepted, and what the version must become.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -6,36 +6,36 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
-use openapi_drift::{Advice, Date, Document, Finding, Options, Position, advise, compare};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::check::details;
-use crate::process::{Failed, root};
-use crate::report::{self, Entry, Format, Leg, Level, Place};
+use crate::compare::{Options, compare};
+use crate::date::Date;
+use crate::document::Document;
+use crate::finding::Finding;
+use crate::position::Position;
+use crate::report::{self, Entry, Failed, Format, Leg, Level, Place};
+use crate::version::{Advice, advise};
 
 /// What to compare, and how to tell.
 #[derive(Debug, Args)]
-pub(crate) struct Settings {
-    /// The earlier contract: a file, or a revision of git whose `openapi.json` it is
+pub struct Settings {
+    /// The earlier contract: a file, or a revision of git in which the later one's file is
     #[arg(long, value_name = "REV|FILE")]
-    base: String,
-    /// The later contract, in place of `openapi.json`
-    #[arg(long, value_name = "FILE")]
-    revision: Option<PathBuf>,
-    /// The changes that are accepted, in place of `drift-allow.toml`
-    #[arg(long, value_name = "FILE")]
-    allow: Option<PathBuf>,
+    pub base: String,
+    /// The later contract
+    #[arg(long, value_name = "FILE", default_value = "openapi.json")]
+    pub revision: PathBuf,
+    /// The breaking changes that are accepted; none if the file is absent
+    #[arg(long, value_name = "FILE", default_value = "drift-allow.toml")]
+    pub allow: PathBuf,
     /// The day on which sunsets and acceptances are judged, such as 2026-12-31; by default today, in UTC
     #[arg(long, value_name = "DAY")]
-    today: Option<Date>,
+    pub today: Option<Date>,
     /// How to write it
     #[arg(long, value_enum, default_value = "human")]
-    format: Format,
+    pub format: Format,
 }
-
-/// Where accepted changes are written down.
-const ALLOW: &str = "drift-allow.toml";
 
 /// A breaking change that is accepted.
 #[derive(Clone, Debug, Deserialize)]
@@ -52,23 +52,31 @@ struct Accepted {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Allow {
+    /// The file.
+    #[serde(skip)]
+    name: String,
     #[serde(default)]
     accept: Vec<Accepted>,
 }
 
-/// Compares, and writes what was found; answers whether nothing breaks that is not accepted.
-pub(crate) fn run(settings: &Settings, out: &mut dyn Write) -> Result<bool, Failed> {
+/// Compares, and writes what was found; answers whether nothing breaks that is not accepted, and the version tells of the
+/// rest. Files are taken from this folder on.
+///
+/// # Errors
+///
+/// A file or revision that is not there, or a document that is no `OpenAPI` 3.0 or has [`Document::faults`].
+pub fn run(settings: &Settings, folder: &Path, out: &mut dyn Write) -> Result<bool, Failed> {
     let today = match settings.today {
         Some(today) => today,
         None => today_utc()?,
     };
-    let (base, revision) = (base(&settings.base)?, Named::file(settings.revision.as_deref())?);
-    let allow = Allow::read(settings.allow.as_deref())?;
+    let base = base(&settings.base, &settings.revision, folder)?;
+    let revision = Named::file(&settings.revision, folder)?;
+    let allow = Allow::read(&settings.allow, folder)?;
     let options = Options { today: Some(today) };
     let findings =
         compare(&base.document, &revision.document, options).map_err(|error| Failed(error.to_string()))?;
-    let leg = judge(&base, &revision, findings, &allow, today);
-    report::write(&[leg], settings.format, out)
+    report::write(&[judge(&base, &revision, findings, &allow, today)], settings.format, out)
 }
 
 /// A document, with the name of where it came from.
@@ -81,36 +89,36 @@ impl Named {
     fn parse(name: String, text: &str) -> Result<Self, Failed> {
         let document = Document::parse(text).map_err(|fault| Failed(format!("{name}:{fault}")))?;
         match document.faults().first() {
-            // Documents that are not understood are not compared: nothing could be said for sure.
+            // Of documents that are not understood nothing can be said for sure.
             Some(fault) => Err(Failed(format!("{name}:{fault}"))),
             None => Ok(Self { name, document }),
         }
     }
 
-    fn file(path: Option<&Path>) -> Result<Self, Failed> {
-        let name = path.map_or_else(|| "openapi.json".to_owned(), |path| path.display().to_string());
-        let path = path.map_or_else(|| root().join("openapi.json"), Path::to_owned);
-        let text = std::fs::read_to_string(path)
+    fn file(path: &Path, folder: &Path) -> Result<Self, Failed> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(folder.join(path))
             .map_err(|error| Failed(format!("{name} cannot be read: {error}")))?;
         Self::parse(name, &text)
     }
 }
 
 /// The earlier contract: a file if there is one of this name, and otherwise a revision of git.
-fn base(name: &str) -> Result<Named, Failed> {
-    if Path::new(name).is_file() {
-        return Named::file(Some(Path::new(name)));
+fn base(name: &str, revision: &Path, folder: &Path) -> Result<Named, Failed> {
+    if folder.join(name).is_file() {
+        return Named::file(Path::new(name), folder);
     }
+    let neither = |reason: &str| Failed(format!("{name} is neither a file nor a revision of git: {reason}"));
     if name.starts_with('-') {
-        return Err(Failed(format!("{name} is neither a file nor a revision of git")));
+        return Err(neither("it begins with a dash"));
     }
-    let object = format!("{name}:openapi.json");
+    // From the folder on, as the later contract.
+    let object = format!("{name}:./{}", revision.display());
     let mut command = Command::new("git");
-    command.current_dir(root()).args(["show", &object]).stdin(Stdio::null());
+    command.current_dir(folder).args(["show", &object]).stdin(Stdio::null());
     let output = command.output().map_err(|error| Failed(format!("git cannot be started: {error}")))?;
     if !output.status.success() {
-        let reason = String::from_utf8_lossy(&output.stderr);
-        return Err(Failed(format!("{name} is neither a file nor a revision of git: {}", reason.trim())));
+        return Err(neither(String::from_utf8_lossy(&output.stderr).trim()));
     }
     Named::parse(object, &String::from_utf8_lossy(&output.stdout))
 }
@@ -122,15 +130,16 @@ fn today_utc() -> Result<Date, Failed> {
 }
 
 impl Allow {
-    fn read(path: Option<&Path>) -> Result<Self, Failed> {
-        let (name, optional) =
-            path.map_or((ALLOW.to_owned(), true), |path| (path.display().to_string(), false));
-        let file = path.map_or_else(|| root().join(ALLOW), Path::to_owned);
-        match std::fs::read_to_string(file) {
-            Ok(text) => toml::from_str(&text).map_err(|error| Failed(format!("{name}: {error}"))),
-            Err(error) if optional && error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(Failed(format!("{name} cannot be read: {error}"))),
-        }
+    fn read(path: &Path, folder: &Path) -> Result<Self, Failed> {
+        let name = path.display().to_string();
+        let text = match std::fs::read_to_string(folder.join(path)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(Failed(format!("{name} cannot be read: {error}"))),
+        };
+        let mut allow: Self = toml::from_str(&text).map_err(|error| Failed(format!("{name}: {error}")))?;
+        allow.name = name;
+        Ok(allow)
     }
 }
 
@@ -138,7 +147,7 @@ fn judge(base: &Named, revision: &Named, findings: Vec<Finding>, allow: &Allow, 
     let mut entries = Vec::new();
     let mut fault = |rule: &str, message: String| {
         let place =
-            Place { file: ALLOW.to_owned(), position: Position { line: 1, column: 1 }, pointer: None };
+            Place { file: allow.name.clone(), position: Position { line: 1, column: 1 }, pointer: None };
         let (level, rule) = (Level::Error, rule.to_owned());
         entries.push(Entry { level, rule, message, place, more: Map::new() });
     };
@@ -150,7 +159,7 @@ fn judge(base: &Named, revision: &Named, findings: Vec<Finding>, allow: &Allow, 
         }
         match item.expires.parse::<Date>() {
             Err(error) => {
-                fault("acceptance-without-end", format!("when the acceptance of {print} expires: {error}"))
+                fault("acceptance-without-end", format!("when the acceptance of {print} expires: {error}"));
             }
             Ok(day) if day < today => {
                 fault(
@@ -205,7 +214,8 @@ fn judge(base: &Named, revision: &Named, findings: Vec<Finding>, allow: &Allow, 
             advised(&advice)
         ),
         mend: format!(
-            "take the changes back, accept them in {ALLOW} by their fingerprints, or raise info.version; {}",
+            "take the changes back, accept them in {} by their fingerprints, or raise info.version; {}",
+            allow.name,
             advised(&advice)
         ),
     }
@@ -246,6 +256,18 @@ fn entry(finding: &Finding, revision: &Named, level: Level, accepted: bool) -> E
     }
 }
 
+/// What a machine may want of a finding beside its place: the place in the other document, and who breaks.
+pub fn details(finding: &Finding, other: &str) -> Map<String, Value> {
+    let mut more = Map::new();
+    more.insert("effect".to_owned(), json!(finding.effect));
+    more.insert("request".to_owned(), json!(finding.request));
+    more.insert("response".to_owned(), json!(finding.response));
+    more.insert("before".to_owned(), json!(finding.before));
+    more.insert("after".to_owned(), json!(finding.after));
+    more.insert(format!("{other}_pointer"), json!(finding.revision.pointer));
+    more
+}
+
 /// The advice as the end of a sentence.
 fn advised(advice: &Advice) -> String {
     let Advice { base, revision, least, enough, .. } = advice;
@@ -262,7 +284,7 @@ fn advised(advice: &Advice) -> String {
 mod tests {
     use super::*;
 
-    const CONTRACT: &str = include_str!("../../openapi.json");
+    const CONTRACT: &str = include_str!("../../../openapi.json");
 
     fn named(name: &str, change: impl FnOnce(&mut Value)) -> Named {
         let mut value: Value = serde_json::from_str(CONTRACT).unwrap();
@@ -355,11 +377,50 @@ mod tests {
         }
     }
 
+    fn git(folder: &Path, arguments: &[&str]) {
+        let names = ["-c", "user.name=t", "-c", "user.email=t@t.example", "-c", "commit.gpgsign=false"];
+        let status = Command::new("git").current_dir(folder).args(names).args(arguments).status().unwrap();
+        assert!(status.success());
+    }
+
+    fn written(settings: &Settings, folder: &Path) -> Result<(bool, String), Failed> {
+        let mut out = Vec::new();
+        let passed = run(settings, folder, &mut out)?;
+        Ok((passed, String::from_utf8(out).unwrap()))
+    }
+
     #[test]
-    fn a_base_that_is_nothing_is_no_agreement() {
-        for name in ["--help", "no-such-revision", "xtask"] {
-            assert!(base(name).is_err(), "{name}");
+    fn the_base_is_a_file_or_a_revision_of_git_and_the_same_answer_is_given_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let api = folder.path().join("api");
+        std::fs::create_dir(&api).unwrap();
+        std::fs::write(api.join("openapi.json"), CONTRACT).unwrap();
+        git(folder.path(), &["init", "--quiet"]);
+        git(folder.path(), &["add", "."]);
+        git(folder.path(), &["commit", "--quiet", "--message", "first"]);
+        std::fs::rename(api.join("openapi.json"), api.join("old.json")).unwrap();
+        let mut value: Value = serde_json::from_str(CONTRACT).unwrap();
+        shorter(&mut value);
+        std::fs::write(api.join("openapi.json"), value.to_string()).unwrap();
+        let settings = |base: &str| Settings {
+            base: base.to_owned(),
+            revision: "openapi.json".into(),
+            allow: "drift-allow.toml".into(),
+            today: Some(TODAY.parse().unwrap()),
+            format: Format::Human,
+        };
+        for base in ["HEAD", "old.json"] {
+            let (passed, text) = written(&settings(base), &api).unwrap();
+            assert!(!passed && text.contains("[schema-max-length-decreased]"), "{text}");
+            assert_eq!(written(&settings(base), &api).unwrap().1, text);
         }
-        assert!(Named::parse("x".to_owned(), "{\"openapi\": \"3.0.3\", \"paths\": 1}").is_err());
+        for nothing in ["--help", "no-such-revision", "api"] {
+            assert!(written(&settings(nothing), &api).is_err(), "{nothing}");
+        }
+        std::fs::write(api.join("openapi.json"), "{\"openapi\": \"3.0.3\", \"paths\": 1}").unwrap();
+        assert!(written(&settings("HEAD"), &api).is_err(), "a document that is not understood");
+        std::fs::write(api.join("drift-allow.toml"), "[[accept]]\nfingerprint = 1\n").unwrap();
+        std::fs::write(api.join("openapi.json"), CONTRACT).unwrap();
+        assert!(written(&settings("HEAD"), &api).is_err(), "acceptances that cannot be read");
     }
 }

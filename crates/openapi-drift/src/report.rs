@@ -1,16 +1,32 @@
 //! What a check found, in the forms that people and machines read.
 
+use std::fmt;
 use std::io::Write;
 
 use clap::ValueEnum;
-use openapi_drift::Position;
 use serde_json::{Value, json};
 
-use crate::process::{Failed, say};
+use crate::position::Position;
+
+/// The work could not be done, and why; never agreement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed(pub String);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failed {}
+
+fn say(out: &mut dyn Write, text: &str) -> Result<(), Failed> {
+    writeln!(out, "{text}").map_err(|error| Failed(format!("the output cannot be written: {error}")))
+}
 
 /// How findings are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub enum Format {
     /// Lines for people
     Human,
     /// One JSON document
@@ -25,7 +41,7 @@ pub(crate) enum Format {
 
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
+pub enum Level {
     /// It fails the check.
     Error,
     /// It does not, but somebody may be surprised.
@@ -55,46 +71,46 @@ impl Level {
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub struct Place {
     /// The file, as it was named or from the root of the repository.
-    pub(crate) file: String,
+    pub file: String,
     /// The line and column.
-    pub(crate) position: Position,
+    pub position: Position,
     /// The JSON pointer, if the file is a document.
-    pub(crate) pointer: Option<String>,
+    pub pointer: Option<String>,
 }
 
 /// Something that was found.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// How grave it is.
-    pub(crate) level: Level,
+    pub level: Level,
     /// The stable ID of the rule that found it.
-    pub(crate) rule: String,
+    pub rule: String,
     /// One sentence.
-    pub(crate) message: String,
+    pub message: String,
     /// Where.
-    pub(crate) place: Place,
+    pub place: Place,
     /// What a machine may want beside: members of the JSON form.
-    pub(crate) more: serde_json::Map<String, Value>,
+    pub more: serde_json::Map<String, Value>,
 }
 
 /// A part of a check.
 #[derive(Clone, Debug)]
-pub(crate) struct Leg {
+pub struct Leg {
     /// Its name.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// What it found, in order.
-    pub(crate) entries: Vec<Entry>,
+    pub entries: Vec<Entry>,
     /// What to say when nothing is wrong.
-    pub(crate) agreement: String,
+    pub agreement: String,
     /// What mends it.
-    pub(crate) mend: String,
+    pub mend: String,
 }
 
 impl Leg {
     /// Whether nothing is wrong.
-    pub(crate) fn agrees(&self) -> bool {
+    pub fn agrees(&self) -> bool {
         self.entries.iter().all(|entry| entry.level != Level::Error)
     }
 
@@ -108,7 +124,7 @@ impl Leg {
 }
 
 /// Writes what the legs found; answers whether all of them agree.
-pub(crate) fn write(legs: &[Leg], format: Format, out: &mut dyn Write) -> Result<bool, Failed> {
+pub fn write(legs: &[Leg], format: Format, out: &mut dyn Write) -> Result<bool, Failed> {
     match format {
         Format::Human => human(legs, out)?,
         Format::Json => say(out, &pretty(&as_json(legs))?)?,
@@ -233,17 +249,17 @@ fn sarif(legs: &[Leg]) -> Value {
 }
 
 fn junit(legs: &[Leg]) -> String {
+    use fmt::Write as _;
+
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
     for leg in legs {
         let failures = leg.entries.iter().filter(|entry| entry.level == Level::Error).count();
         // A leg without findings is a test that passed.
         let tests = leg.entries.len().max(1);
-        text.push_str(&format!(
-            "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\">\n",
-            leg.name
-        ));
+        let _ =
+            writeln!(text, "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\">", leg.name);
         if leg.entries.is_empty() {
-            text.push_str(&format!("    <testcase classname=\"{}\" name=\"agreement\"/>\n", leg.name));
+            let _ = writeln!(text, "    <testcase classname=\"{}\" name=\"agreement\"/>", leg.name);
         }
         for entry in &leg.entries {
             let Place { file, position, pointer } = &entry.place;
@@ -258,10 +274,8 @@ fn junit(legs: &[Leg]) -> String {
             } else {
                 format!("<system-out>{body}</system-out>")
             };
-            text.push_str(&format!(
-                "    <testcase classname=\"{}\" name=\"{name}\">{inner}</testcase>\n",
-                leg.name
-            ));
+            let _ =
+                writeln!(text, "    <testcase classname=\"{}\" name=\"{name}\">{inner}</testcase>", leg.name);
         }
         text.push_str("  </testsuite>\n");
     }
