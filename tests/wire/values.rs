@@ -66,7 +66,17 @@ async fn run(suite: &Suite, server: SocketAddr, job: Job<'_>) {
     match fate {
         Fate::Refused => {
             let statuses = refusals(suite, operation);
-            suite.expect(server, operation, &request, &statuses, "invalid-accepted", &keyword).await;
+            let answer =
+                suite.expect(server, operation, &request, &statuses, "invalid-accepted", &keyword).await;
+            // The codes tell the two kinds of fault apart.
+            let code = if keyword.contains("/required/") { "required_value" } else { "invalid_value" };
+            let wrong = answer.filter(|answer| answer.status == 400 && answer.code() != code);
+            suite.check(wrong.is_none(), "code-wrong", &keyword, || {
+                format!(
+                    "{}: {} was sent; the code of the answer 400 was not {code}",
+                    operation.id, request.what
+                )
+            });
         }
         Fate::Accepted => {
             let statuses = suite.successes(operation);

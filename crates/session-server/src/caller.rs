@@ -70,14 +70,16 @@ impl Service {
                 let session = session.map(|session| self.current(session));
                 let kept = session.as_ref().and_then(|session| session.token_hash);
                 let proved = credential.proves(kept);
-                let forged = kept.is_some() && seeded("session-secret-not-compared")
-                    || seeded("replaced-token-accepted")
-                        && session.as_ref().is_some_and(|session| {
-                            let mut replaced = session.replaced_token_hashes.iter();
-                            replaced.any(|hash| credential.proves(Some(*hash)))
-                        });
+                let forged = kept.is_some() && seeded!("session-secret-not-compared");
+                let replaced = seeded!("replaced-token-accepted")
+                    && session.as_ref().is_some_and(|session| {
+                        let mut replaced = session.replaced_token_hashes.iter();
+                        replaced.any(|hash| credential.proves(Some(*hash)))
+                    });
                 match session {
-                    Some(session) if forged || proved && !state::is_final(session.summary.status) => {
+                    Some(session)
+                        if forged || replaced || proved && !state::is_final(session.summary.status) =>
+                    {
                         Ok(Caller::Session(Box::new(session)))
                     }
                     Some(session)
@@ -95,12 +97,10 @@ impl Service {
             }
             Kind::ApiKey => {
                 let key = self.within(self.store.key_fetch(KeyId(credential.id))).await?;
-                let proved = credential.proves(key.as_ref().map(|key| key.secret_hash));
+                let proved = credential.proves(key.as_ref().map(|key| key.secret_hash))
+                    || key.is_some() && seeded!("key-secret-not-compared");
                 match key {
-                    Some(key)
-                        if (proved || seeded("key-secret-not-compared"))
-                            && (key.revoked_at.is_none() || seeded("revoked-key-accepted")) =>
-                    {
+                    Some(key) if proved && (key.revoked_at.is_none() || seeded!("revoked-key-accepted")) => {
                         Ok(Caller::Key(key))
                     }
                     _ => Err(bad_authtoken()),

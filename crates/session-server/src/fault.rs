@@ -7,6 +7,27 @@ pub use seeded_faults::*;
 #[cfg(not(feature = "seeded-faults"))]
 pub(crate) use none::*;
 
+/// Whether the server has this fault: without the feature no question at all, and its name is in no program.
+#[cfg(feature = "seeded-faults")]
+macro_rules! seeded {
+    ($name:literal) => {
+        crate::fault::seeded($name)
+    };
+}
+
+/// Without the feature there is none.
+#[cfg(not(feature = "seeded-faults"))]
+macro_rules! seeded {
+    ($name:literal) => {
+        crate::fault::SEEDED
+    };
+}
+pub(crate) use seeded;
+
+/// A constant, for the compiler to leave out what depends on it.
+#[cfg(not(feature = "seeded-faults"))]
+pub(crate) const SEEDED: bool = false;
+
 /// What is left of the faults without the feature.
 #[cfg(not(feature = "seeded-faults"))]
 mod none {
@@ -14,11 +35,6 @@ mod none {
     use session_api::{JsonBody, PageParams, PathParams, Reply, SessionPath};
 
     use crate::http::Context;
-
-    /// Whether the server has this fault.
-    pub(crate) const fn seeded(_: &str) -> bool {
-        false
-    }
 
     pub(crate) fn answer<T>(_: &str, reply: Reply<T>) -> Reply<T> {
         reply

@@ -48,7 +48,7 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     if !scheme.eq_ignore_ascii_case(b"bearer ") || token.is_empty() {
         return None;
     }
-    let several = values.next().is_some() && !fault::seeded("several-credentials-accepted");
+    let several = values.next().is_some() && !fault::seeded!("several-credentials-accepted");
     Some(if several { b"" } else { token })
 }
 
@@ -56,7 +56,7 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 async fn admit(rqctx: &RequestContext<Context>) -> Result<(Caller, Origin), Error> {
     let context = rqctx.context();
     let operation = &rqctx.endpoint.operation_id;
-    if context.disabled_operations.contains(operation) && !fault::seeded("disabled-operation-offered") {
+    if context.disabled_operations.contains(operation) && !fault::seeded!("disabled-operation-offered") {
         let message = format!("{operation}: this deployment does not offer it; ask its operator");
         return Err(Error::new(ErrorCode::NotImplemented, message));
     }

@@ -121,7 +121,7 @@ impl Limits {
     /// Counts a failed authentication. Fails if there were too many from the address, or, from whatever address, with
     /// the ID of a key or session in the token.
     pub fn failed_authentication(&self, address: IpAddr, id: Option<Id>) -> Result<(), Error> {
-        if within(&self.trusted, address) || seeded("failures-not-limited") {
+        if within(&self.trusted, address) || seeded!("failures-not-limited") {
             return Ok(());
         }
         self.failures_by_address.count(&household(address), "authentications from this address failed")?;
@@ -131,7 +131,7 @@ impl Limits {
 
     /// Counts a creation. Fails if there were too many from the address or with the key.
     pub fn creation(&self, address: IpAddr, key: KeyId) -> Result<(), Error> {
-        if within(&self.trusted, address) || seeded("creations-not-limited") {
+        if within(&self.trusted, address) || seeded!("creations-not-limited") {
             return Ok(());
         }
         self.creations_by_address.count(&household(address), "sessions were created from this address")?;

@@ -114,7 +114,7 @@ impl Service {
         }
         if let Some((ends_at, _)) = self.lifetimes.end_of(summary)
             && ends_at <= self.clock.now()
-            && !seeded("expired-session-alive")
+            && !seeded!("expired-session-alive")
         {
             summary.status = SessionStatus::Complete;
             session.ended_at = Some(ends_at);

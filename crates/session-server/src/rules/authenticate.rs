@@ -34,7 +34,7 @@ impl Service {
                 let summary = &mut session.summary;
                 summary.status = state::after(summary.status, state::Event::Authenticate)?;
                 if summary.account_id.is_some_and(|account_id| account_id != body.account_id)
-                    && !seeded("other-account-accepted")
+                    && !seeded!("other-account-accepted")
                 {
                     return Err(Error::new(
                         ErrorCode::InvalidValue,

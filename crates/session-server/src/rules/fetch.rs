@@ -31,7 +31,7 @@ impl Service {
     ) -> Result<Session, Error> {
         match caller {
             // Its own session was read to prove the token.
-            Caller::Session(own) if own.summary.id == id || seeded("id-ignored-for-session-token") => {
+            Caller::Session(own) if own.summary.id == id || seeded!("id-ignored-for-session-token") => {
                 Ok(self.own_session(own, origin))
             }
             caller => {
@@ -86,7 +86,7 @@ impl Service {
         };
         Ok(match reference {
             None => Refusal::NotFound.into(),
-            Some(_) if seeded("kind-of-id-not-told") => Refusal::NotFound.into(),
+            Some(_) if seeded!("kind-of-id-not-told") => Refusal::NotFound.into(),
             Some(reference) => {
                 let kind = match reference {
                     Reference::Account => "an account",

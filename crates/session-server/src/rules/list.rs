@@ -36,7 +36,7 @@ impl Service {
             .map(|state| {
                 Ok(SessionFilter {
                     identity_id: query.authenticated_identity_id,
-                    device_id: query.device_id.filter(|_| !seeded("device-filter-ignored")),
+                    device_id: query.device_id.filter(|_| !seeded!("device-filter-ignored")),
                     session_type: query.session_type,
                     ..reach(&caller, query.account_id, query.pool_id, state)?
                 })
@@ -57,9 +57,9 @@ impl Service {
             }
         }
         let more = items.len() >= wanted;
-        items.truncate(if seeded("one-item-too-many") { wanted } else { limit as usize });
+        items.truncate(if seeded!("one-item-too-many") { wanted } else { limit as usize });
         let next_page = match items.last() {
-            Some(last) if more && !seeded("no-next-page") => {
+            Some(last) if more && !seeded!("no-next-page") => {
                 let place = Place { before: last.id, query };
                 Some(PageToken::new(serde_json::to_vec(&place).map_err(Error::unexpected)?).to_string())
             }
@@ -99,7 +99,7 @@ impl Service {
 fn resumed(query: SessionList) -> Result<(Option<SessionId>, SessionList), Error> {
     let Some(token) = &query.page_token else { return Ok((None, query)) };
     let invalid = |message: &str| Error::new(ErrorCode::InvalidValue, format!("page_token: {message}"));
-    if !seeded("filters-beside-page-token")
+    if !seeded!("filters-beside-page-token")
         && (SessionList { limit: None, page_token: None, ..query.clone() }) != SessionList::default()
     {
         return Err(invalid("it carries the filters; send it with no other parameter than limit"));

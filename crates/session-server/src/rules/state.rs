@@ -38,8 +38,8 @@ pub fn after(status: SessionStatus, event: Event) -> Result<SessionStatus, Error
         }
         (New | Unauthenticated | Authenticated, Event::Complete) => Ok(Complete),
         (New | Unauthenticated | Authenticated, Event::Revoke) => Ok(Revoked),
-        (Complete | Revoked, Event::Revoke) if seeded("ended-session-revoked-again") => Ok(Revoked),
-        (Complete | Revoked, Event::Interact) if seeded("ended-session-used") => Ok(status),
+        (Complete | Revoked, Event::Revoke) if seeded!("ended-session-revoked-again") => Ok(Revoked),
+        (Complete | Revoked, Event::Interact) if seeded!("ended-session-used") => Ok(status),
         (Complete | Revoked, _) => Err(Error::new(
             ErrorCode::InvalidAction,
             format!("the session is {status}, which is final; create a new one"),
