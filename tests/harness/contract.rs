@@ -1,9 +1,6 @@
 //! Holds an answer against `openapi.json`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write;
-use std::sync::{Mutex, OnceLock};
 
 use jsonschema::{Draft, Validator};
 use reqwest::StatusCode;
@@ -19,13 +16,10 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// The contract of this repository, or the file that `SESSION_CONTRACT` names.
+    /// The contract of this repository.
     pub fn load() -> Self {
-        let text = match std::env::var_os("SESSION_CONTRACT") {
-            Some(path) => std::fs::read_to_string(path).expect("SESSION_CONTRACT names a file"),
-            None => include_str!("../../openapi.json").to_owned(),
-        };
-        Self::of(serde_json::from_str(&text).expect("the contract is JSON"))
+        let text = include_str!("../../openapi.json");
+        Self::of(serde_json::from_str(text).expect("the contract is JSON"))
     }
 
     /// The contract of this document.
@@ -55,17 +49,6 @@ impl Contract {
             .with_format("uuid", |text: &str| text.len() == 36)
             .build(&whole)
             .unwrap_or_else(|error| panic!("{schema}: {error}"))
-    }
-
-    /// Notes an answer in the file that `SESSION_ANSWERS` names: its pointer and, of an error, its code.
-    pub(crate) fn note(&self, method: &str, path: &str, status: StatusCode, body: &[u8]) {
-        let Some(operation) = self.operation(method, path) else { return };
-        note_answer(&format!("{operation}/responses/{}", status.as_u16()));
-        if let Some(code) =
-            serde_json::from_slice::<Value>(body).ok().as_ref().and_then(|body| body["code"].as_str())
-        {
-            note_answer(code);
-        }
     }
 
     /// What is wrong with an answer; nothing for a path or method that the contract does not have.
@@ -145,19 +128,6 @@ impl Contract {
             pointer = reference.as_str()?.strip_prefix('#')?.to_owned();
         }
         Some(pointer)
-    }
-}
-
-/// Adds the pointer of an answer, or an error's code, to the file that `SESSION_ANSWERS` names, for `cargo xtask check` to see which
-/// documented answers and codes no test provokes.
-fn note_answer(pointer: &str) {
-    static FILE: OnceLock<Option<Mutex<File>>> = OnceLock::new();
-    let file = FILE.get_or_init(|| {
-        let path = std::env::var_os("SESSION_ANSWERS")?;
-        Some(Mutex::new(File::options().create(true).append(true).open(path).expect("SESSION_ANSWERS")))
-    });
-    if let Some(file) = file {
-        writeln!(file.lock().expect("no panic while it is held"), "{pointer}").expect("written");
     }
 }
 

@@ -122,7 +122,11 @@ fn server_leg(contract: &Contract) -> Result<Leg, Failed> {
     };
     let (left, faults) = Ledger::read()?.settle(server_findings(document)?);
     for finding in left {
-        let mut entry = contract.entry(&finding.base.pointer, &finding.rule, finding.message.clone());
+        let mut entry = contract.entry(
+            &finding.base.pointer,
+            &finding.rule,
+            format!("{} (in what the server describes)", finding.message),
+        );
         entry.more = details(&finding, "server");
         leg.entries.push(entry);
     }

@@ -86,6 +86,17 @@ mod tests {
     }
 
     #[test]
+    fn the_wire_leg_has_every_probe_that_the_ledger_names() {
+        let mut sources = String::new();
+        for entry in std::fs::read_dir(root().join("tests/wire")).unwrap() {
+            sources.push_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap());
+        }
+        for probe in Ledger::read().unwrap().item.iter().flat_map(|item| &item.probes) {
+            assert!(sources.contains(&format!("\"{probe}\"")), "{probe}");
+        }
+    }
+
+    #[test]
     fn an_item_that_nothing_uses_or_that_has_no_reason_or_probe_is_a_fault() {
         let ledger = Ledger::parse(
             "[[item]]\nrules = ['header-removed', 'no-such-rule']\nreason = ''\n[[item]]\nrules = ['info-license-changed']\nreason = 'r'\n",

@@ -11,7 +11,7 @@ use crate::demo;
 use crate::process::{Failed, cargo_test, cargo_with, has_cargo, root, say};
 
 /// Programs that the tests use, and Debian's packages of them.
-const PROGRAMS: [(&str, &str); 1] = [("curl", "curl")];
+const PROGRAMS: [(&str, &str); 2] = [("curl", "curl"), ("git", "git")];
 
 /// Runs them in the order in which a failure is cheapest; the first one that fails ends it with `Ok(false)`.
 pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool, Failed> {
@@ -32,7 +32,7 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
     }
     let tests = ["test", "--workspace", "--locked", "--no-fail-fast"];
     let (passed, counts) = cargo_test(&tests, out)?;
-    let agree = passed && check::run(None, false, Format::Human, out)?;
+    let agree = passed && check::run(None, false, Format::Human, out)? && check::faults(out)?;
     let demo = agree && demo_is_as_the_readme_shows(out, progress)?;
     say(out, &format!("tests: {} passed, {} failed", counts.passed, counts.failed))?;
     Ok(demo)

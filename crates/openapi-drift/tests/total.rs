@@ -84,7 +84,7 @@ fn the_document_has_every_field_of_the_table() {
 fn every_field_that_changes_or_goes_is_found_with_the_effect_that_the_table_declares() {
     let (document, uses) = uses();
     let base = parse(&document);
-    let (mut holes, mut wired) = (Vec::new(), BTreeSet::new());
+    let (mut holes, mut wired, mut rules) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for used in &uses {
         let field =
             FIELDS.iter().find(|field| (field.object, field.name) == (used.object, used.name)).unwrap();
@@ -99,6 +99,7 @@ fn every_field_that_changes_or_goes_is_found_with_the_effect_that_the_table_decl
                 continue;
             };
             let findings = compared(&base, &revision);
+            rules.extend(findings.iter().map(|finding| finding.rule.clone()));
             let gravest = findings.iter().map(|finding| finding.effect).min();
             let least = match field.treatment {
                 Treatment::GeneratedCode => Effect::GeneratedCode,
@@ -116,6 +117,9 @@ fn every_field_that_changes_or_goes_is_found_with_the_effect_that_the_table_decl
         }
     }
     assert!(holes.is_empty(), "{holes:#?}");
+    // Fingerprints and ledgers name them: a rule that is called otherwise is a break of this library.
+    let known: BTreeSet<String> = include_str!("data/rules.txt").lines().map(str::to_owned).collect();
+    assert_eq!(rules, known, "data/rules.txt lists the rules that this test provokes");
     let wire = FIELDS.iter().filter(|field| field.treatment == Treatment::Wire);
     let off: Vec<_> =
         wire.map(|field| (field.object, field.name)).filter(|field| !wired.contains(field)).collect();
