@@ -62,9 +62,12 @@ fn agreement_is_0_drift_is_1_and_a_tool_that_cannot_work_is_2() {
     }
 }
 
+/// A leg, what its line says, and the change of the contract.
+type Case = (&'static str, &'static str, fn(&mut Value));
+
 #[test]
 fn each_leg_that_reads_finds_what_is_its_own_at_its_place() {
-    let cases: [(&str, &str, fn(&mut Value)); 6] = [
+    let cases: [Case; 6] = [
         ("document: ", "#/components/responses/NotFound/content/application~1json/example: ", |document| {
             document["components"]["responses"]["NotFound"]["content"]["application/json"]["example"]["code"] =
                 json!(1);
