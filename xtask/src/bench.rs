@@ -3,6 +3,8 @@
 //! The load comes from this process over keep-alive connections, one thread each, with the standard library
 //! alone: a request is one write and an answer is one or two reads, so that a debug build of it does not matter.
 
+pub(crate) mod compare;
+
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;

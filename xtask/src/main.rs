@@ -71,6 +71,8 @@ enum Task {
 enum Bench {
     /// Fetch sessions out of a full store, beside a bare answer of the same HTTP stack
     Fetch(bench::Settings),
+    /// Compare two documents of 500 KB, beside reading their JSON
+    Compare,
 }
 
 /// 0 when all is well, 1 when something does not agree or a test failed, 2 when the tool could not do its work.
@@ -90,6 +92,7 @@ fn main() -> ExitCode {
         Task::Faults => check::faults(&mut out),
         Task::Test => test::run(&mut out, &mut progress),
         Task::Demo { keep } => demo::run(keep, &mut out, &mut progress).map(|()| true),
+        Task::Bench(Bench::Compare) => bench::compare::run(&mut out).map(|()| true),
         Task::Bench(Bench::Fetch(settings)) => bench::fetch(settings, &mut out).map(|()| true),
     };
     match outcome {
