@@ -78,6 +78,10 @@ pub(crate) fn run(
         legs.push(wire_leg(&contract, &programs)?);
     } else {
         legs.push(client);
+        // What asks the server is built with the client.
+        let entry = contract.entry("", "not-run", "the client does not compile; mend it first".to_owned());
+        let (agreement, mend) = (String::new(), "see the client".to_owned());
+        legs.push(Leg { name: "wire", entries: vec![entry], agreement, mend });
     }
     Ok(report::write(&legs, format, out)?)
 }
