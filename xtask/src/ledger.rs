@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn an_item_that_nothing_uses_or_that_has_no_reason_or_probe_is_a_fault() {
         let ledger = Ledger::parse(
-            "[[item]]\nrules = ['header-removed', 'no-such-rule']\nreason = ''\n[[item]]\nrules = ['info-license-changed']\nreason = 'r'\n",
+            "[[item]]\nrules = ['response-status-generalized', 'no-such-rule']\nreason = ''\n[[item]]\nrules = ['info-license-changed']\nreason = 'r'\n",
         )
         .unwrap();
         let (left, faults) = ledger.settle(findings());
@@ -107,8 +107,8 @@ mod tests {
         assert_eq!(
             faults,
             [
-                "the item of header-removed, no-such-rule has no reason; write one",
-                "header-removed is about the wire, but no probe covers it; name one",
+                "the item of response-status-generalized, no-such-rule has no reason; write one",
+                "response-status-generalized is about the wire, but no probe covers it; name one",
                 "nothing is found by no-such-rule any more; take it out",
             ]
         );

@@ -1,12 +1,14 @@
 //! The operations of the contract as a dropshot trait.
 
 use dropshot::{EndpointTagPolicy, HttpResponseCreated, HttpResponseOk, RequestContext};
+use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::extract::{JsonBody, PageParams, PathParams};
 use crate::id::SessionId;
-use crate::reply::{Fault, Reply};
+use crate::reply::{self, Fault, Reply};
 use crate::types::{
     Interaction, Revocation, RevocationResult, Session, SessionAuthenticate, SessionCreate, SessionList,
     SessionPage, SessionWithAuthtoken,
@@ -127,19 +129,45 @@ pub const CONTRACT_TITLE: &str = "Session Service";
 /// The version of the contract, as in `openapi.json`.
 pub const CONTRACT_VERSION: semver::Version = semver::Version::new(1, 0, 0);
 
-/// The OpenAPI document that dropshot derives from [`SessionApi`].
+/// The OpenAPI document that dropshot derives from [`SessionApi`], with what [`Reply`] knows beside it: the headers of every
+/// answer, and the errors that have headers of their own. Every operation has those, as each asks for a token, counts
+/// failures and needs the store.
 ///
 /// Fails only if the trait contradicts itself, which a test rules out.
-pub fn derived_openapi() -> Result<serde_json::Value, Box<dyn std::error::Error + Send + Sync>> {
+pub fn derived_openapi() -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
     let api = session_api_mod::stub_api_description()?;
-    Ok(api.openapi(CONTRACT_TITLE, CONTRACT_VERSION).json()?)
+    let mut document = api.openapi(CONTRACT_TITLE, CONTRACT_VERSION).json()?;
+    let headers = |status: StatusCode| -> Value {
+        let reference = |(name, _)| (name, json!({ "$ref": format!("#/components/headers/{name}") }));
+        reply::headers(status).into_iter().map(reference).collect()
+    };
+    let own = [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+    let all = own.into_iter().flat_map(reply::headers);
+    document["components"]["headers"] =
+        all.map(|(name, schema)| (name, json!({ "required": true, "schema": schema }))).collect();
+    let error = &mut document["components"]["responses"]["Error"];
+    error["headers"] = headers(StatusCode::BAD_REQUEST);
+    let error = error.clone();
+    let items = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    for operation in items.filter_map(Value::as_object_mut).flat_map(|item| item.values_mut()) {
+        let Some(responses) = operation["responses"].as_object_mut() else { continue };
+        for response in responses.values_mut().filter(|response| response.get("$ref").is_none()) {
+            response["headers"] = headers(StatusCode::OK);
+        }
+        for status in own {
+            let mut response = error.clone();
+            response["headers"] = headers(status);
+            responses.insert(status.as_str().to_owned(), response);
+        }
+    }
+    Ok(document)
 }
 
 /// The ID of every operation, in alphabetical order.
 pub fn operation_ids() -> Vec<String> {
     let document = derived_openapi().unwrap_or_default();
     let items = document["paths"].as_object().into_iter().flat_map(|paths| paths.values());
-    let operations = items.filter_map(serde_json::Value::as_object).flat_map(|item| item.values());
+    let operations = items.filter_map(Value::as_object).flat_map(|item| item.values());
     let mut ids: Vec<_> =
         operations.filter_map(|operation| operation["operationId"].as_str().map(str::to_owned)).collect();
     ids.sort_unstable();

@@ -9,6 +9,7 @@ use dropshot::{
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::extract::Unreadable;
 use crate::types::{ErrorBody, ErrorCode};
@@ -16,6 +17,29 @@ use crate::types::{ErrorBody, ErrorCode};
 /// Answers are for their caller alone, and some of them hold a token.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// What `WWW-Authenticate` says: without a token, and of a token that was refused. RFC 6750, section 3.1: an error code only
+/// where a token was sent.
+const CHALLENGES: [&str; 2] = ["Bearer", "Bearer error=\"invalid_token\""];
+
+/// The headers that every answer with this status has, as the contract describes them: their names and schemas.
+/// `X-Request-Id` is dropshot's.
+pub(crate) fn headers(status: StatusCode) -> Vec<(&'static str, Value)> {
+    let mut all = vec![
+        ("Cache-Control", json!({ "type": "string", "enum": [NO_STORE.to_str().unwrap_or_default()] })),
+        ("X-Request-Id", json!({ "type": "string", "format": "uuid" })),
+    ];
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            all.push(("WWW-Authenticate", json!({ "type": "string", "enum": CHALLENGES })));
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            all.push(("Retry-After", json!({ "type": "integer", "minimum": 0 })));
+        }
+        _ => {}
+    }
+    all
+}
 
 /// An answer that is described as `T` and holds either that or an error with its headers.
 ///
@@ -47,9 +71,8 @@ impl<T: HttpCodedResponse> Reply<T> {
             reply.response.headers_mut().insert(name, HeaderValue::from_static(value))
         };
         match body.code {
-            // RFC 6750, section 3.1: an error code only where a token was sent.
-            ErrorCode::NotAuthenticated => header(WWW_AUTHENTICATE, "Bearer"),
-            ErrorCode::BadAuthtoken => header(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
+            ErrorCode::NotAuthenticated => header(WWW_AUTHENTICATE, CHALLENGES[0]),
+            ErrorCode::BadAuthtoken => header(WWW_AUTHENTICATE, CHALLENGES[1]),
             // A store that did not answer is rarely back sooner; the client adds jitter.
             ErrorCode::Unknown => header(RETRY_AFTER, "1"),
             _ => None,
@@ -173,5 +196,54 @@ impl ErrorBody {
     fn to_json(&self) -> Vec<u8> {
         // An enum word, a string and a constant: there is nothing in it that JSON cannot hold.
         serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dropshot::HttpResponseOk;
+
+    use super::*;
+    use crate::types::Session;
+
+    type Any = Reply<HttpResponseOk<Session>>;
+
+    #[test]
+    fn every_error_has_the_headers_that_are_described_for_its_status_and_no_other() {
+        let codes = [
+            ErrorCode::BadRequest,
+            ErrorCode::NotAuthenticated,
+            ErrorCode::BadAuthtoken,
+            ErrorCode::NotPermitted,
+            ErrorCode::NotFound,
+            ErrorCode::InvalidAction,
+            ErrorCode::NotImplemented,
+            ErrorCode::Unexpected,
+            ErrorCode::Unknown,
+        ];
+        let body = |code| ErrorBody::new(code, "no".to_owned());
+        let mut replies: Vec<Any> = codes.into_iter().map(|code| Reply::error(&body(code))).collect();
+        replies.push(Reply::limited(&body(ErrorCode::BadRequest), 7));
+        for reply in replies {
+            let status = HttpResponse::status_code(&reply);
+            let headers = reply.to_result().unwrap().headers().clone();
+            let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+            let mut described: Vec<_> =
+                super::headers(status).iter().map(|(name, _)| name.to_lowercase()).collect();
+            // dropshot sets the one after the handler; the other is the media type.
+            described.retain(|name| name != "x-request-id");
+            names.retain(|name| *name != "content-type");
+            names.sort_unstable();
+            described.sort_unstable();
+            assert_eq!(names, described, "{status}");
+            for (name, schema) in super::headers(status) {
+                let allowed = schema["enum"].as_array();
+                let value = headers.get(name).map(|value| json!(value.to_str().unwrap()));
+                assert!(
+                    allowed.is_none_or(|allowed| allowed.contains(&value.unwrap())),
+                    "{name} of {status}"
+                );
+            }
+        }
     }
 }
