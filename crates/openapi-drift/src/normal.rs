@@ -3,6 +3,7 @@
 //! Documents are not rewritten. A [`Place`] is a value with its pointer, and a [`Schema`] is what a schema says once
 //! its references are followed and its `allOf` is merged, so that each part still knows where it stands.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::Value;
@@ -429,10 +430,10 @@ impl<'a> Schema<'a> {
         let mut strictest: Option<Said> = None;
         for atom in self.atoms() {
             let Some(value) = atom.value.get(keyword) else { continue };
-            let number = value.as_f64().unwrap_or_default();
+            let number = Exact::of(value);
             let stricter = strictest.as_ref().is_none_or(|held| {
-                let held = held.value.as_f64().unwrap_or_default();
-                if lower { number > held } else { number < held }
+                let order = number.cmp(&Exact::of(&held.value));
+                if lower { order.is_gt() } else { order.is_lt() }
             });
             if stricter {
                 strictest = Some(Said { value: value.clone(), at: push(&atom.pointer, keyword) });
@@ -443,27 +444,21 @@ impl<'a> Schema<'a> {
     }
 
     /// The strictest bound of a number, and whether it excludes itself.
-    pub(crate) fn bound(&self, lower: bool) -> Option<(f64, bool, Said)> {
+    pub(crate) fn bound(&self, lower: bool) -> Option<(Exact, bool, Said)> {
         let (keyword, exclusive) =
             if lower { ("minimum", "exclusiveMinimum") } else { ("maximum", "exclusiveMaximum") };
-        let mut strictest: Option<(f64, bool, Said)> = None;
+        let mut strictest: Option<(Exact, bool, Said)> = None;
         for atom in self.atoms() {
             let Some(value) = atom.value.get(keyword) else { continue };
-            let mut number = value.as_f64().unwrap_or_default();
+            let mut number = Exact::of(value);
             let mut excludes = atom.flag(exclusive);
             if self.types.contains_key("integer") {
                 // Among whole numbers, above 0 is from 1 on.
-                let whole = if lower { number.ceil() } else { number.floor() };
-                let next = if lower { 1.0 } else { -1.0 };
-                if excludes && whole.total_cmp(&number).is_eq() && whole.abs() < 9e15 {
-                    number = whole + next;
-                } else {
-                    number = whole;
-                }
+                number = number.whole(lower, excludes);
                 excludes = false;
             }
             let stricter = strictest.as_ref().is_none_or(|(held, held_excludes, _)| {
-                let order = if lower { number.total_cmp(held) } else { held.total_cmp(&number) };
+                let order = if lower { number.cmp(held) } else { held.cmp(&number) };
                 order.is_gt() || order.is_eq() && excludes && !held_excludes
             });
             if stricter {
@@ -596,6 +591,38 @@ fn additional<'a>(atom: &Place<'a>) -> Additional<'a> {
     }
 }
 
+/// A number without loss: `f64` takes 2^53 and 2^53 + 1 for the same. The whole below it, and how far it is above.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exact(i128, f64);
+
+impl Exact {
+    pub(crate) fn of(value: &Value) -> Self {
+        if let Some(whole) = value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from)) {
+            return Self(whole, 0.0);
+        }
+        let number = value.as_f64().unwrap_or_default();
+        #[expect(clippy::cast_possible_truncation, reason = "what is beyond stays at the end of the range")]
+        let whole = number.floor() as i128;
+        let end = whole == i128::MAX || whole == i128::MIN;
+        Self(whole, if end { number } else { number - number.floor() })
+    }
+
+    /// The nearest whole number that a bound on whole numbers leaves.
+    const fn whole(self, lower: bool, excludes: bool) -> Self {
+        let Self(below, rest) = self;
+        let whole = match (rest > 0.0, lower, excludes) {
+            (true, true, _) | (false, true, true) => below.saturating_add(1),
+            (false, false, true) => below.saturating_sub(1),
+            _ => below,
+        };
+        Self(whole, 0.0)
+    }
+
+    pub(crate) fn cmp(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0).then(self.1.total_cmp(&other.1))
+    }
+}
+
 /// The schema type of a value.
 fn kind(value: &Value) -> Option<&'static str> {
     match value {
@@ -612,10 +639,8 @@ fn kind(value: &Value) -> Option<&'static str> {
 /// Equal, with numbers compared as numbers: 1 is 1.0.
 pub(crate) fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
-        (Value::Number(one), Value::Number(other)) => {
-            one == other
-                || one.is_f64() != other.is_f64()
-                    && matches!((one.as_f64(), other.as_f64()), (Some(one), Some(other)) if one.total_cmp(&other).is_eq())
+        (ours @ Value::Number(one), theirs @ Value::Number(other)) => {
+            one == other || Exact::of(ours).cmp(&Exact::of(theirs)).is_eq()
         }
         (Value::Array(one), Value::Array(other)) => {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Change, Comparison, Found, Media, Two, Use, Way, Work, brief, kebab, went};
 use crate::fields::{Object, Treatment, fields};
 use crate::finding::{Breaks, Effect};
-use crate::normal::{Meant, Place, Said, Schema, same};
+use crate::normal::{Exact, Meant, Place, Said, Schema, same};
 
 /// A schema of each document.
 #[derive(Clone, Debug)]
@@ -316,7 +316,7 @@ impl<'a> Comparison<'a> {
         ] {
             let of = |schema: &Schema<'a>| {
                 let said = schema.count(keyword, lower)?;
-                Some((said.value.as_f64().unwrap_or_default(), false, said))
+                Some((Exact::of(&said.value), false, said))
             };
             self.bound(pair, two, keyword, lower, of(&two.base).as_ref(), of(&two.revision).as_ref());
         }
@@ -338,15 +338,15 @@ impl<'a> Comparison<'a> {
         two: &Two<Schema<'a>>,
         keyword: &str,
         lower: bool,
-        before: Option<&(f64, bool, Said)>,
-        after: Option<&(f64, bool, Said)>,
+        before: Option<&(Exact, bool, Said)>,
+        after: Option<&(Exact, bool, Said)>,
     ) {
         let (verb, change) = match (before, after) {
             (None, None) => return,
             (None, Some(_)) => ("added", Change::Narrower),
             (Some(_), None) => ("removed", Change::Wider),
             (Some((before, before_excludes, _)), Some((after, after_excludes, _))) => {
-                let order = after.total_cmp(before);
+                let order = after.cmp(before);
                 if order.is_eq() && before_excludes == after_excludes {
                     return;
                 }
@@ -385,7 +385,8 @@ impl<'a> Comparison<'a> {
         let (before, after) = (of(&two.base), of(&two.revision));
         // A server that no longer promises the form of a text need not write another one; what may refuse it is the
         // check of a generated client (decision 11).
-        let removed = !before.is_empty() && after.iter().all(|said| before.contains(said));
+        let held = |said: &Said| before.iter().any(|other| other.value == said.value);
+        let removed = !before.is_empty() && after.iter().all(held);
         let promised = pair.usage.way != Way::Request && removed;
         let effect = if promised { Effect::GeneratedCode } else { Effect::Wire };
         self.conjunction(pair, two, "pattern", (&before, &after), None, effect);
