@@ -27,8 +27,11 @@ pub(crate) struct Place<'a> {
     pub(crate) value: &'a Value,
 }
 
-/// Longer chains of references and deeper nests of `allOf` are taken for a circle.
-const LONGEST_CHAIN: usize = 64;
+/// Longer chains of references are refused with the circles, as a fault of the document.
+pub(crate) const LONGEST_CHAIN: usize = 64;
+
+/// Deeper nests of `allOf` are not followed: the comparison is refused.
+const DEEPEST: usize = 64;
 
 impl<'a> Place<'a> {
     pub(crate) const fn root(side: Side, root: &'a Value) -> Self {
@@ -79,15 +82,22 @@ impl<'a> Place<'a> {
         self.root.pointer("/components/schemas").is_some_and(|schemas| schemas.get(name).is_some())
     }
 
+    /// The name of the schema at this pointer, if it is a component: others have the last key in common by chance.
+    fn schema_name(&self, pointer: &str) -> Option<&'a str> {
+        let name = pointer.strip_prefix("/components/schemas/").filter(|name| !name.contains('/'))?;
+        let schemas = self.root.pointer("/components/schemas")?.as_object()?;
+        Some(schemas.get_key_value(&name.replace("~1", "/").replace("~0", "~"))?.0)
+    }
+
     /// Where references lead from here on, and the name under which the first of them knows its target. `None` for
     /// the place if they lead nowhere or in a circle.
     pub(crate) fn follow(&self) -> (Option<Self>, Option<&'a str>) {
         let (mut place, mut name) = (self.clone(), None);
-        for _ in 0..LONGEST_CHAIN {
+        for _ in 0..=LONGEST_CHAIN {
             let Some(reference) = place.text("$ref") else { return (Some(place), name) };
-            name = name.or_else(|| reference.rsplit_once('/').map(|(_, name)| name));
-            let found = target(reference).and_then(|pointer| Some((place.root.pointer(&pointer)?, pointer)));
-            let Some((value, pointer)) = found else { return (None, name) };
+            let Some(pointer) = target(reference) else { return (None, name) };
+            name = name.or_else(|| place.schema_name(&pointer));
+            let Some(value) = place.root.pointer(&pointer) else { return (None, name) };
             place = Self { pointer, value, ..place };
         }
         (None, name)
@@ -121,7 +131,7 @@ impl<'a> Meant<'a> {
         let pointers: BTreeSet<String> = self
             .places
             .iter()
-            .map(|place| place.follow().0.map_or_else(String::new, |at| at.pointer))
+            .map(|place| place.follow().0.map_or_else(|| place.pointer.clone(), |at| at.pointer))
             .collect();
         pointers.into_iter().collect::<Vec<_>>().join(" ")
     }
@@ -172,8 +182,10 @@ pub(crate) struct Schema<'a> {
     pub(crate) at: String,
     /// The name by which it is referred to.
     pub(crate) name: Option<&'a str>,
-    /// A reference that leads nowhere.
-    pub(crate) unresolved: Option<String>,
+    /// References that lead nowhere.
+    pub(crate) unresolved: BTreeSet<&'a str>,
+    /// Whether there is more of it than was followed.
+    pub(crate) too_deep: bool,
     /// Where its references lead.
     pub(crate) reached: Vec<String>,
     nodes: Vec<Node<'a>>,
@@ -185,7 +197,8 @@ pub(crate) struct Schema<'a> {
 
 struct Expansion<'a> {
     seen: HashSet<String>,
-    unresolved: Option<String>,
+    unresolved: BTreeSet<&'a str>,
+    too_deep: bool,
     reached: Vec<String>,
     groups: Vec<Group<'a>>,
     enums: Vec<(Vec<&'a Value>, String)>,
@@ -194,9 +207,9 @@ struct Expansion<'a> {
 
 impl<'a> Expansion<'a> {
     fn node(&mut self, place: &Place<'a>, depth: usize) -> Option<Node<'a>> {
-        let (followed, _) = place.follow();
-        let Some(at) = followed.filter(|_| depth < LONGEST_CHAIN) else {
-            self.unresolved = Some(place.pointer.clone());
+        self.too_deep |= depth >= DEEPEST;
+        let Some(at) = place.follow().0.filter(|_| depth < DEEPEST) else {
+            self.unresolved.extend(place.text("$ref"));
             return None;
         };
         if at.pointer != place.pointer {
@@ -317,14 +330,15 @@ impl<'a> Schema<'a> {
     pub(crate) fn of(meant: &Meant<'a>) -> Self {
         let mut expansion = Expansion {
             seen: HashSet::new(),
-            unresolved: None,
+            unresolved: BTreeSet::new(),
+            too_deep: false,
             reached: Vec::new(),
             groups: Vec::new(),
             enums: Vec::new(),
             types: BTreeMap::new(),
         };
         let nodes: Vec<_> = meant.places.iter().filter_map(|place| expansion.node(place, 0)).collect();
-        let Expansion { unresolved, reached, mut groups, enums, mut types, .. } = expansion;
+        let Expansion { unresolved, too_deep, reached, mut groups, enums, mut types, .. } = expansion;
         groups.sort_by(|one, other| one.field.cmp(other.field));
         // A whole number is a number.
         if types.contains_key("integer") {
@@ -342,6 +356,7 @@ impl<'a> Schema<'a> {
             at: meant.at.clone(),
             name: meant.name(),
             unresolved,
+            too_deep,
             reached,
             nodes,
             groups,

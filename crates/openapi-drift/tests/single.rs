@@ -92,3 +92,47 @@ fn a_pattern_that_stays_is_the_same_wherever_it_stands() {
     assert_eq!(findings.len(), 1);
     assert!(!findings[0].is_breaking(), "{findings:?}");
 }
+
+#[test]
+fn references_that_lead_nowhere_or_far_hide_nothing() {
+    let two = |second: &str| {
+        let to = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+        response(&json!({ "properties": { "a": to("absent"), "b": to(second) } }), &none())
+    };
+    assert_eq!(rules(&two("lost"), &two("gone")), ["reference-unresolved"]);
+
+    let beside = |kind: &str| {
+        let all = json!([{ "$ref": "#/components/schemas/Absent" }, { "$ref": "#/components/schemas/A" }]);
+        response(&json!({ "allOf": all }), &json!({ "A": { "type": kind } }))
+    };
+    assert_eq!(rules(&beside("string"), &beside("integer")), ["schema-type-changed"]);
+
+    let chain = |kind: &str, length: usize, wrap: fn(Value) -> Value| {
+        let to = |place: usize| json!({ "$ref": format!("#/components/schemas/s{place}") });
+        let mut schemas: serde_json::Map<_, _> =
+            (0..length).map(|place| (format!("s{place}"), wrap(to(place + 1)))).collect();
+        schemas.insert(format!("s{length}"), json!({ "type": kind }));
+        response(&to(0), &Value::from(schemas))
+    };
+    let bare = |reference| reference;
+    let all = |reference| json!({ "allOf": [reference, { "title": "t" }] });
+    for wrap in [bare, all] {
+        let findings = found(&chain("string", 60, wrap), &chain("integer", 60, wrap));
+        assert!(findings[0].is_breaking(), "{findings:?}");
+    }
+    assert_eq!(chain("string", 70, bare).faults()[0].rule, "long-reference");
+    assert!(compare(&chain("string", 70, all), &chain("integer", 70, all), Options::default()).is_err());
+}
+
+#[test]
+fn alternatives_go_by_the_names_of_components_alone() {
+    let schemas = json!({
+        "A": { "properties": { "x": { "type": "string" } } },
+        "B": { "properties": { "x": { "type": "integer" } } },
+    });
+    let one_of = |names: [&str; 2]| {
+        let to = |name| json!({ "$ref": format!("#/components/schemas/{name}/properties/x") });
+        response(&json!({ "oneOf": names.map(to) }), &schemas)
+    };
+    assert_eq!(found(&one_of(["A", "B"]), &one_of(["B", "A"])), []);
+}

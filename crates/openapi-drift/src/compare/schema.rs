@@ -81,15 +81,16 @@ impl<'a> Comparison<'a> {
         {
             self.renamed(&pair.meant, &pair.site, &pair.path, before, after);
         }
-        if two.base.unresolved.is_some() || two.revision.unresolved.is_some() {
-            let value = |meant: &Meant<'a>| meant.places.first().map(|place| place.value);
-            let (before, after) = (value(&pair.meant.base), value(&pair.meant.revision));
-            if two.base.unresolved.is_none() || two.revision.unresolved.is_none() || before != after {
-                let at = (two.base.at.as_str(), two.revision.at.as_str());
-                let what = "a reference leads nowhere";
-                self.of_schema(pair, "reference-unresolved", Change::Other, at, (before, after), what);
-            }
+        if two.base.too_deep || two.revision.too_deep {
+            self.steps = super::MOST_STEPS + 1;
             return;
+        }
+        if two.base.unresolved != two.revision.unresolved {
+            let value = |meant: &Meant<'a>| meant.places.first().map(|place| place.value);
+            let values = (value(&pair.meant.base), value(&pair.meant.revision));
+            let at = (two.base.at.as_str(), two.revision.at.as_str());
+            let what = "a reference leads nowhere";
+            return self.of_schema(pair, "reference-unresolved", Change::Other, at, values, what);
         }
         self.schema_annotations(pair, &two);
         if self.wrapped(pair, &two) {
