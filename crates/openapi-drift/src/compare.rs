@@ -7,6 +7,7 @@ mod schema;
 mod security;
 mod servers;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
@@ -538,12 +539,18 @@ fn templates<'a>(root: &Place<'a>) -> BTreeMap<String, (&'a str, Place<'a>)> {
     let mut found = BTreeMap::new();
     for (path, item) in root.map("paths") {
         if !path.starts_with("x-") {
-            let plain = nameless(path);
-            let key = if found.contains_key(&plain) { path.to_owned() } else { plain };
-            found.insert(key, (path, item));
+            found.insert(free(&found, nameless(path)), (path, item));
         }
     }
     found
+}
+
+/// The key, or one that the map does not have yet: what two names have in common must not hide one of them.
+fn free<T>(map: &BTreeMap<String, T>, mut key: String) -> String {
+    while map.contains_key(&key) {
+        key.push(' ');
+    }
+    key
 }
 
 /// `/a/{id}` as `/a/{}`.
@@ -633,9 +640,16 @@ fn finish(base: &Document, revision: &Document, found: Vec<Found>) -> Vec<Findin
         findings
             .entry(key)
             .and_modify(|held| {
-                held.effect = held.effect.min(one.effect);
-                held.request = both(held.request, request);
-                held.response = both(held.response, response);
+                // Who breaks by what is graver; what a generated client refuses is no break on the wire.
+                match one.effect.cmp(&held.effect) {
+                    Ordering::Less => (held.request, held.response) = (request, response),
+                    Ordering::Greater => return,
+                    Ordering::Equal => {
+                        held.request = both(held.request, request);
+                        held.response = both(held.response, response);
+                    }
+                }
+                held.effect = one.effect;
                 held.announced &= one.announced;
             })
             .or_insert_with(|| Finding {

@@ -136,3 +136,75 @@ fn alternatives_go_by_the_names_of_components_alone() {
     };
     assert_eq!(found(&one_of(["A", "B"]), &one_of(["B", "A"])), []);
 }
+
+#[test]
+fn what_only_a_generated_client_refuses_is_no_break_though_a_request_has_it_too() {
+    let both = |schema: Value| {
+        document(|value| {
+            let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/S" } } });
+            operation(value)["requestBody"] = json!({ "content": content });
+            operation(value)["responses"]["200"]["content"] = content;
+            value["components"]["schemas"]["S"] = schema;
+        })
+    };
+    let findings =
+        found(&both(json!({ "type": "string", "pattern": "a" })), &both(json!({ "type": "string" })));
+    assert_eq!((findings.len(), findings[0].breaks()), (1, Breaks::SERVERS));
+}
+
+#[test]
+fn names_that_differ_in_what_does_not_count_do_not_hide_each_other() {
+    let map = |field: &str, names: [&str; 2], kind: &str, wrap: fn(Value) -> Value| {
+        document(|value| {
+            let one = wrap(json!({ "schema": { "type": kind } }));
+            let other = wrap(json!({ "schema": { "type": "string" } }));
+            operation(value)["responses"]["200"][field] = json!({ names[0]: one, names[1]: other });
+        })
+    };
+    for (field, names) in [("content", ["Application/JSON", "application/json"]), ("headers", ["X-A", "x-a"])]
+    {
+        let of = |kind| map(field, names, kind, |it| it);
+        assert_eq!(rules(&of("string"), &of("boolean")).len(), 1, "{field}");
+    }
+    let server = |text: &str| {
+        document(|value| {
+            let one = json!({ "url": "https://a.example/", "description": text });
+            value["servers"] = json!([one, { "url": "https://a.example" }]);
+        })
+    };
+    assert_eq!(rules(&server("x"), &server("y")), ["server-description-changed"]);
+    let path = |text: &str| {
+        document(|value| {
+            value["paths"]["/b/{x}"] = json!({ "summary": text });
+            value["paths"]["/b/{}"] = json!({});
+            value["paths"]["/b/{y}"] = json!({});
+        })
+    };
+    assert_eq!(rules(&path("x"), &path("y")), ["path-item-summary-changed"]);
+}
+
+#[test]
+fn a_path_item_that_refers_hides_neither_itself_nor_what_stands_beside() {
+    let with = |item: Option<Value>| {
+        document(|value| {
+            if let Some(item) = item {
+                value["paths"]["/b"] = item;
+            }
+        })
+    };
+    let get = |text: &str| json!({ "responses": { "200": { "description": text } } });
+    let beside = |text: &str| with(Some(json!({ "$ref": "#/paths/~1a", "get": get(text) })));
+    assert_eq!(rules(&beside("d"), &beside("e")), ["path-item-sibling-changed"]);
+    assert_eq!(rules(&with(Some(json!({ "$ref": "#/absent" }))), &with(None)), ["path-removed"]);
+}
+
+#[test]
+fn a_parameter_with_a_schema_and_content_is_compared_in_both() {
+    let with = |kind: &str| {
+        document(|value| {
+            let parameter = json!({ "name": "a", "in": "query", "schema": { "type": kind }, "content": { "text/plain": {} } });
+            operation(value)["parameters"] = json!([parameter]);
+        })
+    };
+    assert_eq!(rules(&with("string"), &with("boolean")), ["schema-type-narrowed"]);
+}

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Change, Comparison, Media, Two, Use, Way, Work, brief, template_names, templates, went};
+use super::{Change, Comparison, Media, Two, Use, Way, Work, brief, free, template_names, templates, went};
 use crate::date::Date;
 use crate::fields::{METHODS, Object};
 use crate::finding::{Breaks, Effect};
-use crate::normal::{Meant, Place};
+use crate::normal::{Meant, Place, same};
 
 /// An operation of each document.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ impl<'a> Comparison<'a> {
     ) {
         let removed = base.is_some();
         let Some((path, place)) = base.or(revision) else { return };
-        let Some(item) = self.follow(&place) else { return };
+        let item = self.follow(&place).unwrap_or_else(|| place.clone());
         let elsewhere = "/paths".to_owned();
         let mut operations = 0;
         for method in METHODS {
@@ -130,6 +130,7 @@ impl<'a> Comparison<'a> {
         within: &str,
     ) {
         let name = format!("{within}{}", path.revision);
+        self.beside_reference(pair, &name);
         let Some(item) = self.follow_both(pair, &name) else { return };
         self.annotations(Object::PathItem, &item, &name);
         for method in METHODS {
@@ -158,6 +159,28 @@ impl<'a> Comparison<'a> {
                     self.lone_operation(&revision, false, at, &site);
                 }
                 (None, None) => {}
+            }
+        }
+    }
+
+    /// What stands beside the `$ref` of a path item: what that means is undefined (3.0.3, Path Item Object), so it counts
+    /// as a whole.
+    fn beside_reference(&mut self, pair: &Two<Place<'a>>, site: &str) {
+        let beside = |place: &Place<'a>| {
+            let refers = place.text("$ref").is_some();
+            let members = place.members().into_iter().filter(|(name, _)| refers && *name != "$ref");
+            members.collect::<BTreeMap<_, _>>()
+        };
+        let (base, revision) = (beside(&pair.base), beside(&pair.revision));
+        let names: BTreeSet<&str> = base.keys().chain(revision.keys()).copied().collect();
+        for name in names {
+            let (old, new) = (base.get(name), revision.get(name));
+            if !matches!((old, new), (Some(old), Some(new)) if same(old.value, new.value)) {
+                let at = pair.either(old, new);
+                let (before, after) = (old.map(|it| it.value), new.map(|it| it.value));
+                let what = format!("{name}, which stands beside a $ref, {}", went(before, after));
+                let (rule, effect) = ("path-item-sibling-changed", Effect::Wire);
+                self.tell(rule, effect, Breaks::BOTH, at, before, after, site, what);
             }
         }
     }
@@ -391,7 +414,8 @@ impl<'a> Comparison<'a> {
         let contents = (pair.base.get("content"), pair.revision.get("content"));
         if contents.0.is_some() && contents.1.is_some() {
             self.contents(&pair, *way, site);
-        } else if contents.0.is_some() != contents.1.is_some() {
+        }
+        if contents.0.is_some() != contents.1.is_some() {
             let (before, after) = (contents.0.or(schemas.0), contents.1.or(schemas.1));
             let at = Two {
                 base: before.as_ref().map_or_else(|| pair.base.pointer.clone(), |it| it.pointer.clone()),
@@ -757,8 +781,11 @@ impl<'a> Comparison<'a> {
 
     fn header_maps(&mut self, owner: &Two<Place<'a>>, way: Way, site: &str) {
         let names = |place: &Place<'a>| {
-            let headers = place.map("headers").into_iter();
-            headers.map(|(name, place)| (name.to_ascii_lowercase(), place)).collect::<BTreeMap<_, _>>()
+            let mut headers = BTreeMap::new();
+            for (name, place) in place.map("headers") {
+                headers.insert(free(&headers, name.to_ascii_lowercase()), place);
+            }
+            headers
         };
         let (base, revision) = (names(&owner.base), names(&owner.revision));
         let all: BTreeSet<&String> = base.keys().chain(revision.keys()).collect();
@@ -827,8 +854,7 @@ fn media_types<'a>(owner: &Place<'a>) -> BTreeMap<String, Place<'a>> {
     let mut found = BTreeMap::new();
     for (name, place) in owner.map("content") {
         let plain = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let key = if found.contains_key(&plain) { name.to_owned() } else { plain };
-        found.insert(key, place);
+        found.insert(free(&found, plain), place);
     }
     found
 }
