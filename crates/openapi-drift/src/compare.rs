@@ -134,6 +134,7 @@ enum Media {
 
 impl Media {
     fn of(name: &str) -> Self {
+        let name = name.trim_end();
         if name.ends_with("json") || name.starts_with("*/") || name == "application/*" {
             Self::Json
         } else if name.ends_with("xml") {

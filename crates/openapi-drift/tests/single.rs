@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
-use openapi_drift::{Breaks, Document, Finding, Options, compare};
+use openapi_drift::{Breaks, Document, Effect, Finding, Options, compare};
 use serde_json::{Value, json};
 
 fn document(change: impl FnOnce(&mut Value)) -> Document {
@@ -207,4 +207,60 @@ fn a_parameter_with_a_schema_and_content_is_compared_in_both() {
         })
     };
     assert_eq!(rules(&with("string"), &with("boolean")), ["schema-type-narrowed"]);
+}
+
+#[test]
+fn a_media_type_beside_or_instead_of_its_range_is_held_against_it() {
+    let with = |content: Value| document(|value| operation(value)["responses"]["200"]["content"] = content);
+    let of = |kind: &str| json!({ "schema": { "type": kind } });
+    let range = |name: &str| with(json!({ name: of("string") }));
+    let beside = |kind| with(json!({ "*/*": of("string"), "application/json": of(kind) }));
+    assert_eq!(rules(&range("*/*"), &beside("string")), ["media-type-specialized"]);
+    assert!(rules(&range("*/*"), &beside("integer")).contains(&"schema-type-changed".to_owned()));
+    let both = with(json!({ "application/*": of("string"), "application/json": of("string") }));
+    assert_eq!(rules(&both, &with(json!({ "application/json": of("string") }))), ["media-type-removed"]);
+    for name in ["*/*", "application/*"] {
+        let findings = found(&range(name), &with(json!({ "application/json": of("string") })));
+        assert_eq!(
+            (findings.len(), findings[0].rule.as_str()),
+            (1, "media-type-specialized"),
+            "{findings:?}"
+        );
+        assert_eq!(findings[0].breaks(), Breaks::SERVERS);
+    }
+}
+
+#[test]
+fn in_a_callback_the_server_is_the_one_that_sends() {
+    let operation_of = |parameters: Value, rest: Value| {
+        let mut post = json!({ "parameters": parameters, "responses": { "200": { "description": "" } } });
+        post.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        json!({ "made": { "{$url}": { "post": post } } })
+    };
+    let used = |callbacks: Value| document(|value| operation(value)["callbacks"] = callbacks);
+    let unused = |callbacks: Value| document(|value| value["components"]["callbacks"] = callbacks);
+    let parameter =
+        |required: bool| json!([{ "name": "a", "in": "query", "required": required, "schema": {} }]);
+    let nothing = || operation_of(json!([]), json!({}));
+    let body = |required: bool| {
+        operation_of(json!([]), json!({ "requestBody": { "required": required, "content": {} } }))
+    };
+    for (other, forth, back) in [
+        (operation_of(parameter(false), json!({})), Breaks::NEITHER, Breaks::CLIENTS),
+        (operation_of(parameter(true), json!({})), Breaks::SERVERS, Breaks::CLIENTS),
+        (body(false), Breaks::NEITHER, Breaks::CLIENTS),
+        (body(true), Breaks::SERVERS, Breaks::CLIENTS),
+    ] {
+        let breaks = |base: &Document, revision: &Document| {
+            let findings = found(base, revision);
+            assert_eq!(findings.len(), 1, "{findings:?}");
+            findings[0].breaks()
+        };
+        assert_eq!(breaks(&used(nothing()), &used(other.clone())), forth, "{other}");
+        assert_eq!(breaks(&used(other.clone()), &used(nothing())), back, "{other}");
+        for (base, revision) in [(nothing(), other.clone()), (other, nothing())] {
+            let findings = found(&unused(base), &unused(revision));
+            assert!(findings.iter().all(|it| it.effect == Effect::GeneratedCode), "{findings:?}");
+        }
+    }
 }
