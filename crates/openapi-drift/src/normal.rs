@@ -347,7 +347,10 @@ impl<'a> Schema<'a> {
         if types.is_empty()
             && let Some((values, at)) = enums.first()
         {
-            let kinds: BTreeSet<_> = values.iter().map(|value| kind(value)).collect();
+            let mut kinds: BTreeSet<_> = values.iter().map(|value| kind(value)).collect();
+            if kinds.contains(&Some("number")) {
+                kinds.remove(&Some("integer"));
+            }
             if let (1, Some(Some(kind))) = (kinds.len(), kinds.first()) {
                 types.insert((*kind).to_owned(), at.clone());
             }
@@ -601,7 +604,9 @@ impl<'a> Schema<'a> {
 fn additional<'a>(atom: &Place<'a>) -> Additional<'a> {
     match atom.get("additionalProperties") {
         Some(place) if *place.value == Value::Bool(false) => Additional::Refused,
-        Some(place) if place.value.is_object() => Additional::Taken(Meant::place(place)),
+        Some(place) if place.value.as_object().is_some_and(|it| !it.is_empty()) => {
+            Additional::Taken(Meant::place(place))
+        }
         _ => Additional::Taken(Meant::anything(atom.pointer.clone())),
     }
 }
@@ -643,7 +648,8 @@ fn kind(value: &Value) -> Option<&'static str> {
     match value {
         Value::Null => None,
         Value::Bool(_) => Some("boolean"),
-        Value::Number(number) if number.is_f64() => Some("number"),
+        // 1.0 is a whole number as well.
+        Value::Number(number) if number.as_f64().is_some_and(|it| it.fract() != 0.0) => Some("number"),
         Value::Number(_) => Some("integer"),
         Value::String(_) => Some("string"),
         Value::Array(_) => Some("array"),

@@ -394,7 +394,13 @@ fn hold(document: &str, choices: &[(usize, usize)], layout: usize) -> Result<(),
     let revision = Document::parse(&text).unwrap();
     prop_assert_eq!(revision.faults(), &[][..], "{:?}", &applied);
     for (one, other) in [(&base, &revision), (&revision, &base)] {
-        let findings = compare(one, other, Options::default()).unwrap();
+        let mut findings = compare(one, other, Options::default()).unwrap();
+        // A schema that was put in place of its reference, and then named, has another name.
+        if applied.contains(&"put what a reference means in its place")
+            && applied.contains(&"name what has no name")
+        {
+            findings.retain(|finding| finding.rule != "schema-renamed");
+        }
         prop_assert!(findings.is_empty(), "{:?}: {:#?}", applied, findings);
     }
     Ok(())

@@ -264,3 +264,71 @@ fn in_a_callback_the_server_is_the_one_that_sends() {
         }
     }
 }
+
+#[test]
+fn what_became_one_of_several_hides_nothing_else() {
+    let property = |schema: Value| request(&json!({ "properties": { "p": schema } }), &none());
+    let both = json!([{ "type": "string" }, { "type": "integer" }]);
+    let plain = property(json!({ "type": "string" }));
+    for (field, value, rule) in [
+        ("default", json!(3), "schema-default-changed"),
+        ("writeOnly", json!(true), "schema-write-only-changed"),
+        ("discriminator", json!({ "propertyName": "x" }), "schema-discriminator-added"),
+    ] {
+        let wrapped = property(json!({ "oneOf": both, field: value }));
+        assert!(rules(&plain, &wrapped).contains(&rule.to_owned()), "{field}");
+    }
+    let member = |text: &str| json!({ "properties": { "p": { "type": "string", "description": text } }, "type": "object" });
+    let wrapped = json!({ "oneOf": [member("b"), { "type": "integer" }] });
+    let found = rules(&request(&member("a"), &none()), &request(&wrapped, &none()));
+    assert!(found.contains(&"schema-description-changed".to_owned()), "{found:?}");
+}
+
+#[test]
+fn of_several_at_once_each_is_compared_and_none_shifts_the_others() {
+    let with = |name: &str| {
+        let all = json!([{ "xml": { "name": "a" } }, { "xml": { "name": name } }]);
+        document(|value| {
+            let content = json!({ "application/xml": { "schema": { "allOf": all } } });
+            operation(value)["responses"]["200"]["content"] = content;
+        })
+    };
+    assert_eq!(rules(&with("b"), &with("c")), ["schema-xml-name-changed"]);
+    let all = |parts: &[&Value]| request(&json!({ "allOf": parts, "type": "object" }), &none());
+    let named = |name: &str| json!({ "discriminator": { "propertyName": name } });
+    let found_rules = rules(&all(&[&named("a"), &named("b")]), &all(&[&named("a"), &named("c")]));
+    assert_eq!(found_rules, ["schema-discriminator-property-changed"]);
+
+    let part = |name: &str| json!({ "type": "object", "required": [name], "properties": { name: {} } });
+    let one = |first: &str, second: &str| json!({ "oneOf": [part(first), part(second)] });
+    let (ab, cd) = (one("a", "b"), one("c", "d"));
+    assert_eq!(found(&all(&[&ab, &cd]), &all(&[&cd, &ab])), []);
+    let gone = found(&all(&[&ab, &cd]), &all(&[&cd]));
+    assert_eq!((gone.len(), gone[0].breaks()), (1, Breaks::SERVERS), "{gone:?}");
+
+    let (a, b) = (json!({ "not": { "required": ["a"] } }), json!({ "not": { "required": ["b"] } }));
+    assert_eq!(rules(&all(&[&a, &b]), &all(&[&b])), ["schema-not-removed"]);
+}
+
+#[test]
+fn what_says_the_same_in_other_words_is_no_difference() {
+    let encoding = |encoding: Value| {
+        document(|value| {
+            let content = json!({ "multipart/form-data": { "encoding": encoding } });
+            operation(value)["requestBody"] = json!({ "content": content });
+        })
+    };
+    let schema = |schema: Value| response(&schema, &none());
+    for (one, other) in [
+        (schema(json!({ "enum": [1] })), schema(json!({ "enum": [1.0] }))),
+        (schema(json!({ "enum": [1, 2.5] })), schema(json!({ "type": "number", "enum": [1, 2.5] }))),
+        (encoding(json!({})), encoding(json!({ "p": {} }))),
+        (encoding(json!({ "p": { "style": "form" } })), encoding(json!({ "p": { "explode": true } }))),
+    ] {
+        assert_eq!(found(&one, &other), []);
+        assert_eq!(found(&other, &one), []);
+    }
+    let object = |properties: Value| schema(json!({ "additionalProperties": {}, "properties": properties }));
+    let added = found(&object(none()), &object(json!({ "a": { "type": "string" } })));
+    assert_eq!((added.len(), added[0].breaks()), (1, Breaks::NEITHER), "{added:?}");
+}

@@ -636,6 +636,9 @@ impl<'a> Comparison<'a> {
                     let pair = Two { base: base.clone(), revision: revision.clone() };
                     self.encodings(&pair, way, &site);
                 }
+                // An encoding that says nothing is none.
+                (Some(only), None) | (None, Some(only))
+                    if only.value.as_object().is_some_and(serde_json::Map::is_empty) => {}
                 (base, revision) => {
                     let at = pair.either(base, revision);
                     let (before, after) = (base.map(|it| it.value), revision.map(|it| it.value));
@@ -659,12 +662,14 @@ impl<'a> Comparison<'a> {
         self.annotations(Object::Encoding, pair, site);
         for field in ["contentType", "style", "explode", "allowReserved"] {
             let (before, after) = (pair.base.value.get(field), pair.revision.value.get(field));
-            let default = |value: Option<&Value>| match (field, value) {
+            let default = |value: Option<&Value>, style: &str| match (field, value) {
                 ("style", None) => Value::from("form"),
                 ("allowReserved", None) => Value::from(false),
+                ("explode", None) => Value::from(style == "form"),
                 (_, value) => value.cloned().unwrap_or_default(),
             };
-            if default(before) != default(after) {
+            let style = |place: &Place<'a>| place.text("style").unwrap_or("form");
+            if default(before, style(&pair.base)) != default(after, style(&pair.revision)) {
                 let (rule, at) = (format!("encoding-{}-changed", super::kebab(field)), pair.field_at(field));
                 let what = format!("{field} {}", went(before, after));
                 self.of_value(rule, Change::Other, way, at, before, after, site, what);

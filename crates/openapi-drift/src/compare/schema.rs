@@ -438,7 +438,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// What a value that is left out means to whoever reads it (3.0.3, Schema Object).
-    fn defaults(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
+    pub(super) fn defaults(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
         let (before, after) = (two.base.told("default"), two.revision.told("default"));
         let equal = before.len() == after.len()
             && before.iter().zip(&after).all(|(before, after)| same(before.value, after.value));
@@ -472,7 +472,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// `readOnly` and `writeOnly` as they stand; what they mean is told of the property that has them.
-    fn marks(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
+    pub(super) fn marks(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
         for mark in ["readOnly", "writeOnly"] {
             let (before, after) = (two.base.flag(mark), two.revision.flag(mark));
             if before.is_some() != after.is_some() {
@@ -497,24 +497,34 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn xml(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
-        let of = |schema: &Schema<'a>| schema.told("xml").into_iter().next();
-        let (before, after) = (of(&two.base), of(&two.revision));
-        let members = |place: &Option<Place<'a>>, field: &str| {
-            let value = place.as_ref().and_then(|place| place.value.get(field)).cloned();
+    pub(super) fn xml(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
+        let (before, after) = (two.base.told("xml"), two.revision.told("xml"));
+        for place in 0..before.len().max(after.len()) {
+            self.xml_object(pair, two, (before.get(place), after.get(place)));
+        }
+    }
+
+    fn xml_object(
+        &mut self,
+        pair: &Pair<'a>,
+        two: &Two<Schema<'a>>,
+        (before, after): (Option<&Place<'a>>, Option<&Place<'a>>),
+    ) {
+        let members = |place: Option<&Place<'a>>, field: &str| {
+            let value = place.and_then(|place| place.value.get(field)).cloned();
             value.filter(|value| *value != Value::Bool(false))
         };
         let names: BTreeSet<&str> =
-            [&before, &after].into_iter().flatten().flat_map(Place::members).map(|(name, _)| name).collect();
+            [before, after].into_iter().flatten().flat_map(Place::members).map(|(name, _)| name).collect();
         for field in names {
-            let (old, new) = (members(&before, field), members(&after, field));
+            let (old, new) = (members(before, field), members(after, field));
             if old == new {
                 continue;
             }
-            let at = |place: &Option<Place<'a>>, schema: &Schema<'a>| {
-                place.as_ref().map_or_else(|| schema.at.clone(), |place| place.pointer.clone())
+            let at = |place: Option<&Place<'a>>, schema: &Schema<'a>| {
+                place.map_or_else(|| schema.at.clone(), |place| place.pointer.clone())
             };
-            let at = Two { base: at(&before, &two.base), revision: at(&after, &two.revision) };
+            let at = Two { base: at(before, &two.base), revision: at(after, &two.revision) };
             let what = format!("xml {field} {}", went(old.as_ref(), new.as_ref()));
             let rule = format!("schema-xml-{}-changed", kebab(field));
             if pair.usage.media == Media::Xml {
@@ -529,10 +539,23 @@ impl<'a> Comparison<'a> {
     }
 
     fn nots(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
-        let (mut base, mut revision) = (two.base.nots().into_iter(), two.revision.nots().into_iter());
-        loop {
-            match (base.next(), revision.next()) {
-                (None, None) => return,
+        // First those that are as they were: one that came or went must not shift the others.
+        let text = |meant: &Meant<'a>| meant.places.first().map(|place| place.value.to_string());
+        let (mut pairs, mut lone, mut left) = (Vec::new(), Vec::new(), two.revision.nots());
+        for old in two.base.nots() {
+            match left.iter().position(|new| text(new) == text(&old)) {
+                Some(place) => pairs.push((Some(old), Some(left.remove(place)))),
+                None => lone.push(old),
+            }
+        }
+        let (mut base, mut revision) = (lone.into_iter(), left.into_iter());
+        pairs.extend(std::iter::from_fn(|| {
+            let next = (base.next(), revision.next());
+            (next.0.is_some() || next.1.is_some()).then_some(next)
+        }));
+        for next in pairs {
+            match next {
+                (None, None) => {}
                 (Some(base), Some(revision)) => {
                     let usage = Use { inverted: !pair.usage.inverted, ..pair.usage };
                     let path = format!("{}(not)", pair.path);
