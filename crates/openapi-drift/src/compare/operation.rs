@@ -427,7 +427,12 @@ impl<'a> Comparison<'a> {
         if contents.0.is_some() && contents.1.is_some() {
             self.contents(&pair, *way, site);
         }
-        if contents.0.is_some() != contents.1.is_some() {
+        if contents.0.is_some() == contents.1.is_some() {
+            let meant = |place: &Place<'a>| Meant::field(place, "schema");
+            let usage = Use::new(*way, Media::Text);
+            let pair = Two { base: meant(&pair.base), revision: meant(&pair.revision) };
+            self.later(pair, usage, site.clone(), String::new());
+        } else {
             let (before, after) = (contents.0.or(schemas.0), contents.1.or(schemas.1));
             let at = Two {
                 base: before.as_ref().map_or_else(|| pair.base.pointer.clone(), |it| it.pointer.clone()),
@@ -447,11 +452,6 @@ impl<'a> Comparison<'a> {
                 site,
                 what,
             );
-        } else {
-            let meant = |place: &Place<'a>| Meant::field(place, "schema");
-            let usage = Use::new(*way, Media::Text);
-            let pair = Two { base: meant(&pair.base), revision: meant(&pair.revision) };
-            self.later(pair, usage, site.clone(), String::new());
         }
     }
 
