@@ -250,11 +250,12 @@ impl<'a> Expansion<'a> {
             self.enums.push((values, pointer));
             return;
         }
+        let value = |place: &Place<'a>| unwrapped(place).map_or(place.value, |place| place.value);
         let equal = |group: &&Group<'a>| {
-            let members = group.members.iter().flat_map(|member| &member.places);
+            let mut members = group.members.iter().flat_map(|member| &member.places);
             group.field == field
                 && group.members.len() == items.len()
-                && members.zip(&items).all(|(one, other)| same(one.value, other.value))
+                && members.all(|one| items.iter().any(|other| same(value(one), value(other))))
         };
         // Twice the same asks for no more.
         if self.groups.iter().find(equal).is_some() {

@@ -322,6 +322,13 @@ fn what_says_the_same_in_other_words_is_no_difference() {
     for (one, other) in [
         (schema(json!({ "enum": [1] })), schema(json!({ "enum": [1.0] }))),
         (schema(json!({ "enum": [1, 2.5] })), schema(json!({ "type": "number", "enum": [1, 2.5] }))),
+        (
+            schema(json!({ "anyOf": [{ "type": "string" }, { "type": "integer" }] })),
+            schema(json!({ "allOf": [
+                { "anyOf": [{ "type": "string" }, { "type": "integer" }] },
+                { "anyOf": [{ "type": "integer" }, { "allOf": [{ "type": "string" }] }] },
+            ] })),
+        ),
         (encoding(json!({})), encoding(json!({ "p": {} }))),
         (encoding(json!({ "p": { "style": "form" } })), encoding(json!({ "p": { "explode": true } }))),
     ] {
