@@ -17,7 +17,7 @@ use crate::date::Date;
 use crate::document::Document;
 use crate::fields::{Object, Shape, Treatment, fields};
 use crate::finding::{At, Breaks, Effect, Finding};
-use crate::normal::{Meant, Place, Side, same};
+use crate::normal::{Meant, Place, Schema, Side, same};
 use crate::position::push;
 
 /// What a comparison is told.
@@ -429,6 +429,10 @@ impl<'a> Comparison<'a> {
                     (Some(base), Some(revision)) => {
                         let reached = |side| self.reached.contains(&(side, pointer.clone()));
                         if reached(true) && reached(false) {
+                            // Where it is used another description may stand before its own: it still is a type's.
+                            if object == Object::Schema {
+                                self.described(base, revision, &site);
+                            }
                             continue;
                         }
                         self.component(object, Two { base: base.clone(), revision: revision.clone() }, site);
@@ -457,6 +461,16 @@ impl<'a> Comparison<'a> {
                 }
             }
         }
+    }
+
+    /// What a schema says beside its values.
+    fn described(&mut self, base: &Place<'a>, revision: &Place<'a>, site: &str) {
+        let meant = Two { base: Meant::place(base.clone()), revision: Meant::place(revision.clone()) };
+        let two = Two { base: Schema::of(&meant.base), revision: Schema::of(&meant.revision) };
+        let usage = Use::new(Way::Unused, Media::Json);
+        let pair = schema::Pair { meant, usage, site: site.to_owned(), path: String::new() };
+        self.schema_annotations(&pair, &two);
+        self.defaults(&pair, &two);
     }
 
     fn component(&mut self, object: Object, pair: Two<Place<'a>>, site: String) {

@@ -192,6 +192,8 @@ pub(crate) struct Schema<'a> {
     pub(crate) groups: Vec<Group<'a>>,
     /// Each enumeration; a value must be in all of them.
     enums: Vec<(Vec<&'a Value>, String)>,
+    /// Alternatives that are taken for one enumeration.
+    pub(crate) folded: Vec<Place<'a>>,
     types: BTreeMap<String, String>,
 }
 
@@ -202,6 +204,7 @@ struct Expansion<'a> {
     reached: Vec<String>,
     groups: Vec<Group<'a>>,
     enums: Vec<(Vec<&'a Value>, String)>,
+    folded: Vec<Place<'a>>,
     types: BTreeMap<String, String>,
 }
 
@@ -247,15 +250,15 @@ impl<'a> Expansion<'a> {
             if let Some(kind) = kind {
                 self.types.insert(kind.to_owned(), pointer.clone());
             }
+            self.folded.extend(items.iter().filter_map(unwrapped));
             self.enums.push((values, pointer));
             return;
         }
-        let value = |place: &Place<'a>| unwrapped(place).map_or(place.value, |place| place.value);
         let equal = |group: &&Group<'a>| {
             let mut members = group.members.iter().flat_map(|member| &member.places);
             group.field == field
                 && group.members.len() == items.len()
-                && members.all(|one| items.iter().any(|other| same(value(one), value(other))))
+                && members.all(|one| items.iter().any(|other| same(&plain(one), &plain(other))))
         };
         // Twice the same asks for no more.
         if self.groups.iter().find(equal).is_some() {
@@ -275,13 +278,24 @@ fn unwrapped<'a>(place: &Place<'a>) -> Option<Place<'a>> {
     for _ in 0..LONGEST_CHAIN {
         let speaks = place.value.as_object()?.iter().filter(|(name, value)| !silent(name, value));
         let [(name, _)] = speaks.collect::<Vec<_>>()[..] else { return Some(place) };
-        let [inner] = &place.list(name)[..] else { return Some(place) };
-        if !matches!(name.as_str(), "allOf" | "oneOf" | "anyOf") {
+        let [inner, rest @ ..] = &place.list(name)[..] else { return Some(place) };
+        // All of the same is the same.
+        let one =
+            rest.is_empty() || name == "allOf" && rest.iter().all(|other| same(other.value, inner.value));
+        if !one || !matches!(name.as_str(), "allOf" | "oneOf" | "anyOf") {
             return Some(place);
         }
         place = inner.follow().0?;
     }
     None
+}
+
+/// What a schema says, without wrappers and what says nothing.
+fn plain(place: &Place<'_>) -> Value {
+    let value = unwrapped(place).map_or(place.value, |place| place.value);
+    let Some(members) = value.as_object() else { return value.clone() };
+    let says = members.iter().filter(|(name, value)| !silent(name, value));
+    says.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Whether a field of a schema says no more than its absence (3.0.3, Schema Object; JSON Schema for the bounds).
@@ -336,10 +350,11 @@ impl<'a> Schema<'a> {
             reached: Vec::new(),
             groups: Vec::new(),
             enums: Vec::new(),
+            folded: Vec::new(),
             types: BTreeMap::new(),
         };
         let nodes: Vec<_> = meant.places.iter().filter_map(|place| expansion.node(place, 0)).collect();
-        let Expansion { unresolved, too_deep, reached, mut groups, enums, mut types, .. } = expansion;
+        let Expansion { unresolved, too_deep, reached, mut groups, enums, folded, mut types, .. } = expansion;
         groups.sort_by(|one, other| one.field.cmp(other.field));
         // A whole number is a number.
         if types.contains_key("integer") {
@@ -365,6 +380,7 @@ impl<'a> Schema<'a> {
             nodes,
             groups,
             enums,
+            folded,
             types,
         };
         if let [node] = &schema.nodes[..] {
@@ -570,8 +586,8 @@ impl<'a> Schema<'a> {
     /// What it must not be.
     pub(crate) fn nots(&self) -> Vec<Meant<'a>> {
         let mut all: Vec<Place<'a>> = self.atoms().iter().filter_map(|atom| atom.get("not")).collect();
-        all.sort_by_cached_key(|place| place.value.to_string());
-        all.dedup_by(|one, other| same(one.value, other.value));
+        all.sort_by_cached_key(|place| plain(place).to_string());
+        all.dedup_by(|one, other| same(&plain(one), &plain(other)));
         all.into_iter().map(Meant::place).collect()
     }
 

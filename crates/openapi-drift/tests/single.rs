@@ -339,3 +339,21 @@ fn what_says_the_same_in_other_words_is_no_difference() {
     let added = found(&object(none()), &object(json!({ "a": { "type": "string" } })));
     assert_eq!((added.len(), added[0].breaks()), (1, Breaks::NEITHER), "{added:?}");
 }
+
+#[test]
+fn a_description_is_compared_though_another_stands_before_it() {
+    let component = |field: &str, text: &str| {
+        let outer = json!({ "allOf": [{ "$ref": "#/components/schemas/A" }], field: "outer" });
+        response(&outer, &json!({ "A": { "type": "string", field: text } }))
+    };
+    for field in ["description", "x-name", "default"] {
+        let changed = found(&component(field, "x"), &component(field, "y"));
+        assert_eq!(changed.len(), 1, "{changed:?}");
+        assert_eq!(changed[0].base.pointer, format!("/components/schemas/A/{field}"));
+    }
+    let alternatives = |text: &str| {
+        let one = json!({ "type": "string", "enum": ["a"], "description": text });
+        response(&json!({ "oneOf": [one, { "type": "string", "enum": ["b"] }] }), &none())
+    };
+    assert_eq!(rules(&alternatives("x"), &alternatives("y")), ["schema-description-changed"]);
+}

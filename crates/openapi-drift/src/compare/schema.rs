@@ -93,6 +93,7 @@ impl<'a> Comparison<'a> {
             return self.of_schema(pair, "reference-unresolved", Change::Other, at, values, what);
         }
         self.schema_annotations(pair, &two);
+        self.folded(pair, &two);
         if self.wrapped(pair, &two) {
             return;
         }
@@ -115,7 +116,7 @@ impl<'a> Comparison<'a> {
         self.discriminators(pair, &two);
     }
 
-    fn schema_annotations(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
+    pub(super) fn schema_annotations(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
         let mut tell = |name: &str, effect: Effect| {
             let (before, after) = (two.base.told(name), two.revision.told(name));
             let no = |values: &[Place<'a>]| values.iter().all(|it| *it.value == Value::Bool(false));
@@ -140,6 +141,19 @@ impl<'a> Comparison<'a> {
             two.base.extensions().union(&two.revision.extensions()).copied().collect();
         for name in names {
             tell(name, Effect::GeneratedCode);
+        }
+    }
+
+    /// What is said of the values of an enumeration that is written as alternatives, where both documents write it so.
+    fn folded(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
+        for old in &two.base.folded {
+            let listed = |place: &Place<'a>| place.value.get("enum").cloned().unwrap_or_default();
+            let values = listed(old);
+            let Some(new) = two.revision.folded.iter().find(|new| same(&listed(new), &values)) else {
+                continue;
+            };
+            let site = format!("{}, {}{}", pair.site, within(&pair.path), brief(&values));
+            self.annotations(Object::Schema, &Two { base: old.clone(), revision: new.clone() }, &site);
         }
     }
 
