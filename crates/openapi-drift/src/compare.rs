@@ -7,6 +7,7 @@ mod schema;
 mod security;
 mod servers;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
@@ -16,7 +17,7 @@ use crate::date::Date;
 use crate::document::Document;
 use crate::fields::{Object, Shape, Treatment, fields};
 use crate::finding::{At, Breaks, Effect, Finding};
-use crate::normal::{Meant, Place, Side, same};
+use crate::normal::{Meant, Place, Schema, Side, same};
 use crate::position::push;
 
 /// What a comparison is told.
@@ -133,6 +134,7 @@ enum Media {
 
 impl Media {
     fn of(name: &str) -> Self {
+        let name = name.trim_end();
         if name.ends_with("json") || name.starts_with("*/") || name == "application/*" {
             Self::Json
         } else if name.ends_with("xml") {
@@ -427,6 +429,10 @@ impl<'a> Comparison<'a> {
                     (Some(base), Some(revision)) => {
                         let reached = |side| self.reached.contains(&(side, pointer.clone()));
                         if reached(true) && reached(false) {
+                            // Where it is used another description may stand before its own: it still is a type's.
+                            if object == Object::Schema {
+                                self.described(base, revision, &site);
+                            }
                             continue;
                         }
                         self.component(object, Two { base: base.clone(), revision: revision.clone() }, site);
@@ -455,6 +461,16 @@ impl<'a> Comparison<'a> {
                 }
             }
         }
+    }
+
+    /// What a schema says beside its values.
+    fn described(&mut self, base: &Place<'a>, revision: &Place<'a>, site: &str) {
+        let meant = Two { base: Meant::place(base.clone()), revision: Meant::place(revision.clone()) };
+        let two = Two { base: Schema::of(&meant.base), revision: Schema::of(&meant.revision) };
+        let usage = Use::new(Way::Unused, Media::Json);
+        let pair = schema::Pair { meant, usage, site: site.to_owned(), path: String::new() };
+        self.schema_annotations(&pair, &two);
+        self.defaults(&pair, &two);
     }
 
     fn component(&mut self, object: Object, pair: Two<Place<'a>>, site: String) {
@@ -538,12 +554,18 @@ fn templates<'a>(root: &Place<'a>) -> BTreeMap<String, (&'a str, Place<'a>)> {
     let mut found = BTreeMap::new();
     for (path, item) in root.map("paths") {
         if !path.starts_with("x-") {
-            let plain = nameless(path);
-            let key = if found.contains_key(&plain) { path.to_owned() } else { plain };
-            found.insert(key, (path, item));
+            found.insert(free(&found, nameless(path)), (path, item));
         }
     }
     found
+}
+
+/// The key, or one that the map does not have yet: what two names have in common must not hide one of them.
+fn free<T>(map: &BTreeMap<String, T>, mut key: String) -> String {
+    while map.contains_key(&key) {
+        key.push(' ');
+    }
+    key
 }
 
 /// `/a/{id}` as `/a/{}`.
@@ -633,9 +655,16 @@ fn finish(base: &Document, revision: &Document, found: Vec<Found>) -> Vec<Findin
         findings
             .entry(key)
             .and_modify(|held| {
-                held.effect = held.effect.min(one.effect);
-                held.request = both(held.request, request);
-                held.response = both(held.response, response);
+                // Who breaks by what is graver; what a generated client refuses is no break on the wire.
+                match one.effect.cmp(&held.effect) {
+                    Ordering::Less => (held.request, held.response) = (request, response),
+                    Ordering::Greater => return,
+                    Ordering::Equal => {
+                        held.request = both(held.request, request);
+                        held.response = both(held.response, response);
+                    }
+                }
+                held.effect = one.effect;
                 held.announced &= one.announced;
             })
             .or_insert_with(|| Finding {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::fields::{Object, Shape, find};
+use crate::normal::LONGEST_CHAIN;
 use crate::position::{Position, positions, push};
 
 /// An `OpenAPI` 3.0 document of which every field is known.
@@ -242,7 +243,30 @@ impl<'a> Reading<'a> {
                 format!("{text:?} leads out of the document; put what it means into it"),
             );
         };
+        if self.is_long(&target) {
+            let what = format!("{text:?} leads over more than {LONGEST_CHAIN} references; shorten the chain");
+            return self.fault(pointer, "long-reference", what);
+        }
         self.pending.push((object, target));
+    }
+
+    /// Whether a chain of references begins here that a comparison would not follow to its end. One that leads in a
+    /// circle has none.
+    fn is_long(&self, start: &str) -> bool {
+        let mut seen = HashSet::from([start.to_owned()]);
+        let mut place = self.document.value.pointer(start);
+        loop {
+            let Some(next) = place.and_then(|it| it.get("$ref")?.as_str()).and_then(target) else {
+                return false;
+            };
+            place = self.document.value.pointer(&next);
+            if !seen.insert(next) {
+                return false;
+            }
+            if seen.len() > LONGEST_CHAIN {
+                return true;
+            }
+        }
     }
 
     fn shape(&mut self, shape: Shape, pointer: &str, value: &'a Value) {

@@ -3,6 +3,7 @@
 //! Documents are not rewritten. A [`Place`] is a value with its pointer, and a [`Schema`] is what a schema says once
 //! its references are followed and its `allOf` is merged, so that each part still knows where it stands.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::Value;
@@ -26,8 +27,11 @@ pub(crate) struct Place<'a> {
     pub(crate) value: &'a Value,
 }
 
-/// Longer chains of references and deeper nests of `allOf` are taken for a circle.
-const LONGEST_CHAIN: usize = 64;
+/// Longer chains of references are refused with the circles, as a fault of the document.
+pub(crate) const LONGEST_CHAIN: usize = 64;
+
+/// Deeper nests of `allOf` are not followed: the comparison is refused.
+const DEEPEST: usize = 64;
 
 impl<'a> Place<'a> {
     pub(crate) const fn root(side: Side, root: &'a Value) -> Self {
@@ -78,15 +82,22 @@ impl<'a> Place<'a> {
         self.root.pointer("/components/schemas").is_some_and(|schemas| schemas.get(name).is_some())
     }
 
+    /// The name of the schema at this pointer, if it is a component: others have the last key in common by chance.
+    fn schema_name(&self, pointer: &str) -> Option<&'a str> {
+        let name = pointer.strip_prefix("/components/schemas/").filter(|name| !name.contains('/'))?;
+        let schemas = self.root.pointer("/components/schemas")?.as_object()?;
+        Some(schemas.get_key_value(&name.replace("~1", "/").replace("~0", "~"))?.0)
+    }
+
     /// Where references lead from here on, and the name under which the first of them knows its target. `None` for
     /// the place if they lead nowhere or in a circle.
     pub(crate) fn follow(&self) -> (Option<Self>, Option<&'a str>) {
         let (mut place, mut name) = (self.clone(), None);
-        for _ in 0..LONGEST_CHAIN {
+        for _ in 0..=LONGEST_CHAIN {
             let Some(reference) = place.text("$ref") else { return (Some(place), name) };
-            name = name.or_else(|| reference.rsplit_once('/').map(|(_, name)| name));
-            let found = target(reference).and_then(|pointer| Some((place.root.pointer(&pointer)?, pointer)));
-            let Some((value, pointer)) = found else { return (None, name) };
+            let Some(pointer) = target(reference) else { return (None, name) };
+            name = name.or_else(|| place.schema_name(&pointer));
+            let Some(value) = place.root.pointer(&pointer) else { return (None, name) };
             place = Self { pointer, value, ..place };
         }
         (None, name)
@@ -120,7 +131,7 @@ impl<'a> Meant<'a> {
         let pointers: BTreeSet<String> = self
             .places
             .iter()
-            .map(|place| place.follow().0.map_or_else(String::new, |at| at.pointer))
+            .map(|place| place.follow().0.map_or_else(|| place.pointer.clone(), |at| at.pointer))
             .collect();
         pointers.into_iter().collect::<Vec<_>>().join(" ")
     }
@@ -171,31 +182,37 @@ pub(crate) struct Schema<'a> {
     pub(crate) at: String,
     /// The name by which it is referred to.
     pub(crate) name: Option<&'a str>,
-    /// A reference that leads nowhere.
-    pub(crate) unresolved: Option<String>,
+    /// References that lead nowhere.
+    pub(crate) unresolved: BTreeSet<&'a str>,
+    /// Whether there is more of it than was followed.
+    pub(crate) too_deep: bool,
     /// Where its references lead.
     pub(crate) reached: Vec<String>,
     nodes: Vec<Node<'a>>,
     pub(crate) groups: Vec<Group<'a>>,
     /// Each enumeration; a value must be in all of them.
     enums: Vec<(Vec<&'a Value>, String)>,
+    /// Alternatives that are taken for one enumeration.
+    pub(crate) folded: Vec<Place<'a>>,
     types: BTreeMap<String, String>,
 }
 
 struct Expansion<'a> {
     seen: HashSet<String>,
-    unresolved: Option<String>,
+    unresolved: BTreeSet<&'a str>,
+    too_deep: bool,
     reached: Vec<String>,
     groups: Vec<Group<'a>>,
     enums: Vec<(Vec<&'a Value>, String)>,
+    folded: Vec<Place<'a>>,
     types: BTreeMap<String, String>,
 }
 
 impl<'a> Expansion<'a> {
     fn node(&mut self, place: &Place<'a>, depth: usize) -> Option<Node<'a>> {
-        let (followed, _) = place.follow();
-        let Some(at) = followed.filter(|_| depth < LONGEST_CHAIN) else {
-            self.unresolved = Some(place.pointer.clone());
+        self.too_deep |= depth >= DEEPEST;
+        let Some(at) = place.follow().0.filter(|_| depth < DEEPEST) else {
+            self.unresolved.extend(place.text("$ref"));
             return None;
         };
         if at.pointer != place.pointer {
@@ -233,14 +250,15 @@ impl<'a> Expansion<'a> {
             if let Some(kind) = kind {
                 self.types.insert(kind.to_owned(), pointer.clone());
             }
+            self.folded.extend(items.iter().filter_map(unwrapped));
             self.enums.push((values, pointer));
             return;
         }
         let equal = |group: &&Group<'a>| {
-            let members = group.members.iter().flat_map(|member| &member.places);
+            let mut members = group.members.iter().flat_map(|member| &member.places);
             group.field == field
                 && group.members.len() == items.len()
-                && members.zip(&items).all(|(one, other)| same(one.value, other.value))
+                && members.all(|one| items.iter().any(|other| same(&plain(one), &plain(other))))
         };
         // Twice the same asks for no more.
         if self.groups.iter().find(equal).is_some() {
@@ -260,13 +278,24 @@ fn unwrapped<'a>(place: &Place<'a>) -> Option<Place<'a>> {
     for _ in 0..LONGEST_CHAIN {
         let speaks = place.value.as_object()?.iter().filter(|(name, value)| !silent(name, value));
         let [(name, _)] = speaks.collect::<Vec<_>>()[..] else { return Some(place) };
-        let [inner] = &place.list(name)[..] else { return Some(place) };
-        if !matches!(name.as_str(), "allOf" | "oneOf" | "anyOf") {
+        let [inner, rest @ ..] = &place.list(name)[..] else { return Some(place) };
+        // All of the same is the same.
+        let one =
+            rest.is_empty() || name == "allOf" && rest.iter().all(|other| same(other.value, inner.value));
+        if !one || !matches!(name.as_str(), "allOf" | "oneOf" | "anyOf") {
             return Some(place);
         }
         place = inner.follow().0?;
     }
     None
+}
+
+/// What a schema says, without wrappers and what says nothing.
+fn plain(place: &Place<'_>) -> Value {
+    let value = unwrapped(place).map_or(place.value, |place| place.value);
+    let Some(members) = value.as_object() else { return value.clone() };
+    let says = members.iter().filter(|(name, value)| !silent(name, value));
+    says.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Whether a field of a schema says no more than its absence (3.0.3, Schema Object; JSON Schema for the bounds).
@@ -316,14 +345,16 @@ impl<'a> Schema<'a> {
     pub(crate) fn of(meant: &Meant<'a>) -> Self {
         let mut expansion = Expansion {
             seen: HashSet::new(),
-            unresolved: None,
+            unresolved: BTreeSet::new(),
+            too_deep: false,
             reached: Vec::new(),
             groups: Vec::new(),
             enums: Vec::new(),
+            folded: Vec::new(),
             types: BTreeMap::new(),
         };
         let nodes: Vec<_> = meant.places.iter().filter_map(|place| expansion.node(place, 0)).collect();
-        let Expansion { unresolved, reached, mut groups, enums, mut types, .. } = expansion;
+        let Expansion { unresolved, too_deep, reached, mut groups, enums, folded, mut types, .. } = expansion;
         groups.sort_by(|one, other| one.field.cmp(other.field));
         // A whole number is a number.
         if types.contains_key("integer") {
@@ -332,7 +363,10 @@ impl<'a> Schema<'a> {
         if types.is_empty()
             && let Some((values, at)) = enums.first()
         {
-            let kinds: BTreeSet<_> = values.iter().map(|value| kind(value)).collect();
+            let mut kinds: BTreeSet<_> = values.iter().map(|value| kind(value)).collect();
+            if kinds.contains(&Some("number")) {
+                kinds.remove(&Some("integer"));
+            }
             if let (1, Some(Some(kind))) = (kinds.len(), kinds.first()) {
                 types.insert((*kind).to_owned(), at.clone());
             }
@@ -341,10 +375,12 @@ impl<'a> Schema<'a> {
             at: meant.at.clone(),
             name: meant.name(),
             unresolved,
+            too_deep,
             reached,
             nodes,
             groups,
             enums,
+            folded,
             types,
         };
         if let [node] = &schema.nodes[..] {
@@ -429,10 +465,10 @@ impl<'a> Schema<'a> {
         let mut strictest: Option<Said> = None;
         for atom in self.atoms() {
             let Some(value) = atom.value.get(keyword) else { continue };
-            let number = value.as_f64().unwrap_or_default();
+            let number = Exact::of(value);
             let stricter = strictest.as_ref().is_none_or(|held| {
-                let held = held.value.as_f64().unwrap_or_default();
-                if lower { number > held } else { number < held }
+                let order = number.cmp(&Exact::of(&held.value));
+                if lower { order.is_gt() } else { order.is_lt() }
             });
             if stricter {
                 strictest = Some(Said { value: value.clone(), at: push(&atom.pointer, keyword) });
@@ -443,27 +479,21 @@ impl<'a> Schema<'a> {
     }
 
     /// The strictest bound of a number, and whether it excludes itself.
-    pub(crate) fn bound(&self, lower: bool) -> Option<(f64, bool, Said)> {
+    pub(crate) fn bound(&self, lower: bool) -> Option<(Exact, bool, Said)> {
         let (keyword, exclusive) =
             if lower { ("minimum", "exclusiveMinimum") } else { ("maximum", "exclusiveMaximum") };
-        let mut strictest: Option<(f64, bool, Said)> = None;
+        let mut strictest: Option<(Exact, bool, Said)> = None;
         for atom in self.atoms() {
             let Some(value) = atom.value.get(keyword) else { continue };
-            let mut number = value.as_f64().unwrap_or_default();
+            let mut number = Exact::of(value);
             let mut excludes = atom.flag(exclusive);
             if self.types.contains_key("integer") {
                 // Among whole numbers, above 0 is from 1 on.
-                let whole = if lower { number.ceil() } else { number.floor() };
-                let next = if lower { 1.0 } else { -1.0 };
-                if excludes && whole.total_cmp(&number).is_eq() && whole.abs() < 9e15 {
-                    number = whole + next;
-                } else {
-                    number = whole;
-                }
+                number = number.whole(lower, excludes);
                 excludes = false;
             }
             let stricter = strictest.as_ref().is_none_or(|(held, held_excludes, _)| {
-                let order = if lower { number.total_cmp(held) } else { held.total_cmp(&number) };
+                let order = if lower { number.cmp(held) } else { held.cmp(&number) };
                 order.is_gt() || order.is_eq() && excludes && !held_excludes
             });
             if stricter {
@@ -556,8 +586,8 @@ impl<'a> Schema<'a> {
     /// What it must not be.
     pub(crate) fn nots(&self) -> Vec<Meant<'a>> {
         let mut all: Vec<Place<'a>> = self.atoms().iter().filter_map(|atom| atom.get("not")).collect();
-        all.sort_by_cached_key(|place| place.value.to_string());
-        all.dedup_by(|one, other| same(one.value, other.value));
+        all.sort_by_cached_key(|place| plain(place).to_string());
+        all.dedup_by(|one, other| same(&plain(one), &plain(other)));
         all.into_iter().map(Meant::place).collect()
     }
 
@@ -591,8 +621,42 @@ impl<'a> Schema<'a> {
 fn additional<'a>(atom: &Place<'a>) -> Additional<'a> {
     match atom.get("additionalProperties") {
         Some(place) if *place.value == Value::Bool(false) => Additional::Refused,
-        Some(place) if place.value.is_object() => Additional::Taken(Meant::place(place)),
+        Some(place) if place.value.as_object().is_some_and(|it| !it.is_empty()) => {
+            Additional::Taken(Meant::place(place))
+        }
         _ => Additional::Taken(Meant::anything(atom.pointer.clone())),
+    }
+}
+
+/// A number without loss: `f64` takes 2^53 and 2^53 + 1 for the same. The whole below it, and how far it is above.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exact(i128, f64);
+
+impl Exact {
+    pub(crate) fn of(value: &Value) -> Self {
+        if let Some(whole) = value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from)) {
+            return Self(whole, 0.0);
+        }
+        let number = value.as_f64().unwrap_or_default();
+        #[expect(clippy::cast_possible_truncation, reason = "what is beyond stays at the end of the range")]
+        let whole = number.floor() as i128;
+        let end = whole == i128::MAX || whole == i128::MIN;
+        Self(whole, if end { number } else { number - number.floor() })
+    }
+
+    /// The nearest whole number that a bound on whole numbers leaves.
+    const fn whole(self, lower: bool, excludes: bool) -> Self {
+        let Self(below, rest) = self;
+        let whole = match (rest > 0.0, lower, excludes) {
+            (true, true, _) | (false, true, true) => below.saturating_add(1),
+            (false, false, true) => below.saturating_sub(1),
+            _ => below,
+        };
+        Self(whole, 0.0)
+    }
+
+    pub(crate) fn cmp(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0).then(self.1.total_cmp(&other.1))
     }
 }
 
@@ -601,7 +665,8 @@ fn kind(value: &Value) -> Option<&'static str> {
     match value {
         Value::Null => None,
         Value::Bool(_) => Some("boolean"),
-        Value::Number(number) if number.is_f64() => Some("number"),
+        // 1.0 is a whole number as well.
+        Value::Number(number) if number.as_f64().is_some_and(|it| it.fract() != 0.0) => Some("number"),
         Value::Number(_) => Some("integer"),
         Value::String(_) => Some("string"),
         Value::Array(_) => Some("array"),
@@ -612,10 +677,8 @@ fn kind(value: &Value) -> Option<&'static str> {
 /// Equal, with numbers compared as numbers: 1 is 1.0.
 pub(crate) fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
-        (Value::Number(one), Value::Number(other)) => {
-            one == other
-                || one.is_f64() != other.is_f64()
-                    && matches!((one.as_f64(), other.as_f64()), (Some(one), Some(other)) if one.total_cmp(&other).is_eq())
+        (ours @ Value::Number(one), theirs @ Value::Number(other)) => {
+            one == other || Exact::of(ours).cmp(&Exact::of(theirs)).is_eq()
         }
         (Value::Array(one), Value::Array(other)) => {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))

@@ -96,8 +96,11 @@ fn inline(document: &mut Value, number: usize) -> bool {
 fn extract(document: &mut Value, number: usize) -> bool {
     let kinds = [(Object::Schema, "schemas"), (Object::Response, "responses"), (Object::Header, "headers")];
     let (kind, map) = kinds[number % kinds.len()];
-    let Some(at) = choose(document, kind, number, |object| !is_reference(object)) else { return false };
-    // What is a component has a name already.
+    // What only wraps a reference has a name already, as a component has.
+    let wraps = |object: &Map<String, Value>| object.len() == 1 && object.values().all(Value::is_array);
+    let Some(at) = choose(document, kind, number, |object| !is_reference(object) && !wraps(object)) else {
+        return false;
+    };
     if at.split('/').count() == 4 && at.starts_with("/components/") {
         return false;
     }
@@ -394,7 +397,13 @@ fn hold(document: &str, choices: &[(usize, usize)], layout: usize) -> Result<(),
     let revision = Document::parse(&text).unwrap();
     prop_assert_eq!(revision.faults(), &[][..], "{:?}", &applied);
     for (one, other) in [(&base, &revision), (&revision, &base)] {
-        let findings = compare(one, other, Options::default()).unwrap();
+        let mut findings = compare(one, other, Options::default()).unwrap();
+        // A schema that was put in place of its reference, and then named, has another name.
+        if applied.contains(&"put what a reference means in its place")
+            && applied.contains(&"name what has no name")
+        {
+            findings.retain(|finding| finding.rule != "schema-renamed");
+        }
         prop_assert!(findings.is_empty(), "{:?}: {:#?}", applied, findings);
     }
     Ok(())

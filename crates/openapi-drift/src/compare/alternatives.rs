@@ -1,6 +1,6 @@
 //! Alternatives: `oneOf`, `anyOf`, and what tells them apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -62,11 +62,30 @@ impl<'a> Comparison<'a> {
         let value = |meant: &Meant<'a>| meant.places.first().map(|place| place.value);
         let values = (value(&pair.meant.base), value(&pair.meant.revision));
         self.of_schema(pair, &rule, change, at, values, &what);
+        // What is said of the whole, and what the one that stayed says beside what it takes.
+        self.defaults(pair, two);
+        self.marks(pair, two);
+        self.xml(pair, two);
+        self.discriminators(pair, two);
+        if let Some(member) = same_member.and_then(|place| group.members.get(place)) {
+            let (base, revision) = if wraps { (plain, member) } else { (member, plain) };
+            let meant = Two { base: base.clone(), revision: revision.clone() };
+            self.later(meant, pair.usage, pair.site.clone(), pair.path.clone());
+        }
         true
     }
 
     pub(super) fn groups(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
-        let (mut base, mut revision) = (two.base.groups.iter(), two.revision.groups.iter());
+        // First those that are as they were: one that came or went must not shift the others.
+        let mut left: Vec<&Group<'a>> = two.revision.groups.iter().collect();
+        let mut lone = Vec::new();
+        for old in &two.base.groups {
+            match left.iter().position(|new| old.field == new.field && words(old) == words(new)) {
+                Some(place) => self.alternatives(pair, old, left.remove(place)),
+                None => lone.push(old),
+            }
+        }
+        let (mut base, mut revision) = (lone.into_iter(), left.into_iter());
         loop {
             match (base.next(), revision.next()) {
                 (None, None) => return,
@@ -196,9 +215,19 @@ impl<'a> Comparison<'a> {
     }
 
     pub(super) fn discriminators(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
-        let of = |schema: &Schema<'a>| schema.told("discriminator").into_iter().next();
-        let (before, after) = (of(&two.base), of(&two.revision));
-        let (old, new) = match (&before, &after) {
+        let (before, after) = (two.base.told("discriminator"), two.revision.told("discriminator"));
+        for place in 0..before.len().max(after.len()) {
+            self.discriminator(pair, two, (before.get(place), after.get(place)));
+        }
+    }
+
+    fn discriminator(
+        &mut self,
+        pair: &Pair<'a>,
+        two: &Two<Schema<'a>>,
+        (before, after): (Option<&Place<'a>>, Option<&Place<'a>>),
+    ) {
+        let (old, new) = match (before, after) {
             (None, None) => return,
             (Some(old), Some(new)) => (old, new),
             (old, new) => {
@@ -307,6 +336,11 @@ impl<'a> Comparison<'a> {
         }
         !trial.disagrees
     }
+}
+
+/// The texts of alternatives, in any order.
+fn words(group: &Group<'_>) -> BTreeSet<String> {
+    group.members.iter().flat_map(|member| &member.places).map(|place| place.value.to_string()).collect()
 }
 
 /// Whether one named alternative stands in the place of another one that there still is. If the old name is gone and the

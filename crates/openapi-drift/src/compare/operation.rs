@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Change, Comparison, Media, Two, Use, Way, Work, brief, template_names, templates, went};
+use super::{Change, Comparison, Media, Two, Use, Way, Work, brief, free, template_names, templates, went};
 use crate::date::Date;
 use crate::fields::{METHODS, Object};
 use crate::finding::{Breaks, Effect};
-use crate::normal::{Meant, Place};
+use crate::normal::{Meant, Place, same};
 
 /// An operation of each document.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ impl<'a> Comparison<'a> {
     ) {
         let removed = base.is_some();
         let Some((path, place)) = base.or(revision) else { return };
-        let Some(item) = self.follow(&place) else { return };
+        let item = self.follow(&place).unwrap_or_else(|| place.clone());
         let elsewhere = "/paths".to_owned();
         let mut operations = 0;
         for method in METHODS {
@@ -72,7 +72,8 @@ impl<'a> Comparison<'a> {
             } else {
                 Two { base: elsewhere.clone(), revision: operation.pointer.clone() }
             };
-            self.lone_operation(&operation, removed, at, &format!("{} {path}", method.to_uppercase()));
+            let site = format!("{} {path}", method.to_uppercase());
+            self.lone_operation(&operation, removed, Way::Request, at, &site);
         }
         if operations == 0 {
             let verb = if removed { "removed" } else { "added" };
@@ -88,16 +89,28 @@ impl<'a> Comparison<'a> {
         let _ = roots;
     }
 
-    fn lone_operation(&mut self, operation: &Place<'a>, removed: bool, at: Two<String>, site: &str) {
+    fn lone_operation(
+        &mut self,
+        operation: &Place<'a>,
+        removed: bool,
+        way: Way,
+        at: Two<String>,
+        site: &str,
+    ) {
         let (rule, breaks, verb) = if removed {
             ("operation-removed", Breaks::CLIENTS, "removed")
         } else {
             ("operation-added", Breaks::SERVERS, "added")
         };
+        // A callback that is never asked for, or that a client does not know, is as one that came or went as a whole.
+        let breaks = match (way, removed) {
+            (Way::Unused, _) | (Way::Response, false) => Breaks::NEITHER,
+            _ => breaks,
+        };
         let known = operation.value.get("operationId");
         let (before, after) = if removed { (known, None) } else { (None, known) };
         let place = self.found.len();
-        self.tell(rule, Effect::Wire, breaks, at, before, after, site, format!("the operation was {verb}"));
+        self.tell(rule, on_wire(way), breaks, at, before, after, site, format!("the operation was {verb}"));
         if removed {
             self.announce(place, operation.flag("deprecated"), operation.value.get("x-sunset"));
         }
@@ -130,6 +143,7 @@ impl<'a> Comparison<'a> {
         within: &str,
     ) {
         let name = format!("{within}{}", path.revision);
+        self.beside_reference(pair, &name);
         let Some(item) = self.follow_both(pair, &name) else { return };
         self.annotations(Object::PathItem, &item, &name);
         for method in METHODS {
@@ -151,13 +165,35 @@ impl<'a> Comparison<'a> {
                 }
                 (Some(base), None) => {
                     let at = Two { base: base.pointer.clone(), revision: item.revision.pointer.clone() };
-                    self.lone_operation(&base, true, at, &site);
+                    self.lone_operation(&base, true, way, at, &site);
                 }
                 (None, Some(revision)) => {
                     let at = Two { base: item.base.pointer.clone(), revision: revision.pointer.clone() };
-                    self.lone_operation(&revision, false, at, &site);
+                    self.lone_operation(&revision, false, way, at, &site);
                 }
                 (None, None) => {}
+            }
+        }
+    }
+
+    /// What stands beside the `$ref` of a path item: what that means is undefined (3.0.3, Path Item Object), so it counts
+    /// as a whole.
+    fn beside_reference(&mut self, pair: &Two<Place<'a>>, site: &str) {
+        let beside = |place: &Place<'a>| {
+            let refers = place.text("$ref").is_some();
+            let members = place.members().into_iter().filter(|(name, _)| refers && *name != "$ref");
+            members.collect::<BTreeMap<_, _>>()
+        };
+        let (base, revision) = (beside(&pair.base), beside(&pair.revision));
+        let names: BTreeSet<&str> = base.keys().chain(revision.keys()).copied().collect();
+        for name in names {
+            let (old, new) = (base.get(name), revision.get(name));
+            if !matches!((old, new), (Some(old), Some(new)) if same(old.value, new.value)) {
+                let at = pair.either(old, new);
+                let (before, after) = (old.map(|it| it.value), new.map(|it| it.value));
+                let what = format!("{name}, which stands beside a $ref, {}", went(before, after));
+                let (rule, effect) = ("path-item-sibling-changed", Effect::Wire);
+                self.tell(rule, effect, Breaks::BOTH, at, before, after, site, what);
             }
         }
     }
@@ -236,7 +272,8 @@ impl<'a> Comparison<'a> {
                     };
                     let at = pair.either(base, revision);
                     let what = format!("the expression {name} was {verb}");
-                    self.tell(rule, Effect::Wire, breaks, at, None, None, site, what);
+                    let breaks = if way == Way::Unused { Breaks::NEITHER } else { breaks };
+                    self.tell(rule, on_wire(way), breaks, at, None, None, site, what);
                 }
             }
         }
@@ -284,12 +321,12 @@ impl<'a> Comparison<'a> {
                 (Some(old), None) => {
                     let at =
                         Two { base: old.0.pointer.clone(), revision: operation.revision.pointer.clone() };
-                    let breaks = Breaks { old_clients: true, old_servers: old.1.flag("required") };
+                    let breaks = of_lone(way, true, old.1.flag("required"));
                     let place = self.found.len();
                     let value = Some(old.1.value);
                     self.tell(
                         "parameter-removed",
-                        Effect::Wire,
+                        on_wire(way),
                         breaks,
                         at,
                         value,
@@ -301,13 +338,11 @@ impl<'a> Comparison<'a> {
                 }
                 (None, Some(new)) => {
                     let at = Two { base: operation.base.pointer.clone(), revision: new.0.pointer.clone() };
-                    let (rule, breaks) = if new.1.flag("required") {
-                        ("required-parameter-added", Breaks::BOTH)
-                    } else {
-                        ("optional-parameter-added", Breaks::SERVERS)
-                    };
+                    let required = new.1.flag("required");
+                    let rule = if required { "required-parameter-added" } else { "optional-parameter-added" };
+                    let breaks = of_lone(way, false, required);
                     let value = Some(new.1.value);
-                    self.tell(rule, Effect::Wire, breaks, at, None, value, &named(new), "was added");
+                    self.tell(rule, on_wire(way), breaks, at, None, value, &named(new), "was added");
                 }
                 (None, None) => {}
             }
@@ -391,7 +426,13 @@ impl<'a> Comparison<'a> {
         let contents = (pair.base.get("content"), pair.revision.get("content"));
         if contents.0.is_some() && contents.1.is_some() {
             self.contents(&pair, *way, site);
-        } else if contents.0.is_some() != contents.1.is_some() {
+        }
+        if contents.0.is_some() == contents.1.is_some() {
+            let meant = |place: &Place<'a>| Meant::field(place, "schema");
+            let usage = Use::new(*way, Media::Text);
+            let pair = Two { base: meant(&pair.base), revision: meant(&pair.revision) };
+            self.later(pair, usage, site.clone(), String::new());
+        } else {
             let (before, after) = (contents.0.or(schemas.0), contents.1.or(schemas.1));
             let at = Two {
                 base: before.as_ref().map_or_else(|| pair.base.pointer.clone(), |it| it.pointer.clone()),
@@ -411,11 +452,6 @@ impl<'a> Comparison<'a> {
                 site,
                 what,
             );
-        } else {
-            let meant = |place: &Place<'a>| Meant::field(place, "schema");
-            let usage = Use::new(*way, Media::Text);
-            let pair = Two { base: meant(&pair.base), revision: meant(&pair.revision) };
-            self.later(pair, usage, site.clone(), String::new());
         }
     }
 
@@ -458,7 +494,7 @@ impl<'a> Comparison<'a> {
     ) {
         self.add(super::Found {
             rule,
-            effect: if way == Way::Unused { Effect::GeneratedCode } else { Effect::Wire },
+            effect: on_wire(way),
             way,
             breaks: change.breaks(way),
             announced: false,
@@ -486,13 +522,12 @@ impl<'a> Comparison<'a> {
                 let Some(place) = only.or(other) else { return };
                 let body = self.follow(&place);
                 let required = body.as_ref().is_some_and(|body| body.flag("required"));
-                let (rule, breaks) = match (removed, required) {
-                    (true, _) => {
-                        ("request-body-removed", Breaks { old_clients: true, old_servers: required })
-                    }
-                    (false, true) => ("required-request-body-added", Breaks::BOTH),
-                    (false, false) => ("optional-request-body-added", Breaks::SERVERS),
+                let rule = match (removed, required) {
+                    (true, _) => "request-body-removed",
+                    (false, true) => "required-request-body-added",
+                    (false, false) => "optional-request-body-added",
                 };
+                let breaks = of_lone(way, removed, required);
                 let at = if removed {
                     Two { base: place.pointer.clone(), revision: operation.revision.pointer.clone() }
                 } else {
@@ -501,7 +536,7 @@ impl<'a> Comparison<'a> {
                 let value = body.as_ref().map(|body| body.value);
                 let (before, after) = if removed { (value, None) } else { (None, value) };
                 let what = if removed { "was removed" } else { "was added" };
-                self.tell(rule, Effect::Wire, breaks, at, before, after, &site, what);
+                self.tell(rule, on_wire(way), breaks, at, before, after, &site, what);
             }
         }
     }
@@ -519,31 +554,16 @@ impl<'a> Comparison<'a> {
 
     fn contents(&mut self, owner: &Two<Place<'a>>, way: Way, site: &str) {
         let (base, revision) = (media_types(&owner.base), media_types(&owner.revision));
-        let mut used = BTreeSet::new();
+        let (mut used, mut gone, mut specialized) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
         for (name, old) in &base {
-            let counterpart = [Some(name.clone()), range(name), Some("*/*".to_owned())].into_iter().flatten();
+            let counterpart = [name.clone()].into_iter().chain(ranges(name));
             let exact = counterpart.into_iter().find(|candidate| revision.contains_key(candidate));
             let related = exact.clone().or_else(|| {
                 revision.keys().find(|other| !base.contains_key(*other) && same_syntax(name, other)).cloned()
             });
             let site = format!("{site}, {name}");
             let Some(other) = related else {
-                let at = Two { base: old.pointer.clone(), revision: owner.revision.pointer.clone() };
-                let value = Some(old.value);
-                // A server that answers in another way than it said leaves its clients without an answer.
-                let breaks = if way == Way::Unused { Breaks::NEITHER } else { Breaks::CLIENTS };
-                self.add(super::Found {
-                    breaks,
-                    ..lone_media(
-                        "media-type-removed",
-                        way,
-                        at,
-                        value,
-                        None,
-                        &site,
-                        "the media type was removed",
-                    )
-                });
+                gone.push((name, old, site));
                 continue;
             };
             used.insert(other.clone());
@@ -562,8 +582,21 @@ impl<'a> Comparison<'a> {
             self.media_type(&Two { base: old.clone(), revision: new.clone() }, name, way, &site);
         }
         for (name, new) in &revision {
-            let known = [Some(name.clone()), range(name), Some("*/*".to_owned())].into_iter().flatten();
-            if used.contains(name) || known.into_iter().any(|candidate| base.contains_key(&candidate)) {
+            if used.contains(name) {
+                continue;
+            }
+            if let Some((range, old)) = ranges(name).into_iter().find_map(|range| base.get_key_value(&range))
+            {
+                specialized.insert(range);
+                // Beside the range that there still is, it is described alone; without it, the others of it are gone.
+                let change = if revision.contains_key(range) { Change::Same } else { Change::Narrower };
+                let (before, after) = (Value::from(range.clone()), Value::from(name.trim_end()));
+                let at = Two { base: old.pointer.clone(), revision: new.pointer.clone() };
+                let what = format!("the media type {}", went(Some(&before), Some(&after)));
+                let site = format!("{site}, {name}");
+                let rule = "media-type-specialized".to_owned();
+                self.of_value(rule, change, way, at, Some(&before), Some(&after), &site, what);
+                self.media_type(&Two { base: old.clone(), revision: new.clone() }, name, way, &site);
                 continue;
             }
             // Whoever asks for it is served; who does not need not know it.
@@ -574,6 +607,16 @@ impl<'a> Comparison<'a> {
             self.add(super::Found {
                 breaks,
                 ..lone_media("media-type-added", way, at, None, value, &site, what)
+            });
+        }
+        for (_, old, site) in gone.into_iter().filter(|(name, ..)| !specialized.contains(*name)) {
+            let at = Two { base: old.pointer.clone(), revision: owner.revision.pointer.clone() };
+            // A server that answers in another way than it said leaves its clients without an answer.
+            let breaks = if way == Way::Unused { Breaks::NEITHER } else { Breaks::CLIENTS };
+            let (value, what) = (Some(old.value), "the media type was removed");
+            self.add(super::Found {
+                breaks,
+                ..lone_media("media-type-removed", way, at, value, None, &site, what)
             });
         }
     }
@@ -593,6 +636,9 @@ impl<'a> Comparison<'a> {
                     let pair = Two { base: base.clone(), revision: revision.clone() };
                     self.encodings(&pair, way, &site);
                 }
+                // An encoding that says nothing is none.
+                (Some(only), None) | (None, Some(only))
+                    if only.value.as_object().is_some_and(serde_json::Map::is_empty) => {}
                 (base, revision) => {
                     let at = pair.either(base, revision);
                     let (before, after) = (base.map(|it| it.value), revision.map(|it| it.value));
@@ -616,12 +662,14 @@ impl<'a> Comparison<'a> {
         self.annotations(Object::Encoding, pair, site);
         for field in ["contentType", "style", "explode", "allowReserved"] {
             let (before, after) = (pair.base.value.get(field), pair.revision.value.get(field));
-            let default = |value: Option<&Value>| match (field, value) {
+            let default = |value: Option<&Value>, style: &str| match (field, value) {
                 ("style", None) => Value::from("form"),
                 ("allowReserved", None) => Value::from(false),
+                ("explode", None) => Value::from(style == "form"),
                 (_, value) => value.cloned().unwrap_or_default(),
             };
-            if default(before) != default(after) {
+            let style = |place: &Place<'a>| place.text("style").unwrap_or("form");
+            if default(before, style(&pair.base)) != default(after, style(&pair.revision)) {
                 let (rule, at) = (format!("encoding-{}-changed", super::kebab(field)), pair.field_at(field));
                 let what = format!("{field} {}", went(before, after));
                 self.of_value(rule, Change::Other, way, at, before, after, site, what);
@@ -708,7 +756,7 @@ impl<'a> Comparison<'a> {
     ) {
         self.add(super::Found {
             rule: rule.to_owned(),
-            effect: Effect::Wire,
+            effect: on_wire(way),
             way,
             breaks: if way == Way::Unused { Breaks::NEITHER } else { breaks },
             announced: false,
@@ -757,8 +805,11 @@ impl<'a> Comparison<'a> {
 
     fn header_maps(&mut self, owner: &Two<Place<'a>>, way: Way, site: &str) {
         let names = |place: &Place<'a>| {
-            let headers = place.map("headers").into_iter();
-            headers.map(|(name, place)| (name.to_ascii_lowercase(), place)).collect::<BTreeMap<_, _>>()
+            let mut headers = BTreeMap::new();
+            for (name, place) in place.map("headers") {
+                headers.insert(free(&headers, name.to_ascii_lowercase()), place);
+            }
+            headers
         };
         let (base, revision) = (names(&owner.base), names(&owner.revision));
         let all: BTreeSet<&String> = base.keys().chain(revision.keys()).collect();
@@ -798,6 +849,26 @@ impl<'a> Comparison<'a> {
     }
 }
 
+/// Who breaks by a parameter or a body that one document lacks. In a callback the client is the one that is asked: what it
+/// does not know it ignores, as with the properties of a response (decision 11).
+const fn of_lone(way: Way, removed: bool, required: bool) -> Breaks {
+    match (way, removed) {
+        (Way::Unused, _) => Breaks::NEITHER,
+        (Way::Request, true) => Breaks { old_clients: true, old_servers: required },
+        (Way::Request, false) => Breaks { old_clients: required, old_servers: true },
+        (Way::Response, true) => Breaks::CLIENTS,
+        (Way::Response, false) => Breaks { old_clients: false, old_servers: required },
+    }
+}
+
+/// What no operation uses is not on the wire.
+const fn on_wire(way: Way) -> Effect {
+    match way {
+        Way::Unused => Effect::GeneratedCode,
+        Way::Request | Way::Response => Effect::Wire,
+    }
+}
+
 /// The finding of a media type that only one document has.
 fn lone_media(
     rule: &str,
@@ -810,7 +881,7 @@ fn lone_media(
 ) -> super::Found {
     super::Found {
         rule: rule.to_owned(),
-        effect: if way == Way::Unused { Effect::GeneratedCode } else { Effect::Wire },
+        effect: on_wire(way),
         way,
         breaks: Breaks::NEITHER,
         announced: false,
@@ -827,15 +898,16 @@ fn media_types<'a>(owner: &Place<'a>) -> BTreeMap<String, Place<'a>> {
     let mut found = BTreeMap::new();
     for (name, place) in owner.map("content") {
         let plain = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let key = if found.contains_key(&plain) { name.to_owned() } else { plain };
-        found.insert(key, place);
+        found.insert(free(&found, plain), place);
     }
     found
 }
 
-/// `application/*` of `application/json`.
-fn range(name: &str) -> Option<String> {
-    name.split_once('/').map(|(kind, _)| format!("{kind}/*"))
+/// `application/*` and `*/*` of `application/json`.
+fn ranges(name: &str) -> Vec<String> {
+    let own = name.split_once('/').map(|(kind, _)| format!("{kind}/*"));
+    let all = own.into_iter().chain(["*/*".to_owned()]);
+    all.filter(|range| range != name).collect()
 }
 
 /// Whether one of two media types is the other with a structured syntax suffix (RFC 6838, 4.2.8).

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Change, Comparison, Found, Media, Two, Use, Way, Work, brief, kebab, went};
 use crate::fields::{Object, Treatment, fields};
 use crate::finding::{Breaks, Effect};
-use crate::normal::{Meant, Place, Said, Schema, same};
+use crate::normal::{Exact, Meant, Place, Said, Schema, same};
 
 /// A schema of each document.
 #[derive(Clone, Debug)]
@@ -81,17 +81,19 @@ impl<'a> Comparison<'a> {
         {
             self.renamed(&pair.meant, &pair.site, &pair.path, before, after);
         }
-        if two.base.unresolved.is_some() || two.revision.unresolved.is_some() {
-            let value = |meant: &Meant<'a>| meant.places.first().map(|place| place.value);
-            let (before, after) = (value(&pair.meant.base), value(&pair.meant.revision));
-            if two.base.unresolved.is_none() || two.revision.unresolved.is_none() || before != after {
-                let at = (two.base.at.as_str(), two.revision.at.as_str());
-                let what = "a reference leads nowhere";
-                self.of_schema(pair, "reference-unresolved", Change::Other, at, (before, after), what);
-            }
+        if two.base.too_deep || two.revision.too_deep {
+            self.steps = super::MOST_STEPS + 1;
             return;
         }
+        if two.base.unresolved != two.revision.unresolved {
+            let value = |meant: &Meant<'a>| meant.places.first().map(|place| place.value);
+            let values = (value(&pair.meant.base), value(&pair.meant.revision));
+            let at = (two.base.at.as_str(), two.revision.at.as_str());
+            let what = "a reference leads nowhere";
+            return self.of_schema(pair, "reference-unresolved", Change::Other, at, values, what);
+        }
         self.schema_annotations(pair, &two);
+        self.folded(pair, &two);
         if self.wrapped(pair, &two) {
             return;
         }
@@ -114,7 +116,7 @@ impl<'a> Comparison<'a> {
         self.discriminators(pair, &two);
     }
 
-    fn schema_annotations(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
+    pub(super) fn schema_annotations(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
         let mut tell = |name: &str, effect: Effect| {
             let (before, after) = (two.base.told(name), two.revision.told(name));
             let no = |values: &[Place<'a>]| values.iter().all(|it| *it.value == Value::Bool(false));
@@ -139,6 +141,19 @@ impl<'a> Comparison<'a> {
             two.base.extensions().union(&two.revision.extensions()).copied().collect();
         for name in names {
             tell(name, Effect::GeneratedCode);
+        }
+    }
+
+    /// What is said of the values of an enumeration that is written as alternatives, where both documents write it so.
+    fn folded(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
+        for old in &two.base.folded {
+            let listed = |place: &Place<'a>| place.value.get("enum").cloned().unwrap_or_default();
+            let values = listed(old);
+            let Some(new) = two.revision.folded.iter().find(|new| same(&listed(new), &values)) else {
+                continue;
+            };
+            let site = format!("{}, {}{}", pair.site, within(&pair.path), brief(&values));
+            self.annotations(Object::Schema, &Two { base: old.clone(), revision: new.clone() }, &site);
         }
     }
 
@@ -316,7 +331,7 @@ impl<'a> Comparison<'a> {
         ] {
             let of = |schema: &Schema<'a>| {
                 let said = schema.count(keyword, lower)?;
-                Some((said.value.as_f64().unwrap_or_default(), false, said))
+                Some((Exact::of(&said.value), false, said))
             };
             self.bound(pair, two, keyword, lower, of(&two.base).as_ref(), of(&two.revision).as_ref());
         }
@@ -338,15 +353,15 @@ impl<'a> Comparison<'a> {
         two: &Two<Schema<'a>>,
         keyword: &str,
         lower: bool,
-        before: Option<&(f64, bool, Said)>,
-        after: Option<&(f64, bool, Said)>,
+        before: Option<&(Exact, bool, Said)>,
+        after: Option<&(Exact, bool, Said)>,
     ) {
         let (verb, change) = match (before, after) {
             (None, None) => return,
             (None, Some(_)) => ("added", Change::Narrower),
             (Some(_), None) => ("removed", Change::Wider),
             (Some((before, before_excludes, _)), Some((after, after_excludes, _))) => {
-                let order = after.total_cmp(before);
+                let order = after.cmp(before);
                 if order.is_eq() && before_excludes == after_excludes {
                     return;
                 }
@@ -385,7 +400,8 @@ impl<'a> Comparison<'a> {
         let (before, after) = (of(&two.base), of(&two.revision));
         // A server that no longer promises the form of a text need not write another one; what may refuse it is the
         // check of a generated client (decision 11).
-        let removed = !before.is_empty() && after.iter().all(|said| before.contains(said));
+        let held = |said: &Said| before.iter().any(|other| other.value == said.value);
+        let removed = !before.is_empty() && after.iter().all(held);
         let promised = pair.usage.way != Way::Request && removed;
         let effect = if promised { Effect::GeneratedCode } else { Effect::Wire };
         self.conjunction(pair, two, "pattern", (&before, &after), None, effect);
@@ -436,7 +452,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// What a value that is left out means to whoever reads it (3.0.3, Schema Object).
-    fn defaults(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
+    pub(super) fn defaults(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
         let (before, after) = (two.base.told("default"), two.revision.told("default"));
         let equal = before.len() == after.len()
             && before.iter().zip(&after).all(|(before, after)| same(before.value, after.value));
@@ -470,7 +486,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// `readOnly` and `writeOnly` as they stand; what they mean is told of the property that has them.
-    fn marks(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
+    pub(super) fn marks(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
         for mark in ["readOnly", "writeOnly"] {
             let (before, after) = (two.base.flag(mark), two.revision.flag(mark));
             if before.is_some() != after.is_some() {
@@ -495,24 +511,34 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn xml(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
-        let of = |schema: &Schema<'a>| schema.told("xml").into_iter().next();
-        let (before, after) = (of(&two.base), of(&two.revision));
-        let members = |place: &Option<Place<'a>>, field: &str| {
-            let value = place.as_ref().and_then(|place| place.value.get(field)).cloned();
+    pub(super) fn xml(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
+        let (before, after) = (two.base.told("xml"), two.revision.told("xml"));
+        for place in 0..before.len().max(after.len()) {
+            self.xml_object(pair, two, (before.get(place), after.get(place)));
+        }
+    }
+
+    fn xml_object(
+        &mut self,
+        pair: &Pair<'a>,
+        two: &Two<Schema<'a>>,
+        (before, after): (Option<&Place<'a>>, Option<&Place<'a>>),
+    ) {
+        let members = |place: Option<&Place<'a>>, field: &str| {
+            let value = place.and_then(|place| place.value.get(field)).cloned();
             value.filter(|value| *value != Value::Bool(false))
         };
         let names: BTreeSet<&str> =
-            [&before, &after].into_iter().flatten().flat_map(Place::members).map(|(name, _)| name).collect();
+            [before, after].into_iter().flatten().flat_map(Place::members).map(|(name, _)| name).collect();
         for field in names {
-            let (old, new) = (members(&before, field), members(&after, field));
+            let (old, new) = (members(before, field), members(after, field));
             if old == new {
                 continue;
             }
-            let at = |place: &Option<Place<'a>>, schema: &Schema<'a>| {
-                place.as_ref().map_or_else(|| schema.at.clone(), |place| place.pointer.clone())
+            let at = |place: Option<&Place<'a>>, schema: &Schema<'a>| {
+                place.map_or_else(|| schema.at.clone(), |place| place.pointer.clone())
             };
-            let at = Two { base: at(&before, &two.base), revision: at(&after, &two.revision) };
+            let at = Two { base: at(before, &two.base), revision: at(after, &two.revision) };
             let what = format!("xml {field} {}", went(old.as_ref(), new.as_ref()));
             let rule = format!("schema-xml-{}-changed", kebab(field));
             if pair.usage.media == Media::Xml {
@@ -527,10 +553,23 @@ impl<'a> Comparison<'a> {
     }
 
     fn nots(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
-        let (mut base, mut revision) = (two.base.nots().into_iter(), two.revision.nots().into_iter());
-        loop {
-            match (base.next(), revision.next()) {
-                (None, None) => return,
+        // First those that are as they were: one that came or went must not shift the others.
+        let text = |meant: &Meant<'a>| meant.places.first().map(|place| place.value.to_string());
+        let (mut pairs, mut lone, mut left) = (Vec::new(), Vec::new(), two.revision.nots());
+        for old in two.base.nots() {
+            match left.iter().position(|new| text(new) == text(&old)) {
+                Some(place) => pairs.push((Some(old), Some(left.remove(place)))),
+                None => lone.push(old),
+            }
+        }
+        let (mut base, mut revision) = (lone.into_iter(), left.into_iter());
+        pairs.extend(std::iter::from_fn(|| {
+            let next = (base.next(), revision.next());
+            (next.0.is_some() || next.1.is_some()).then_some(next)
+        }));
+        for next in pairs {
+            match next {
+                (None, None) => {}
                 (Some(base), Some(revision)) => {
                     let usage = Use { inverted: !pair.usage.inverted, ..pair.usage };
                     let path = format!("{}(not)", pair.path);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Comparison, Two, went};
+use super::{Comparison, Two, free, went};
 use crate::fields::Object;
 use crate::finding::{Breaks, Effect};
 use crate::normal::Place;
@@ -39,7 +39,7 @@ impl<'a> Comparison<'a> {
                         base: old.as_ref().map_or_else(|| owners.base.clone(), |old| old.pointer.clone()),
                         revision: owners.revision.clone(),
                     };
-                    let url = Value::from(url.as_str());
+                    let url = Value::from(url.trim_end());
                     let what = format!("server {}", went(Some(&url), None));
                     self.tell(
                         "server-removed",
@@ -59,7 +59,7 @@ impl<'a> Comparison<'a> {
                 base: owners.base.clone(),
                 revision: new.as_ref().map_or_else(|| owners.revision.clone(), |new| new.pointer.clone()),
             };
-            let url = Value::from(url.as_str());
+            let url = Value::from(url.trim_end());
             let what = format!("server {}", went(None, Some(&url)));
             self.tell("server-added", Effect::Wire, Breaks::NEITHER, at, None, Some(&url), site, what);
         }
@@ -137,5 +137,9 @@ impl<'a> Comparison<'a> {
 fn by_url<'a>(servers: Option<Vec<Place<'a>>>) -> BTreeMap<String, Option<Place<'a>>> {
     let Some(servers) = servers else { return BTreeMap::from([(String::new(), None)]) };
     let url = |place: &Place<'a>| place.text("url").unwrap_or_default().trim_end_matches('/').to_owned();
-    servers.into_iter().map(|place| (url(&place), Some(place))).collect()
+    let mut found = BTreeMap::new();
+    for place in servers {
+        found.insert(free(&found, url(&place)), Some(place));
+    }
+    found
 }
