@@ -14,7 +14,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::date::Date;
-use crate::document::Document;
+use crate::document::{Document, target};
 use crate::fields::{Object, Shape, Treatment, fields};
 use crate::finding::{At, Breaks, Effect, Finding};
 use crate::normal::{Meant, Place, Schema, Side, same};
@@ -411,6 +411,10 @@ impl<'a> Comparison<'a> {
     /// First those that both documents have, for what they lead to is used; then those that one has alone.
     fn unused(&mut self, roots: &Two<Place<'a>>, lone: bool) {
         let of = |root: &Place<'a>| root.get("components");
+        let used = Two {
+            base: used(roots.base.value, roots.revision.value),
+            revision: used(roots.revision.value, roots.base.value),
+        };
         for field in fields(Object::Components) {
             let Shape::Map(object) = field.shape else { continue };
             if object == Object::SecurityScheme {
@@ -440,7 +444,8 @@ impl<'a> Comparison<'a> {
                     _ if !lone => {}
                     (only, other) => {
                         let (base, revision) = (only.is_some(), other.is_some());
-                        if self.reached.contains(&(base, pointer.clone())) {
+                        let used = if base { &used.base } else { &used.revision };
+                        if used.contains(&pointer) {
                             continue;
                         }
                         let nearest = |there: bool| if there { pointer.clone() } else { String::new() };
@@ -493,6 +498,40 @@ impl<'a> Comparison<'a> {
             }
         }
     }
+}
+
+/// Where references of a document lead, but for those of components that the other document does not have and that
+/// nothing else leads to.
+fn used(root: &Value, other: &Value) -> HashSet<String> {
+    let is_lone = |pointer: &str| {
+        pointer.starts_with("/components/")
+            && pointer.split('/').count() == 4
+            && other.pointer(pointer).is_none()
+    };
+    let (mut used, mut left) = (HashSet::new(), vec![(String::new(), root)]);
+    while let Some((pointer, value)) = left.pop() {
+        match value {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    let below = push(&pointer, name);
+                    match member.as_str().and_then(target) {
+                        Some(target) if name == "$ref" && used.insert(target.clone()) => {
+                            left.extend(root.pointer(&target).map(|value| (target, value)));
+                        }
+                        _ if !is_lone(&below) => left.push((below, member)),
+                        _ => {}
+                    }
+                }
+            }
+            Value::Array(items) => {
+                left.extend(
+                    items.iter().enumerate().map(|(place, item)| (format!("{pointer}/{place}"), item)),
+                );
+            }
+            _ => {}
+        }
+    }
+    used
 }
 
 /// Whether two values of this shape say the same.
