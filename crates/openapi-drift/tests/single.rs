@@ -357,3 +357,26 @@ fn a_description_is_compared_though_another_stands_before_it() {
     };
     assert_eq!(rules(&alternatives("x"), &alternatives("y")), ["schema-description-changed"]);
 }
+
+#[test]
+fn a_schema_with_a_discriminator_may_be_whatever_includes_it() {
+    let pet = json!({ "$ref": "#/components/schemas/Pet" });
+    let with = |kind: &str, more: &[&str]| {
+        let mut schemas = json!({
+            "Pet": {
+                "type": "object", "required": ["is"], "properties": { "is": { "type": "string" } },
+                "discriminator": { "propertyName": "is" },
+            },
+            "Lion": { "allOf": [{ "$ref": "#/components/schemas/Cat" }, { "properties": { "x": { "type": kind } } }] },
+            "Cat": { "allOf": [pet, { "properties": { "y": { "type": "string" } } }] },
+        });
+        for name in more {
+            schemas[*name] = json!({ "allOf": [pet] });
+        }
+        response(&pet, &schemas)
+    };
+    let findings = found(&with("string", &[]), &with("integer", &[]));
+    assert!(findings.len() == 1 && findings[0].is_breaking(), "{findings:?}");
+    let added = rules(&with("string", &[]), &with("string", &["Dog"]));
+    assert!(added.contains(&"schema-discriminator-mapping-added".to_owned()), "{added:?}");
+}

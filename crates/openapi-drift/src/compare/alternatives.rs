@@ -239,10 +239,19 @@ impl<'a> Comparison<'a> {
             let rule = "schema-discriminator-property-changed";
             self.of_schema(pair, rule, Change::Other, at, names, &what);
         }
-        let mapping = |place: &Place<'a>, schema: &Schema<'a>| {
+        // Without alternatives, a value may be whatever includes this very schema.
+        let heirs = |place: &Place<'a>, schema: &Schema<'a>| {
+            let owner = place.pointer.strip_suffix("/discriminator").unwrap_or_default();
+            let of_itself = schema.at == owner && schema.groups.is_empty();
+            // That two alternatives agree must not hang on it; where they are compared it counts.
+            if of_itself && !self.trial { place.heirs(owner) } else { BTreeMap::new() }
+        };
+        let (base_heirs, revision_heirs) = (heirs(old, &two.base), heirs(new, &two.revision));
+        let mapping = |place: &Place<'a>, schema: &Schema<'a>, heirs: &BTreeMap<&'a str, Place<'a>>| {
             let mut all = BTreeMap::new();
             // Each alternative is known by its schema's name, whether or not the mapping says so.
             let members = schema.groups.iter().flat_map(|group| &group.members).filter_map(Meant::name);
+            let members = members.chain(heirs.keys().copied());
             let explicit = place.map("mapping");
             let target = |value: &Value| {
                 let text = value.as_str().unwrap_or_default();
@@ -258,7 +267,8 @@ impl<'a> Comparison<'a> {
             }
             all
         };
-        let (before, after) = (mapping(old, &two.base), mapping(new, &two.revision));
+        let before = mapping(old, &two.base, &base_heirs);
+        let after = mapping(new, &two.revision, &revision_heirs);
         for (value, target) in &before {
             let was = Value::from(target.as_str());
             match after.get(value) {
@@ -283,6 +293,12 @@ impl<'a> Comparison<'a> {
             let what = format!("the value {value} of the discriminator was added");
             let (rule, now) = ("schema-discriminator-mapping-added", Value::from(target.as_str()));
             self.of_schema(pair, rule, Change::Wider, at, (None, Some(&now)), &what);
+        }
+        for (name, base) in base_heirs {
+            if let Some(revision) = revision_heirs.get(name) {
+                let meant = Two { base: Meant::place(base), revision: Meant::place(revision.clone()) };
+                self.later(meant, pair.usage, pair.site.clone(), format!("{}<{name}>", pair.path));
+            }
         }
     }
 
