@@ -380,3 +380,21 @@ fn a_schema_with_a_discriminator_may_be_whatever_includes_it() {
     let added = rules(&with("string", &[]), &with("string", &["Dog"]));
     assert!(added.contains(&"schema-discriminator-mapping-added".to_owned()), "{added:?}");
 }
+
+#[test]
+fn servers_and_security_of_the_document_are_compared_though_no_operation_is_under_them() {
+    for (field, one, other) in [
+        ("servers", json!([{ "url": "/a" }]), json!([{ "url": "/b" }])),
+        ("security", json!([{ "key": [] }]), json!([{ "other": [] }])),
+    ] {
+        let with = |value: &Value| {
+            document(|document| {
+                document[field] = value.clone();
+                operation(document)[field] =
+                    if field == "servers" { json!([{ "url": "/" }]) } else { json!([]) };
+            })
+        };
+        let findings = found(&with(&one), &with(&other));
+        assert_eq!((findings.len(), findings[0].effect), (1, Effect::Documentation), "{findings:?}");
+    }
+}
