@@ -627,7 +627,11 @@ fn canonical(document: &Document, pointer: &str) -> String {
                         format!("{place}:{name}")
                     }
                     (.., Value::String(text)) => text.clone(),
-                    _ => key,
+                    // A server goes by its address, a tag by its name.
+                    _ => match item.get("url").or_else(|| item.get("name")) {
+                        Some(Value::String(name)) => name.clone(),
+                        _ => key,
+                    },
                 };
                 text = push(&text, &name);
                 value = item;

@@ -398,3 +398,17 @@ fn servers_and_security_of_the_document_are_compared_though_no_operation_is_unde
         assert_eq!((findings.len(), findings[0].effect), (1, Effect::Documentation), "{findings:?}");
     }
 }
+
+#[test]
+fn a_server_keeps_its_fingerprint_wherever_it_stands_in_the_list() {
+    let with = |text: &str, first: bool| {
+        let (one, other) = (json!({ "url": "/a", "description": text }), json!({ "url": "/b" }));
+        document(|value| value["servers"] = if first { json!([one, other]) } else { json!([other, one]) })
+    };
+    let print = |first| {
+        let findings = found(&with("x", first), &with("y", first));
+        assert_eq!(findings.len(), 1);
+        findings[0].fingerprint()
+    };
+    assert_eq!(print(true), print(false));
+}
