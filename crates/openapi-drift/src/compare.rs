@@ -63,6 +63,7 @@ pub fn compare(base: &Document, revision: &Document, options: Options) -> Result
         comparison.unused(&roots, lone);
         comparison.work_off();
     }
+    comparison.overruled(&roots);
     comparison.faulty(base, revision);
     if comparison.steps > MOST_STEPS {
         return Err(TooComplex);
@@ -388,6 +389,26 @@ impl<'a> Comparison<'a> {
         self.security_schemes(roots);
     }
 
+    /// The document's servers and security, where no operation is under them: people read them all the same.
+    fn overruled(&mut self, roots: &Two<Place<'a>>) {
+        for field in ["servers", "security"] {
+            let pointer = format!("/{field}");
+            let used = [true, false].iter().any(|base| self.reached.contains(&(*base, pointer.clone())));
+            let (before, after) = (roots.base.value.get(field), roots.revision.value.get(field));
+            let equal = match (before, after) {
+                (Some(before), Some(after)) => same(before, after),
+                (None, None) => true,
+                _ => false,
+            };
+            if !used && !equal {
+                let what = format!("{field}, which no operation is under, {}", went(before, after));
+                let (rule, effect) = (format!("document-{field}-changed"), Effect::Documentation);
+                let at = roots.field_at(field);
+                self.tell(rule, effect, Breaks::NEITHER, at, before, after, "the document", what);
+            }
+        }
+    }
+
     /// What is not understood is compared as a whole, where it stands.
     fn faulty(&mut self, base: &Document, revision: &Document) {
         let pointers: BTreeSet<&String> =
@@ -645,7 +666,11 @@ fn canonical(document: &Document, pointer: &str) -> String {
                         format!("{place}:{name}")
                     }
                     (.., Value::String(text)) => text.clone(),
-                    _ => key,
+                    // A server goes by its address, a tag by its name.
+                    _ => match item.get("url").or_else(|| item.get("name")) {
+                        Some(Value::String(name)) => name.clone(),
+                        _ => key,
+                    },
                 };
                 text = push(&text, &name);
                 value = item;

@@ -82,6 +82,28 @@ impl<'a> Place<'a> {
         self.root.pointer("/components/schemas").is_some_and(|schemas| schemas.get(name).is_some())
     }
 
+    /// The component schemas that include the one at this pointer in their `allOf`, or in one of theirs: where it has a
+    /// discriminator, a value of it may be any of them (3.0.3, Discriminator Object).
+    pub(crate) fn heirs(&self, owner: &str) -> BTreeMap<&'a str, Self> {
+        let root = Self::root(self.side, self.root);
+        let all = root.get("components").map(|components| components.map("schemas")).unwrap_or_default();
+        let mut heirs = BTreeMap::new();
+        let mut owners = BTreeSet::from([owner.to_owned()]);
+        loop {
+            let before = owners.len();
+            for (name, place) in &all {
+                let includes = |item: &Self| item.follow().0.is_some_and(|at| owners.contains(&at.pointer));
+                if !owners.contains(&place.pointer) && place.list("allOf").iter().any(includes) {
+                    owners.insert(place.pointer.clone());
+                    heirs.insert(*name, place.clone());
+                }
+            }
+            if owners.len() == before {
+                return heirs;
+            }
+        }
+    }
+
     /// The name of the schema at this pointer, if it is a component: others have the last key in common by chance.
     fn schema_name(&self, pointer: &str) -> Option<&'a str> {
         let name = pointer.strip_prefix("/components/schemas/").filter(|name| !name.contains('/'))?;

@@ -357,3 +357,58 @@ fn a_description_is_compared_though_another_stands_before_it() {
     };
     assert_eq!(rules(&alternatives("x"), &alternatives("y")), ["schema-description-changed"]);
 }
+
+#[test]
+fn a_schema_with_a_discriminator_may_be_whatever_includes_it() {
+    let pet = json!({ "$ref": "#/components/schemas/Pet" });
+    let with = |kind: &str, more: &[&str]| {
+        let mut schemas = json!({
+            "Pet": {
+                "type": "object", "required": ["is"], "properties": { "is": { "type": "string" } },
+                "discriminator": { "propertyName": "is" },
+            },
+            "Lion": { "allOf": [{ "$ref": "#/components/schemas/Cat" }, { "properties": { "x": { "type": kind } } }] },
+            "Cat": { "allOf": [pet, { "properties": { "y": { "type": "string" } } }] },
+        });
+        for name in more {
+            schemas[*name] = json!({ "allOf": [pet] });
+        }
+        response(&pet, &schemas)
+    };
+    let findings = found(&with("string", &[]), &with("integer", &[]));
+    assert!(findings.len() == 1 && findings[0].is_breaking(), "{findings:?}");
+    let added = rules(&with("string", &[]), &with("string", &["Dog"]));
+    assert!(added.contains(&"schema-discriminator-mapping-added".to_owned()), "{added:?}");
+}
+
+#[test]
+fn servers_and_security_of_the_document_are_compared_though_no_operation_is_under_them() {
+    for (field, one, other) in [
+        ("servers", json!([{ "url": "/a" }]), json!([{ "url": "/b" }])),
+        ("security", json!([{ "key": [] }]), json!([{ "other": [] }])),
+    ] {
+        let with = |value: &Value| {
+            document(|document| {
+                document[field] = value.clone();
+                operation(document)[field] =
+                    if field == "servers" { json!([{ "url": "/" }]) } else { json!([]) };
+            })
+        };
+        let findings = found(&with(&one), &with(&other));
+        assert_eq!((findings.len(), findings[0].effect), (1, Effect::Documentation), "{findings:?}");
+    }
+}
+
+#[test]
+fn a_server_keeps_its_fingerprint_wherever_it_stands_in_the_list() {
+    let with = |text: &str, first: bool| {
+        let (one, other) = (json!({ "url": "/a", "description": text }), json!({ "url": "/b" }));
+        document(|value| value["servers"] = if first { json!([one, other]) } else { json!([other, one]) })
+    };
+    let print = |first| {
+        let findings = found(&with("x", first), &with("y", first));
+        assert_eq!(findings.len(), 1);
+        findings[0].fingerprint()
+    };
+    assert_eq!(print(true), print(false));
+}

@@ -32,9 +32,7 @@ impl<'a> Comparison<'a> {
         let change = match same_member {
             None => Change::Other,
             Some(place) => {
-                let others: Vec<_> =
-                    group.members.iter().enumerate().filter(|(other, _)| *other != place).collect();
-                let apart = group.field == "anyOf" || others.iter().all(|(_, other)| disjoint(plain, other));
+                let apart = group.field == "anyOf" || is_apart(place, &Outline::all(group));
                 match (apart, wraps) {
                     (false, _) => Change::Other,
                     (true, true) => Change::Wider,
@@ -112,11 +110,8 @@ impl<'a> Comparison<'a> {
     }
 
     fn regrouped(&mut self, pair: &Pair<'a>, old: &Group<'a>, new: &Group<'a>) {
-        let apart = old
-            .members
-            .iter()
-            .enumerate()
-            .all(|(place, one)| old.members.iter().skip(place + 1).all(|other| disjoint(one, other)));
+        let outlines = Outline::all(old);
+        let apart = (0..outlines.len()).all(|place| is_apart(place, &outlines));
         let change = match (apart, new.field) {
             (true, _) => Change::Same,
             (false, "anyOf") => Change::Wider,
@@ -140,20 +135,23 @@ impl<'a> Comparison<'a> {
         let mut pairs = Vec::new();
         let mut lone = Vec::new();
         // First those of the same name, then those that take the same, then those without a name, in their order.
-        for member in &old.members {
+        for (own, member) in old.members.iter().enumerate() {
             let named = |other: Option<&Meant<'a>>| {
                 member.name().is_some() && other.is_some_and(|other| other.name() == member.name())
             };
             match left.iter_mut().find(|other| named(**other)).and_then(Option::take) {
                 Some(other) => pairs.push((member, other)),
-                None => lone.push(member),
+                None => lone.push((own, member)),
             }
         }
+        let outlines = Two { base: Outline::all(old), revision: Outline::all(new) };
         let mut unlike = Vec::new();
-        for member in lone {
+        for (own, member) in lone {
             let mut found = None;
-            for (place, other) in left.iter().enumerate() {
+            for ((place, other), outline) in left.iter().enumerate().zip(&outlines.revision) {
+                // What has no value in common is not worth a trial.
                 if let Some(other) = other
+                    && !outlines.base.get(own).is_some_and(|own| disjoint(own, outline))
                     && !replaced(member, other)
                     && self.agree(member, other, pair.usage)
                 {
@@ -163,17 +161,17 @@ impl<'a> Comparison<'a> {
             }
             match found.and_then(|place| left.get_mut(place)).and_then(Option::take) {
                 Some(other) => pairs.push((member, other)),
-                None => unlike.push(member),
+                None => unlike.push((own, member)),
             }
         }
         let mut gone = Vec::new();
-        for member in unlike {
+        for (own, member) in unlike {
             let inline = |other: Option<&Meant<'a>>| other.is_some_and(|other| other.name().is_none());
             let place =
                 if member.name().is_none() { left.iter_mut().find(|other| inline(**other)) } else { None };
             match place.and_then(Option::take) {
                 Some(other) => pairs.push((member, other)),
-                None => gone.push(member),
+                None => gone.push((own, member)),
             }
         }
         for (old, new) in pairs {
@@ -186,26 +184,16 @@ impl<'a> Comparison<'a> {
         }
         let value = |meant: &Meant<'a>| meant.places.first().map(|place| place.value);
         let field = kebab(new.field);
-        for member in gone {
-            let apart = old.field == "anyOf"
-                || old
-                    .members
-                    .iter()
-                    .filter(|other| other.at != member.at)
-                    .all(|other| disjoint(member, other));
+        for (own, member) in gone {
+            let apart = old.field == "anyOf" || is_apart(own, &outlines.base);
             let change = if apart { Change::Narrower } else { Change::Other };
             let what = format!("{} is no longer an alternative ({})", title(member), old.field);
             let at = (member.at.as_str(), new.at.as_str());
             let rule = format!("schema-{field}-member-removed");
             self.of_schema(pair, &rule, change, at, (value(member), None), &what);
         }
-        for member in left.into_iter().flatten() {
-            let apart = new.field == "anyOf"
-                || new
-                    .members
-                    .iter()
-                    .filter(|other| other.at != member.at)
-                    .all(|other| disjoint(member, other));
+        for (own, member) in left.into_iter().enumerate().filter_map(|(own, left)| Some((own, left?))) {
+            let apart = new.field == "anyOf" || is_apart(own, &outlines.revision);
             let change = if apart { Change::Wider } else { Change::Other };
             let what = format!("{} is a new alternative ({})", title(member), new.field);
             let at = (old.at.as_str(), member.at.as_str());
@@ -251,10 +239,19 @@ impl<'a> Comparison<'a> {
             let rule = "schema-discriminator-property-changed";
             self.of_schema(pair, rule, Change::Other, at, names, &what);
         }
-        let mapping = |place: &Place<'a>, schema: &Schema<'a>| {
+        // Without alternatives, a value may be whatever includes this very schema.
+        let heirs = |place: &Place<'a>, schema: &Schema<'a>| {
+            let owner = place.pointer.strip_suffix("/discriminator").unwrap_or_default();
+            let of_itself = schema.at == owner && schema.groups.is_empty();
+            // That two alternatives agree must not hang on it; where they are compared it counts.
+            if of_itself && !self.trial { place.heirs(owner) } else { BTreeMap::new() }
+        };
+        let (base_heirs, revision_heirs) = (heirs(old, &two.base), heirs(new, &two.revision));
+        let mapping = |place: &Place<'a>, schema: &Schema<'a>, heirs: &BTreeMap<&'a str, Place<'a>>| {
             let mut all = BTreeMap::new();
             // Each alternative is known by its schema's name, whether or not the mapping says so.
             let members = schema.groups.iter().flat_map(|group| &group.members).filter_map(Meant::name);
+            let members = members.chain(heirs.keys().copied());
             let explicit = place.map("mapping");
             let target = |value: &Value| {
                 let text = value.as_str().unwrap_or_default();
@@ -270,7 +267,8 @@ impl<'a> Comparison<'a> {
             }
             all
         };
-        let (before, after) = (mapping(old, &two.base), mapping(new, &two.revision));
+        let before = mapping(old, &two.base, &base_heirs);
+        let after = mapping(new, &two.revision, &revision_heirs);
         for (value, target) in &before {
             let was = Value::from(target.as_str());
             match after.get(value) {
@@ -295,6 +293,12 @@ impl<'a> Comparison<'a> {
             let what = format!("the value {value} of the discriminator was added");
             let (rule, now) = ("schema-discriminator-mapping-added", Value::from(target.as_str()));
             self.of_schema(pair, rule, Change::Wider, at, (None, Some(&now)), &what);
+        }
+        for (name, base) in base_heirs {
+            if let Some(revision) = revision_heirs.get(name) {
+                let meant = Two { base: Meant::place(base), revision: Meant::place(revision.clone()) };
+                self.later(meant, pair.usage, pair.site.clone(), format!("{}<{name}>", pair.path));
+            }
         }
     }
 
@@ -361,38 +365,62 @@ fn title(meant: &Meant<'_>) -> String {
     }
 }
 
+/// What tells alternatives apart: types, and the values of properties that are required. It is taken once of each, as
+/// each is held against every other.
+struct Outline<'a> {
+    types: Vec<String>,
+    allowed: Option<Vec<&'a Value>>,
+    formats: Vec<Value>,
+    required: BTreeMap<&'a str, Vec<&'a Value>>,
+}
+
+impl<'a> Outline<'a> {
+    fn of(meant: &Meant<'a>) -> Self {
+        let schema = Schema::of(meant);
+        let (properties, names) = (schema.properties(), schema.required());
+        let allowed = |schema: &Schema<'a>| schema.allowed().map(|(values, _)| values);
+        let valued = |name: &'a str| Some((name, allowed(&Schema::of(properties.get(name)?))?));
+        Self {
+            types: schema.types().into_iter().map(str::to_owned).collect(),
+            allowed: allowed(&schema),
+            formats: schema.all("format").into_iter().map(|said| said.value).collect(),
+            required: names.into_keys().filter_map(valued).collect(),
+        }
+    }
+
+    fn all(group: &Group<'a>) -> Vec<Self> {
+        group.members.iter().map(Self::of).collect()
+    }
+}
+
 /// Whether no value is both, as far as it can be told from types and from the values of properties that both require.
-fn disjoint(one: &Meant<'_>, other: &Meant<'_>) -> bool {
-    let (one, other) = (Schema::of(one), Schema::of(other));
-    if let ([one], [other]) = (&one.types()[..], &other.types()[..])
+fn disjoint(one: &Outline<'_>, other: &Outline<'_>) -> bool {
+    if let ([one], [other]) = (&one.types[..], &other.types[..])
         && one != other
-        && !matches!((*one, *other), ("integer", "number") | ("number", "integer"))
+        && !matches!((one.as_str(), other.as_str()), ("integer", "number") | ("number", "integer"))
     {
         return true;
     }
-    let apart = |one: &Schema<'_>, other: &Schema<'_>| match (one.allowed(), other.allowed()) {
-        (Some((ours, _)), Some((theirs, _))) => {
-            !ours.iter().any(|value| theirs.iter().any(|it| same(it, value)))
-        }
-        _ => false,
+    let apart = |ours: &[&Value], theirs: &[&Value]| {
+        !ours.iter().any(|value| theirs.iter().any(|it| same(it, value)))
     };
-    if apart(&one, &other) {
+    if let (Some(ours), Some(theirs)) = (&one.allowed, &other.allowed)
+        && apart(ours, theirs)
+    {
         return true;
     }
-    if let ([one], [other]) = (&one.all("format")[..], &other.all("format")[..]) {
+    if let ([one], [other]) = (&one.formats[..], &other.formats[..]) {
         // Addresses of one version are none of the other.
-        let pair = [one.value.as_str().unwrap_or_default(), other.value.as_str().unwrap_or_default()];
+        let pair = [one.as_str().unwrap_or_default(), other.as_str().unwrap_or_default()];
         if pair == ["ipv4", "ipv6"] || pair == ["ipv6", "ipv4"] {
             return true;
         }
     }
-    let required: Vec<&str> = {
-        let theirs = other.required();
-        one.required().into_keys().filter(|name| theirs.contains_key(name)).collect()
-    };
-    let (ours, theirs) = (one.properties(), other.properties());
-    required.into_iter().any(|name| match (ours.get(name), theirs.get(name)) {
-        (Some(ours), Some(theirs)) => apart(&Schema::of(ours), &Schema::of(theirs)),
-        _ => false,
-    })
+    one.required.iter().any(|(name, ours)| other.required.get(name).is_some_and(|theirs| apart(ours, theirs)))
+}
+
+/// Whether the member at this place has no value in common with any other.
+fn is_apart(place: usize, outlines: &[Outline<'_>]) -> bool {
+    let Some(own) = outlines.get(place) else { return false };
+    outlines.iter().enumerate().all(|(other, outline)| other == place || disjoint(own, outline))
 }

@@ -17,6 +17,8 @@ impl<'a> Comparison<'a> {
     pub(super) fn security_of(&mut self, operation: &Two<Place<'a>>, roots: &Two<Place<'a>>, site: &str) {
         let (base, base_at) = requirements(&operation.base, &roots.base);
         let (revision, revision_at) = requirements(&operation.revision, &roots.revision);
+        self.reached.insert((true, base_at.clone()));
+        self.reached.insert((false, revision_at.clone()));
         let at = Two { base: base_at, revision: revision_at };
         // Whoever fulfils a requirement fulfils every one that asks for less.
         let fulfils = |one: &Requirement<'_>, less: &Requirement<'_>| {

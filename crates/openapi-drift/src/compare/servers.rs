@@ -18,6 +18,13 @@ impl<'a> Comparison<'a> {
         roots: &Two<Place<'a>>,
         site: &str,
     ) {
+        for (base, place) in [(true, &roots.base), (false, &roots.revision)] {
+            let owners =
+                if base { [&operation.base, &item.base] } else { [&operation.revision, &item.revision] };
+            if owners.iter().all(|owner| owner.list("servers").is_empty()) {
+                self.reached.insert((base, format!("{}/servers", place.pointer)));
+            }
+        }
         let effective = |operation: &Place<'a>, item: &Place<'a>, root: &Place<'a>| {
             [operation, item, root].into_iter().find_map(|owner| {
                 let servers = owner.list("servers");
