@@ -396,7 +396,7 @@ impl<'a> Comparison<'a> {
             if *way == Way::Unused && before != after {
                 let what = format!("{field} {}", went(before, after));
                 let (rule, at) = (format!("{object}-{field}-changed"), pair.field_at(field));
-                self.of_value(rule, Change::Other, *way, at, before, after, site, what);
+                self.of_value(&rule, Change::Other, *way, at, before, after, site, what);
             }
         }
         self.change_of_flag(&pair, "required", Change::Narrower, *object, *way, site);
@@ -409,7 +409,7 @@ impl<'a> Comparison<'a> {
             let (before, after) = (Value::from(styles.base.clone()), Value::from(styles.revision.clone()));
             let what = format!("style {}", went(Some(&before), Some(&after)));
             let (rule, at) = (format!("{object}-style-changed"), pair.field_at("style"));
-            self.of_value(rule, Change::Other, *way, at, Some(&before), Some(&after), site, what);
+            self.of_value(&rule, Change::Other, *way, at, Some(&before), Some(&after), site, what);
         }
         let explode = |place: &Place<'a>, style: &str| match place.value.get("explode") {
             Some(value) => *value == Value::Bool(true),
@@ -420,7 +420,7 @@ impl<'a> Comparison<'a> {
             let (before, after) = (Value::from(before), Value::from(after));
             let what = format!("explode {}", went(Some(&before), Some(&after)));
             let (rule, at) = (format!("{object}-explode-changed"), pair.field_at("explode"));
-            self.of_value(rule, Change::Other, *way, at, Some(&before), Some(&after), site, what);
+            self.of_value(&rule, Change::Other, *way, at, Some(&before), Some(&after), site, what);
         }
         let schemas = (pair.base.get("schema"), pair.revision.get("schema"));
         let contents = (pair.base.get("content"), pair.revision.get("content"));
@@ -443,7 +443,7 @@ impl<'a> Comparison<'a> {
             let (before, after) = (before.map(|it| it.value), after.map(|it| it.value));
             let what = "how the value is written changed between schema and content";
             self.of_value(
-                format!("{object}-serialization-changed"),
+                &format!("{object}-serialization-changed"),
                 Change::Other,
                 *way,
                 at,
@@ -476,14 +476,14 @@ impl<'a> Comparison<'a> {
         };
         let (before, after) = (Value::from(before), Value::from(after));
         let what = format!("{field} {}", went(Some(&before), Some(&after)));
-        self.of_value(rule, change, way, pair.field_at(field), Some(&before), Some(&after), site, what);
+        self.of_value(&rule, change, way, pair.field_at(field), Some(&before), Some(&after), site, what);
     }
 
     /// A finding of a value that goes this way.
     #[expect(clippy::too_many_arguments, reason = "each is a part of every finding")]
     fn of_value(
         &mut self,
-        rule: String,
+        rule: &str,
         change: Change,
         way: Way,
         at: Two<String>,
@@ -492,18 +492,7 @@ impl<'a> Comparison<'a> {
         site: &str,
         what: impl Into<String>,
     ) {
-        self.add(super::Found {
-            rule,
-            effect: on_wire(way),
-            way,
-            breaks: change.breaks(way),
-            announced: false,
-            at,
-            before: before.cloned(),
-            after: after.cloned(),
-            site: site.to_owned(),
-            what: what.into(),
-        });
+        self.sent(rule, change.breaks(way), way, at, (before, after), site, what);
     }
 
     fn lone_or_both_bodies(
@@ -577,7 +566,7 @@ impl<'a> Comparison<'a> {
                 let (before, after) = (Value::from(name.clone()), Value::from(other.clone()));
                 let at = Two { base: old.pointer.clone(), revision: new.pointer.clone() };
                 let what = format!("the media type {}", went(Some(&before), Some(&after)));
-                self.of_value(rule.to_owned(), change, way, at, Some(&before), Some(&after), &site, what);
+                self.of_value(rule, change, way, at, Some(&before), Some(&after), &site, what);
             }
             self.media_type(&Two { base: old.clone(), revision: new.clone() }, name, way, &site);
         }
@@ -595,29 +584,23 @@ impl<'a> Comparison<'a> {
                 let what = format!("the media type {}", went(Some(&before), Some(&after)));
                 let site = format!("{site}, {name}");
                 let rule = "media-type-specialized".to_owned();
-                self.of_value(rule, change, way, at, Some(&before), Some(&after), &site, what);
+                self.of_value(&rule, change, way, at, Some(&before), Some(&after), &site, what);
                 self.media_type(&Two { base: old.clone(), revision: new.clone() }, name, way, &site);
                 continue;
             }
             // Whoever asks for it is served; who does not need not know it.
-            let breaks = if way == Way::Unused { Breaks::NEITHER } else { Breaks::SERVERS };
+            let breaks = Breaks::SERVERS;
             let at = Two { base: owner.base.pointer.clone(), revision: new.pointer.clone() };
             let site = format!("{site}, {name}");
-            let (value, what) = (Some(new.value), "the media type was added");
-            self.add(super::Found {
-                breaks,
-                ..lone_media("media-type-added", way, at, None, value, &site, what)
-            });
+            let (values, what) = ((None, Some(new.value)), "the media type was added");
+            self.sent("media-type-added", breaks, way, at, values, &site, what);
         }
         for (_, old, site) in gone.into_iter().filter(|(name, ..)| !specialized.contains(*name)) {
             let at = Two { base: old.pointer.clone(), revision: owner.revision.pointer.clone() };
             // A server that answers in another way than it said leaves its clients without an answer.
-            let breaks = if way == Way::Unused { Breaks::NEITHER } else { Breaks::CLIENTS };
-            let (value, what) = (Some(old.value), "the media type was removed");
-            self.add(super::Found {
-                breaks,
-                ..lone_media("media-type-removed", way, at, value, None, &site, what)
-            });
+            let breaks = Breaks::CLIENTS;
+            let (values, what) = ((Some(old.value), None), "the media type was removed");
+            self.sent("media-type-removed", breaks, way, at, values, &site, what);
         }
     }
 
@@ -643,16 +626,7 @@ impl<'a> Comparison<'a> {
                     let at = pair.either(base, revision);
                     let (before, after) = (base.map(|it| it.value), revision.map(|it| it.value));
                     let what = if base.is_some() { "was removed" } else { "was added" };
-                    self.of_value(
-                        "encoding-changed".to_owned(),
-                        Change::Other,
-                        way,
-                        at,
-                        before,
-                        after,
-                        &site,
-                        what,
-                    );
+                    self.of_value("encoding-changed", Change::Other, way, at, before, after, &site, what);
                 }
             }
         }
@@ -672,7 +646,7 @@ impl<'a> Comparison<'a> {
             if default(before, style(&pair.base)) != default(after, style(&pair.revision)) {
                 let (rule, at) = (format!("encoding-{}-changed", super::kebab(field)), pair.field_at(field));
                 let what = format!("{field} {}", went(before, after));
-                self.of_value(rule, Change::Other, way, at, before, after, site, what);
+                self.of_value(&rule, Change::Other, way, at, before, after, site, what);
             }
         }
         self.header_maps(pair, way, site);
@@ -703,14 +677,14 @@ impl<'a> Comparison<'a> {
                 let what = format!("the status is now one of {covering}");
                 let (before, after) = (Value::from(*status), Value::from(covering));
                 let rule = "response-status-generalized";
-                self.status(rule, Breaks::NEITHER, way, at, (Some(&before), Some(&after)), &named, what);
+                self.sent(rule, Breaks::NEITHER, way, at, (Some(&before), Some(&after)), &named, what);
                 self.response(&Two { base: old.clone(), revision: new }, way, &named);
             } else {
                 // An unknown error is handled as its class (RFC 9110, 15); a success that is gone leaves nothing to handle.
                 let success = status.starts_with(['1', '2', '3']);
                 let breaks = if success { Breaks::CLIENTS } else { Breaks::NEITHER };
                 let rule = if success { "response-success-removed" } else { "response-error-removed" };
-                self.status(rule, breaks, way, at, (Some(old.value), None), &named, "the status was removed");
+                self.sent(rule, breaks, way, at, (Some(old.value), None), &named, "the status was removed");
             }
         }
         for (status, new) in &revision {
@@ -723,7 +697,7 @@ impl<'a> Comparison<'a> {
                 let what = format!("the status was one of {covering}, and is now described alone");
                 let (before, after) = (Value::from(covering), Value::from(*status));
                 let rule = "response-status-specialized";
-                self.status(rule, Breaks::NEITHER, way, at, (Some(&before), Some(&after)), &named, what);
+                self.sent(rule, Breaks::NEITHER, way, at, (Some(&before), Some(&after)), &named, what);
                 self.response(&Two { base: old, revision: new.clone() }, way, &named);
                 continue;
             }
@@ -731,7 +705,7 @@ impl<'a> Comparison<'a> {
             let rule = if success { "response-success-added" } else { "response-error-added" };
             let at = Two { base: pair.base.pointer.clone(), revision: new.pointer.clone() };
             // Clients treat a status that they do not know as the x00 of its class (RFC 9110, 15).
-            self.status(
+            self.sent(
                 rule,
                 Breaks::NEITHER,
                 way,
@@ -743,8 +717,9 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    /// A finding of what goes this way; what no operation uses breaks nobody.
     #[expect(clippy::too_many_arguments, reason = "each is a part of every finding")]
-    fn status(
+    fn sent(
         &mut self,
         rule: &str,
         breaks: Breaks,
@@ -827,7 +802,7 @@ impl<'a> Comparison<'a> {
                     let at = Two { base: old.pointer.clone(), revision: owner.revision.pointer.clone() };
                     let place = self.found.len();
                     let values = (Some(old.value), None);
-                    self.status("header-removed", Breaks::CLIENTS, way, at, values, &site, "was removed");
+                    self.sent("header-removed", Breaks::CLIENTS, way, at, values, &site, "was removed");
                     if let Some(header) = header {
                         self.announce(place, header.flag("deprecated"), header.value.get("x-sunset"));
                     }
@@ -841,7 +816,7 @@ impl<'a> Comparison<'a> {
                         ("optional-header-added", Change::Same)
                     };
                     let values = (None, Some(new.value));
-                    self.status(rule, change.breaks(way), way, at, values, &site, "was added");
+                    self.sent(rule, change.breaks(way), way, at, values, &site, "was added");
                 }
                 (None, None) => {}
             }
@@ -866,30 +841,6 @@ const fn on_wire(way: Way) -> Effect {
     match way {
         Way::Unused => Effect::GeneratedCode,
         Way::Request | Way::Response => Effect::Wire,
-    }
-}
-
-/// The finding of a media type that only one document has.
-fn lone_media(
-    rule: &str,
-    way: Way,
-    at: Two<String>,
-    before: Option<&Value>,
-    after: Option<&Value>,
-    site: &str,
-    what: &str,
-) -> super::Found {
-    super::Found {
-        rule: rule.to_owned(),
-        effect: on_wire(way),
-        way,
-        breaks: Breaks::NEITHER,
-        announced: false,
-        at,
-        before: before.cloned(),
-        after: after.cloned(),
-        site: site.to_owned(),
-        what: what.to_owned(),
     }
 }
 
