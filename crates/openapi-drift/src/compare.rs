@@ -719,6 +719,13 @@ fn finish(base: &Document, revision: &Document, found: Vec<Found>) -> Vec<Findin
         findings
             .entry(key)
             .and_modify(|held| {
+                // The sentence is that of the way on which old clients break.
+                let breaks = request.or(response).unwrap_or_default().old_clients;
+                if one.effect < held.effect
+                    || one.effect == held.effect && breaks && !held.breaks().old_clients
+                {
+                    held.message = format!("{}: {}", one.site, one.what);
+                }
                 // Who breaks by what is graver; what a generated client refuses is no break on the wire.
                 match one.effect.cmp(&held.effect) {
                     Ordering::Less => (held.request, held.response) = (request, response),

@@ -574,3 +574,22 @@ fn a_fingerprint_stays_however_a_document_is_laid_out_and_tells_values_apart() {
     assert_eq!(alone, second);
     assert_ne!(alone, print(&parameters(json!([limit(10)])), &parameters(json!([limit(4)]))));
 }
+
+#[test]
+fn a_schema_that_goes_both_ways_is_one_finding_that_tells_of_the_way_on_which_clients_break() {
+    let both = |most: u32| {
+        document(|value| {
+            let schema = json!({ "$ref": "#/components/schemas/Text" });
+            let content = json!({ "application/json": { "schema": schema } });
+            value["components"]["schemas"]["Text"] = json!({ "type": "string", "maxLength": most });
+            operation(value)["requestBody"] = json!({ "content": content });
+            operation(value)["responses"]["200"]["content"] = content;
+        })
+    };
+    for (before, after, part) in [(9, 5, "request body"), (5, 9, "response 200")] {
+        let findings = found(&both(before), &both(after));
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+        assert_eq!(findings[0].breaks(), Breaks::BOTH);
+        assert!(findings[0].message.contains(part), "{}", findings[0].message);
+    }
+}
