@@ -412,3 +412,35 @@ fn a_server_keeps_its_fingerprint_wherever_it_stands_in_the_list() {
     };
     assert_eq!(print(true), print(false));
 }
+
+#[test]
+fn what_a_parameter_says_without_effect_is_not_on_the_wire() {
+    let with = |parameter: Value| document(|value| operation(value)["parameters"] = json!([parameter]));
+    let query = |explode: bool, schema: Value| {
+        with(json!({ "name": "q", "in": "query", "explode": explode, "schema": schema }))
+    };
+    let text = json!({ "type": "string" });
+    let list = json!({ "type": "array", "items": { "type": "string" } });
+    let findings = found(&query(true, text.clone()), &query(false, text));
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].effect, Effect::GeneratedCode);
+    let findings = found(&query(true, list.clone()), &query(false, list));
+    assert_eq!((findings[0].effect, findings[0].breaks()), (Effect::Wire, Breaks::BOTH));
+
+    let header = |name: &str| json!({ "name": name, "in": "header", "required": true, "schema": {} });
+    for name in ["Accept", "content-type", "AUTHORIZATION"] {
+        let findings = found(&document(|_| {}), &with(header(name)));
+        assert_eq!(findings.len(), 1);
+        assert_eq!((findings[0].effect, findings[0].is_breaking()), (Effect::Documentation, false), "{name}");
+    }
+    assert!(found(&document(|_| {}), &with(header("X-Other")))[0].is_breaking());
+}
+
+#[test]
+fn a_pattern_that_a_response_no_longer_refuses_is_told_the_other_way_round() {
+    let refused =
+        |pattern: &str| response(&json!({ "not": { "type": "string", "pattern": pattern } }), &none());
+    let any = response(&json!({ "not": { "type": "string" } }), &none());
+    let findings = found(&refused("^a$"), &any);
+    assert_eq!((findings.len(), findings[0].breaks()), (1, Breaks::SERVERS), "{findings:#?}");
+}

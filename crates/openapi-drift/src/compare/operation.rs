@@ -8,7 +8,7 @@ use super::{Change, Comparison, Media, Two, Use, Way, Work, brief, free, templat
 use crate::date::Date;
 use crate::fields::{METHODS, Object};
 use crate::finding::{Breaks, Effect};
-use crate::normal::{Meant, Place, same};
+use crate::normal::{Meant, Place, Schema, same};
 
 /// An operation of each document.
 #[derive(Clone, Debug)]
@@ -297,6 +297,21 @@ impl<'a> Comparison<'a> {
                 format!("{site}, {kind} parameter {name}")
             };
             match (base.get(key), revision.get(key)) {
+                (old, new) if key.0 == "header" && IGNORED.contains(&key.1.as_str()) => {
+                    let value = |parameter: Option<&(Place<'a>, Place<'a>)>| parameter.map(|it| it.1.value);
+                    let (before, after) = (value(old), value(new));
+                    let equal = matches!((before, after), (Some(before), Some(after)) if same(before, after));
+                    if !equal {
+                        let at = operation.either(old.map(|it| &it.0), new.map(|it| &it.0));
+                        let what = format!(
+                            "the header parameter {}, which is ignored, {}",
+                            key.1,
+                            went(before, after)
+                        );
+                        let (rule, effect) = ("ignored-parameter-changed", Effect::Documentation);
+                        self.tell(rule, effect, Breaks::NEITHER, at, before, after, site, what);
+                    }
+                }
                 (Some(old), Some(new)) => {
                     let pair = Two { base: old.1.clone(), revision: new.1.clone() };
                     let site = named(new);
@@ -420,7 +435,13 @@ impl<'a> Comparison<'a> {
             let (before, after) = (Value::from(before), Value::from(after));
             let what = format!("explode {}", went(Some(&before), Some(&after)));
             let (rule, at) = (format!("{object}-explode-changed"), pair.field_at("explode"));
-            self.of_value(&rule, Change::Other, *way, at, Some(&before), Some(&after), site, what);
+            if single(&pair.base) && single(&pair.revision) {
+                // There is nothing to explode (3.0.3, Parameter Object).
+                let (effect, before, after) = (Effect::GeneratedCode, Some(&before), Some(&after));
+                self.tell(rule, effect, Breaks::NEITHER, at, before, after, site, what);
+            } else {
+                self.of_value(&rule, Change::Other, *way, at, Some(&before), Some(&after), site, what);
+            }
         }
         let schemas = (pair.base.get("schema"), pair.revision.get("schema"));
         let contents = (pair.base.get("content"), pair.revision.get("content"));
@@ -859,6 +880,15 @@ fn ranges(name: &str) -> Vec<String> {
     let own = name.split_once('/').map(|(kind, _)| format!("{kind}/*"));
     let all = own.into_iter().chain(["*/*".to_owned()]);
     all.filter(|range| range != name).collect()
+}
+
+/// Header parameters whose definition shall be ignored: content and security say them (3.0.3, Parameter Object).
+const IGNORED: [&str; 3] = ["accept", "authorization", "content-type"];
+
+/// Whether a parameter's value is surely a single one, neither a list nor an object.
+fn single(parameter: &Place<'_>) -> bool {
+    let schema = Schema::of(&Meant::field(parameter, "schema"));
+    matches!(schema.types()[..], ["string" | "integer" | "number" | "boolean"])
 }
 
 /// Whether one of two media types is the other with a structured syntax suffix (RFC 6838, 4.2.8).

@@ -249,7 +249,7 @@ impl<'a> Comparison<'a> {
                 rule,
                 effect,
                 way: pair.usage.way,
-                breaks: change.breaks(pair.usage.way),
+                breaks: if pair.usage.inverted { change.inverted() } else { change }.breaks(pair.usage.way),
                 announced: false,
                 at,
                 before: values.0.cloned(),
