@@ -92,6 +92,18 @@
 //! assert_eq!(advise(&base, &revision, &findings).least.as_deref(), Some("2.0.0"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Rules have stable IDs, and so do fingerprints: [`Finding::fingerprint`] is that of rule, canonical place, before and after.
+//!
+//! # What it cannot tell
+//!
+//! - Patterns are compared as texts: that one takes all that another takes is told of none but those that take anything.
+//! - Whole numbers beyond 64 bits, and digits beyond the seventeenth of a fraction, are gone when JSON has been read.
+//! - A security scheme that only got another name is one requirement removed and one added.
+//! - Alternatives without a name have their place in the list in their canonical place, so that another order of them gives
+//!   other fingerprints, though no finding.
+//! - Schemas that include one with a discriminator are found by their reference to it, alone or in an `allOf` of their own,
+//!   not through a further wrapper.
 
 #[cfg(feature = "cli")]
 pub mod breaking;
