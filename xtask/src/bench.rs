@@ -157,7 +157,7 @@ fn create(address: &str, key: &str, count: usize) -> Result<Vec<(String, String)
                         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
                         made.push((text(&body["session"]["summary"]["id"]), text(&body["authtoken"])));
                     }
-                    Ok::<_, Failed>(made)
+                    Ok(made)
                 })
             })
             .collect();

@@ -83,7 +83,7 @@ pub(crate) fn run(
         let (agreement, mend) = (String::new(), "see the client".to_owned());
         legs.push(Leg { name: "wire", entries: vec![entry], agreement, mend });
     }
-    Ok(report::write(&legs, format, out)?)
+    report::write(&legs, format, out)
 }
 
 /// The document by itself.

@@ -85,9 +85,7 @@ fn main() -> ExitCode {
         Task::Check { static_only, spec, format } => {
             check::run(spec.as_deref(), static_only, format, &mut out)
         }
-        Task::Breaking(settings) => {
-            breaking::run(&settings, &process::root(), &mut out).map_err(Failed::from)
-        }
+        Task::Breaking(settings) => breaking::run(&settings, &process::root(), &mut out),
         Task::Mutants(settings) => mutants::run(&settings, &mut out, &mut progress),
         Task::Faults => check::faults(&mut out),
         Task::Test => test::run(&mut out, &mut progress),

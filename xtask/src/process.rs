@@ -1,29 +1,12 @@
 //! Runs cargo and the programs of this workspace.
 
-use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
-
 /// A command did not do its work.
-#[derive(Debug)]
-pub(crate) struct Failed(pub(crate) String);
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Failed {}
-
-impl From<openapi_drift::report::Failed> for Failed {
-    fn from(failed: openapi_drift::report::Failed) -> Self {
-        Self(failed.0)
-    }
-}
+pub(crate) use openapi_drift::report::Failed;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The folder of the workspace.
 pub(crate) fn root() -> PathBuf {
