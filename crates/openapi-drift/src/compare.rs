@@ -59,10 +59,9 @@ pub fn compare(base: &Document, revision: &Document, options: Options) -> Result
     };
     comparison.documents(&roots);
     comparison.work_off();
-    for lone in [false, true] {
-        comparison.unused(&roots, lone);
-        comparison.work_off();
-    }
+    comparison.unused(&roots);
+    comparison.work_off();
+    comparison.lone_components(&roots);
     comparison.overruled(&roots);
     comparison.faulty(base, revision);
     if comparison.steps > MOST_STEPS {
@@ -428,64 +427,46 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Components that no operation leads to: generators write types of them all the same.
-    /// First those that both documents have, for what they lead to is used; then those that one has alone.
-    fn unused(&mut self, roots: &Two<Place<'a>>, lone: bool) {
-        let of = |root: &Place<'a>| root.get("components");
+    /// Components that both documents have and that no operation leads to: generators write types of them all the same.
+    fn unused(&mut self, roots: &Two<Place<'a>>) {
+        for Component { object, name, pointer, base, revision } in components(roots) {
+            let (Some(base), Some(revision)) = (base, revision) else { continue };
+            let reached = |side| self.reached.contains(&(side, pointer.clone()));
+            let site = format!("component {name}");
+            if !(reached(true) && reached(false)) {
+                self.component(object, Two { base, revision }, site);
+            } else if object == Object::Schema {
+                // Where it is used another description may stand before its own: it still is a type's.
+                self.described(&base, &revision, &site);
+            }
+        }
+    }
+
+    /// Components that one document has alone and nothing leads to.
+    fn lone_components(&mut self, roots: &Two<Place<'a>>) {
         let used = Two {
             base: used(roots.base.value, roots.revision.value),
             revision: used(roots.revision.value, roots.base.value),
         };
-        for field in fields(Object::Components) {
-            let Shape::Map(object) = field.shape else { continue };
-            if object == Object::SecurityScheme {
+        for Component { object, name, pointer, base, revision } in components(roots) {
+            let removed = base.is_some();
+            let used = if removed { &used.base } else { &used.revision };
+            if removed == revision.is_some() || used.contains(&pointer) {
                 continue;
             }
-            let maps = Two {
-                base: of(&roots.base).map(|all| all.map(field.name)).unwrap_or_default(),
-                revision: of(&roots.revision).map(|all| all.map(field.name)).unwrap_or_default(),
-            };
-            let names: BTreeSet<&str> = maps.base.keys().chain(maps.revision.keys()).copied().collect();
-            for name in names {
-                let pointer = push(&format!("/components/{}", field.name), name);
-                let site = format!("component {name}");
-                match (maps.base.get(name), maps.revision.get(name)) {
-                    (Some(_), Some(_)) if lone => {}
-                    (Some(base), Some(revision)) => {
-                        let reached = |side| self.reached.contains(&(side, pointer.clone()));
-                        if reached(true) && reached(false) {
-                            // Where it is used another description may stand before its own: it still is a type's.
-                            if object == Object::Schema {
-                                self.described(base, revision, &site);
-                            }
-                            continue;
-                        }
-                        self.component(object, Two { base: base.clone(), revision: revision.clone() }, site);
-                    }
-                    _ if !lone => {}
-                    (only, other) => {
-                        let (base, revision) = (only.is_some(), other.is_some());
-                        let used = if base { &used.base } else { &used.revision };
-                        if used.contains(&pointer) {
-                            continue;
-                        }
-                        let nearest = |there: bool| if there { pointer.clone() } else { String::new() };
-                        let at = Two { base: nearest(base), revision: nearest(revision) };
-                        let verb = if base { "removed" } else { "added" };
-                        let value = |place: Option<&Place<'a>>| place.map(|place| place.value);
-                        self.tell(
-                            format!("component-{verb}"),
-                            Effect::GeneratedCode,
-                            Breaks::NEITHER,
-                            at,
-                            value(only),
-                            value(other),
-                            &site,
-                            format!("the unused {object} was {verb}"),
-                        );
-                    }
-                }
-            }
+            let verb = if removed { "removed" } else { "added" };
+            let (at, value) =
+                (roots.either(base.as_ref(), revision.as_ref()), |place: Place<'a>| place.value);
+            self.tell(
+                format!("component-{verb}"),
+                Effect::GeneratedCode,
+                Breaks::NEITHER,
+                at,
+                base.map(value),
+                revision.map(value),
+                &format!("component {name}"),
+                format!("the unused {object} was {verb}"),
+            );
         }
     }
 
@@ -519,6 +500,37 @@ impl<'a> Comparison<'a> {
             }
         }
     }
+}
+
+/// A component of one document or of both.
+struct Component<'a> {
+    object: Object,
+    name: &'a str,
+    pointer: String,
+    base: Option<Place<'a>>,
+    revision: Option<Place<'a>>,
+}
+
+/// Every component, security schemes excepted: operations say which of those they ask for.
+fn components<'a>(roots: &Two<Place<'a>>) -> Vec<Component<'a>> {
+    let mut all = Vec::new();
+    for field in fields(Object::Components) {
+        let Shape::Map(object) = field.shape else { continue };
+        if object == Object::SecurityScheme {
+            continue;
+        }
+        let of = |root: &Place<'a>| root.get_or_nothing("components").map(field.name);
+        let (base, revision) = (of(&roots.base), of(&roots.revision));
+        let names: BTreeSet<&str> = base.keys().chain(revision.keys()).copied().collect();
+        all.extend(names.into_iter().map(|name| Component {
+            object,
+            name,
+            pointer: push(&format!("/components/{}", field.name), name),
+            base: base.get(name).cloned(),
+            revision: revision.get(name).cloned(),
+        }));
+    }
+    all
 }
 
 /// Where references of a document lead, but for those of components that the other document does not have and that

@@ -56,7 +56,7 @@ impl<'a> Place<'a> {
             .collect()
     }
 
-    /// The members under a field that is a map, extensions excluded.
+    /// The members under a field that is a map.
     pub(crate) fn map(&self, field: &str) -> BTreeMap<&'a str, Self> {
         self.get(field).map(|map| map.members().into_iter().collect()).unwrap_or_default()
     }
@@ -277,10 +277,15 @@ impl<'a> Expansion<'a> {
             return;
         }
         let equal = |group: &&Group<'a>| {
-            let mut members = group.members.iter().flat_map(|member| &member.places);
+            let members: Vec<_> = group.members.iter().flat_map(|member| &member.places).map(plain).collect();
+            let items: Vec<_> = items.iter().map(plain).collect();
+            let all_in = |ours: &[Value], theirs: &[Value]| {
+                ours.iter().all(|one| theirs.iter().any(|other| same(one, other)))
+            };
             group.field == field
-                && group.members.len() == items.len()
-                && members.all(|one| items.iter().any(|other| same(&plain(one), &plain(other))))
+                && members.len() == items.len()
+                && all_in(&members, &items)
+                && all_in(&items, &members)
         };
         // Twice the same asks for no more.
         if self.groups.iter().find(equal).is_some() {

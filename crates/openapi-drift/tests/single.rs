@@ -444,3 +444,26 @@ fn a_pattern_that_a_response_no_longer_refuses_is_told_the_other_way_round() {
     let findings = found(&refused("^a$"), &any);
     assert_eq!((findings.len(), findings[0].breaks()), (1, Breaks::SERVERS), "{findings:#?}");
 }
+
+#[test]
+fn alternatives_that_share_some_members_with_others_are_not_taken_for_them() {
+    let with = |other: &str| {
+        let text = json!({ "type": "string" });
+        let groups = json!([{ "oneOf": [text, text] }, { "oneOf": [text, { "type": other }] }]);
+        request(&json!({ "allOf": groups }), &none())
+    };
+    assert!(!found(&with("integer"), &with("boolean")).is_empty());
+}
+
+#[test]
+fn a_callback_that_comes_or_goes_where_no_operation_uses_it_is_not_on_the_wire() {
+    let with = |callbacks: Value| {
+        document(|value| {
+            let operation = json!({ "responses": { "200": { "description": "d" } }, "callbacks": callbacks });
+            value["components"]["callbacks"] = json!({ "unused": { "{$url}": { "post": operation } } });
+        })
+    };
+    let findings = found(&with(json!({ "inner": {} })), &with(json!({})));
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!((findings[0].effect, findings[0].breaks()), (Effect::GeneratedCode, Breaks::NEITHER));
+}

@@ -48,17 +48,13 @@ impl<'a> Comparison<'a> {
                         "",
                     );
                 }
-                (only, other) => self.lone_path(only, other, roots),
+                (only, other) => self.lone_path(only, other),
             }
         }
     }
 
-    fn lone_path(
-        &mut self,
-        base: Option<(&'a str, Place<'a>)>,
-        revision: Option<(&'a str, Place<'a>)>,
-        roots: &Two<Place<'a>>,
-    ) {
+    /// A path that one document has. Its servers and parameters count in its operations alone.
+    fn lone_path(&mut self, base: Option<(&'a str, Place<'a>)>, revision: Option<(&'a str, Place<'a>)>) {
         let removed = base.is_some();
         let Some((path, place)) = base.or(revision) else { return };
         let item = self.follow(&place).unwrap_or_else(|| place.clone());
@@ -85,8 +81,6 @@ impl<'a> Comparison<'a> {
                 (format!("path-{verb}"), format!("the path, which has no operation, was {verb}"));
             self.tell(rule, Effect::Documentation, Breaks::NEITHER, at, None, None, path, what);
         }
-        // Its servers and parameters count in its operations alone.
-        let _ = roots;
     }
 
     fn lone_operation(
@@ -220,30 +214,16 @@ impl<'a> Comparison<'a> {
                     let pair = Two { base: base.clone(), revision: revision.clone() };
                     self.callback(&pair, *way, &site);
                 }
-                (Some(_), None) => {
-                    self.lone("callback-removed", Breaks::CLIENTS, operation, "callbacks", name, &site);
+                (old, new) => {
+                    let (rule, breaks, what) = match old {
+                        Some(_) => ("callback-removed", Breaks::CLIENTS, "was removed"),
+                        None => ("callback-added", Breaks::NEITHER, "was added"),
+                    };
+                    let values = (old.map(|it| it.value), new.map(|it| it.value));
+                    self.sent(rule, breaks, *way, operation.either(old, new), values, &site, what);
                 }
-                _ => self.lone("callback-added", Breaks::NEITHER, operation, "callbacks", name, &site),
             }
         }
-    }
-
-    /// A member of a map that only one document has.
-    fn lone(
-        &mut self,
-        rule: &str,
-        breaks: Breaks,
-        owner: &Two<Place<'a>>,
-        field: &str,
-        name: &str,
-        site: &str,
-    ) {
-        let of = |place: &Place<'a>| place.get(field).and_then(|map| map.get(name));
-        let (before, after) = (of(&owner.base), of(&owner.revision));
-        let at = owner.either(before.as_ref(), after.as_ref());
-        let verb = if before.is_some() { "was removed" } else { "was added" };
-        let (before, after) = (before.map(|place| place.value), after.map(|place| place.value));
-        self.tell(rule, Effect::Wire, breaks, at, before, after, site, verb);
     }
 
     /// In a callback, the server is the one that asks.
