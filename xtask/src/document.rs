@@ -1,7 +1,7 @@
 //! The document leg: `openapi.json` by itself.
 
 use jsonschema::{Draft, Validator};
-use openapi_drift::{Document, FIELDS, METHODS, Object, Shape};
+use openapi_drift::{Document, METHODS, Object, push, walk};
 use serde_json::{Map, Value, json};
 
 /// Something that is wrong with a document: pointer, rule, sentence.
@@ -23,17 +23,13 @@ pub(crate) fn faults(document: &Document) -> Vec<Fault> {
     faults
 }
 
-fn child(pointer: &str, key: &str) -> String {
-    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
-}
-
 fn operations(document: &Value, faults: &mut Vec<Fault>) {
     let tags: Vec<&Value> =
         document["tags"].as_array().into_iter().flatten().map(|tag| &tag["name"]).collect();
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
         for method in METHODS {
             let Some(operation) = item.get(method) else { continue };
-            let at = child(&child("/paths", path), method);
+            let at = push(&push("/paths", path), method);
             let mut fault = |rule: &str, message: String| faults.push((at.clone(), rule.to_owned(), message));
             for field in ["operationId", "summary"] {
                 if operation[field].as_str().is_none_or(|text| text.trim().is_empty()) {
@@ -67,24 +63,24 @@ fn operations(document: &Value, faults: &mut Vec<Fault>) {
 /// Holds every example, default and allowed value against its schema.
 fn examples(document: &Value, faults: &mut Vec<Fault>) {
     let mut found = Vec::new();
-    walk(Object::OpenApi, "", document, &mut |object, pointer, value| {
+    walk(document, &mut |object, pointer, value| {
         let (schema, fields) = match object {
             Object::Schema => (pointer.to_owned(), ["example", "default"]),
             Object::MediaType | Object::Parameter | Object::Header => {
-                (child(pointer, "schema"), ["example", ""])
+                (push(pointer, "schema"), ["example", ""])
             }
             _ => return,
         };
         for field in fields {
             if let Some(example) = value.get(field) {
-                found.push((schema.clone(), child(pointer, field), example.clone()));
+                found.push((schema.clone(), push(pointer, field), example.clone()));
             }
         }
         for (place, allowed) in value["enum"].as_array().into_iter().flatten().enumerate() {
             if object == Object::Schema {
                 found.push((
                     schema.clone(),
-                    child(&child(pointer, "enum"), &place.to_string()),
+                    push(&push(pointer, "enum"), &place.to_string()),
                     allowed.clone(),
                 ));
             }
@@ -97,7 +93,7 @@ fn examples(document: &Value, faults: &mut Vec<Fault>) {
                 None => example,
             };
             if let Some(example) = example.get("value") {
-                found.push((schema.clone(), child(&child(pointer, "examples"), name), example.clone()));
+                found.push((schema.clone(), push(&push(pointer, "examples"), name), example.clone()));
             }
         }
     });
@@ -151,44 +147,6 @@ fn plain(schema: &Value) -> Value {
         }
         Value::Array(items) => items.iter().map(plain).collect(),
         other => other.clone(),
-    }
-}
-
-/// Visits every object of a document by the table of fields. References are not followed: where they lead is visited too.
-pub(crate) fn walk(
-    object: Object,
-    pointer: &str,
-    value: &Value,
-    visit: &mut dyn FnMut(Object, &str, &Value),
-) {
-    let Some(members) = value.as_object() else { return };
-    visit(object, pointer, value);
-    if members.contains_key("$ref") {
-        return;
-    }
-    for (name, member) in members {
-        let below = child(pointer, name);
-        let field = FIELDS.iter().find(|field| field.object == object && field.name == name);
-        let shape = match (field, object.names()) {
-            (Some(field), _) => field.shape,
-            (None, Some(shape)) if !name.starts_with("x-") => shape,
-            _ => continue,
-        };
-        match shape {
-            Shape::One(inner) => walk(inner, &below, member, visit),
-            Shape::FlagOrSchema => walk(Object::Schema, &below, member, visit),
-            Shape::List(inner) => {
-                for (place, item) in member.as_array().into_iter().flatten().enumerate() {
-                    walk(inner, &child(&below, &place.to_string()), item, visit);
-                }
-            }
-            Shape::Map(inner) => {
-                for (name, item) in member.as_object().into_iter().flatten() {
-                    walk(inner, &child(&below, name), item, visit);
-                }
-            }
-            _ => {}
-        }
     }
 }
 

@@ -118,11 +118,13 @@ mod position;
 #[cfg(feature = "cli")]
 pub mod report;
 mod version;
+mod walk;
 
 pub use compare::{Options, TooComplex, compare};
 pub use date::{Date, NotADate};
 pub use document::{Document, Fault, LONGEST};
 pub use fields::{FIELDS, Field, METHODS, Object, Shape, Treatment, find};
 pub use finding::{At, Breaks, Effect, Finding};
-pub use position::Position;
+pub use position::{Position, push};
 pub use version::{Advice, Level, advise};
+pub use walk::walk;

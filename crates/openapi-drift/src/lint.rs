@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use serde_json::Value;
 
 use crate::document::{Document, Fault, target};
-use crate::fields::{METHODS, Object, Shape, fields, find};
+use crate::fields::{METHODS, Object, fields};
 use crate::normal::{Place, Side, same};
 use crate::position::push;
+use crate::walk::walk;
 
 impl Document {
     /// Everything that [`Document::faults`] does not say and is wrong all the same: a required field that is missing, a
@@ -18,8 +19,7 @@ impl Document {
     pub fn lint(&self) -> Vec<Fault> {
         let mut lint = Lint { document: self, faults: Vec::new(), used: HashSet::new() };
         let root = Place::root(Side::Base, self.value());
-        let mut seen = HashSet::new();
-        lint.object(Object::OpenApi, &root, &mut seen);
+        walk(self.value(), &mut |object, pointer, value| lint.object(object, &root.at(pointer, value)));
         lint.paths(&root);
         lint.unused(&root);
         let mut faults = lint.faults;
@@ -41,12 +41,8 @@ impl<'a> Lint<'a> {
         self.faults.push(self.document.fault(at, rule, message.into()));
     }
 
-    /// Visits an object and all below it. References are not followed: what they mean is visited where it stands.
-    fn object(&mut self, object: Object, place: &Place<'a>, seen: &mut HashSet<String>) {
+    fn object(&mut self, object: Object, place: &Place<'a>) {
         let Some(members) = place.value.as_object() else { return };
-        if !seen.insert(place.pointer.clone()) {
-            return;
-        }
         if let Some(reference) = place.text("$ref") {
             self.reference(object, place, reference, members.len());
             if object.referable() {
@@ -67,28 +63,6 @@ impl<'a> Lint<'a> {
                 self.fault(&place.pointer, "no-response", "an operation must have a response; add one");
             }
             _ => {}
-        }
-        for (name, below) in place.members() {
-            let shape = match (find(object, name), object.names()) {
-                (Some(field), _) => field.shape,
-                (None, Some(shape)) if !name.starts_with("x-") => shape,
-                _ => continue,
-            };
-            match shape {
-                Shape::One(inner) => self.object(inner, &below, seen),
-                Shape::FlagOrSchema => self.object(Object::Schema, &below, seen),
-                Shape::List(inner) => {
-                    for item in place.list(name) {
-                        self.object(inner, &item, seen);
-                    }
-                }
-                Shape::Map(inner) => {
-                    for (_, item) in below.members() {
-                        self.object(inner, &item, seen);
-                    }
-                }
-                _ => {}
-            }
         }
     }
 

@@ -38,6 +38,11 @@ impl<'a> Place<'a> {
         Self { side, root, pointer: String::new(), value: root }
     }
 
+    /// Another value of this document.
+    pub(crate) fn at(&self, pointer: &str, value: &'a Value) -> Self {
+        Self { value, pointer: pointer.to_owned(), ..*self }
+    }
+
     pub(crate) fn get(&self, key: &str) -> Option<Self> {
         let value = self.value.get(key)?;
         Some(Self { value, pointer: push(&self.pointer, key), ..*self })

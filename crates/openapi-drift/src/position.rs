@@ -21,7 +21,7 @@ impl fmt::Display for Position {
 }
 
 /// Appends a key to a JSON pointer (RFC 6901).
-pub(crate) fn push(pointer: &str, key: &str) -> String {
+pub fn push(pointer: &str, key: &str) -> String {
     if key.contains(['~', '/']) {
         format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
     } else {

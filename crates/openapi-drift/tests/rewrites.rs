@@ -2,12 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
-mod walk;
+mod uses;
 
-use openapi_drift::{Document, METHODS, Object, Options, compare};
+use openapi_drift::{Document, METHODS, Object, Options, compare, push, walk};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use walk::{child, walk};
+use uses::uses;
 
 /// A rewrite that changes no meaning: answers whether it found something to rewrite. The number chooses what.
 type Rewrite = fn(&mut Value, usize) -> bool;
@@ -35,17 +35,11 @@ const REWRITES: [(&str, Rewrite); 18] = [
 
 fn objects(document: &Value, kind: Object) -> Vec<String> {
     let mut found = Vec::new();
-    walk(
-        Object::OpenApi,
-        "",
-        document,
-        &mut |object, pointer| {
-            if object == kind {
-                found.push(pointer.to_owned());
-            }
-        },
-        &mut |_| {},
-    );
+    walk(document, &mut |object, pointer, _| {
+        if object == kind {
+            found.push(pointer.to_owned());
+        }
+    });
     found
 }
 
@@ -156,12 +150,10 @@ fn unfold(document: &mut Value, number: usize) -> bool {
 
 fn reverse(document: &mut Value, number: usize) -> bool {
     let lists = ["required", "enum", "oneOf", "anyOf", "allOf", "parameters", "security", "tags"];
-    let mut found = Vec::new();
-    walk(Object::OpenApi, "", document, &mut |_, _| {}, &mut |used| {
-        if lists.contains(&used.name) && used.object != Object::OpenApi {
-            found.push(used.pointer);
-        }
-    });
+    let chosen = uses(document)
+        .into_iter()
+        .filter(|used| lists.contains(&used.name) && used.object != Object::OpenApi);
+    let mut found: Vec<_> = chosen.map(|used| used.pointer).collect();
     found.retain(|at| document.pointer(at).unwrap().is_array());
     let Some(at) = found.get(number % found.len().max(1)) else { return false };
     document.pointer_mut(at).unwrap().as_array_mut().unwrap().reverse();
@@ -227,12 +219,8 @@ fn decimals(document: &mut Value, number: usize) -> bool {
         "default",
         "example",
     ];
-    let mut found = Vec::new();
-    walk(Object::OpenApi, "", document, &mut |_, _| {}, &mut |used| {
-        if fields.contains(&used.name) {
-            found.push(used.pointer);
-        }
-    });
+    let chosen = uses(document).into_iter().filter(|used| fields.contains(&used.name));
+    let found: Vec<_> = chosen.map(|used| used.pointer).collect();
     let whole: Vec<_> = found.into_iter().filter(|at| document.pointer(at).unwrap().is_u64()).collect();
     let Some(at) = whole.get(number % whole.len().max(1)) else { return false };
     let place = document.pointer_mut(at).unwrap();
@@ -443,7 +431,7 @@ fn each_rewrite_finds_something_to_rewrite() {
 fn a_component_that_nothing_uses_is_not_one_of_them() {
     let base = Document::parse(DOCUMENTS[0]).unwrap();
     let mut value: Value = serde_json::from_str(DOCUMENTS[0]).unwrap();
-    let at = child("/components/schemas", "Another");
+    let at = push("/components/schemas", "Another");
     value.pointer_mut("/components/schemas").unwrap()["Another"] = json!({ "type": "string" });
     let findings = compare(&base, &Document::parse(&value.to_string()).unwrap(), Options::default()).unwrap();
     assert_eq!((findings.len(), findings[0].revision.pointer.as_str()), (1, at.as_str()));

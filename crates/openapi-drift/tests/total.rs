@@ -2,20 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
-mod walk;
+mod uses;
 
 use std::collections::BTreeSet;
 
-use openapi_drift::{Document, Effect, FIELDS, Finding, Object, Options, Shape, Treatment, compare};
+use openapi_drift::{Document, Effect, FIELDS, Finding, Object, Options, Shape, Treatment, compare, push};
 use serde_json::{Value, json};
-use walk::{Use, child, walk};
+use uses::{Use, uses};
 
 const EVERY_FIELD: &str = include_str!("data/every-field.json");
 
-fn uses() -> (Value, Vec<Use>) {
+fn every_use() -> (Value, Vec<Use>) {
     let document: Value = serde_json::from_str(EVERY_FIELD).unwrap();
-    let mut uses = Vec::new();
-    walk(Object::OpenApi, "", &document, &mut |_, _| {}, &mut |used| uses.push(used));
+    let uses = uses(&document);
     (document, uses)
 }
 
@@ -74,7 +73,7 @@ fn other(shape: Shape, value: &Value) -> Option<Value> {
 
 #[test]
 fn the_document_has_every_field_of_the_table() {
-    let (_, uses) = uses();
+    let (_, uses) = every_use();
     let used: BTreeSet<_> = uses.iter().map(|used| (used.object, used.name)).collect();
     let absent: Vec<_> = FIELDS.iter().filter(|field| !used.contains(&(field.object, field.name))).collect();
     assert!(absent.is_empty(), "{absent:#?}");
@@ -82,7 +81,7 @@ fn the_document_has_every_field_of_the_table() {
 
 #[test]
 fn every_field_that_changes_or_goes_is_found_with_the_effect_that_the_table_declares() {
-    let (document, uses) = uses();
+    let (document, uses) = every_use();
     let base = parse(&document);
     let (mut holes, mut wired, mut rules) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for used in &uses {
@@ -139,7 +138,7 @@ const SAME_WHEN_GONE: [(&str, &str); 6] = [
 
 #[test]
 fn every_extension_that_changes_is_found() {
-    let (document, _) = uses();
+    let (document, _) = every_use();
     let base = parse(&document);
     let mut pointers = Vec::new();
     extensions("", &document, &mut pointers);
@@ -158,7 +157,7 @@ fn every_extension_that_changes_is_found() {
 
 fn extensions(pointer: &str, value: &Value, found: &mut Vec<String>) {
     for (name, member) in value.as_object().into_iter().flatten() {
-        let below = child(pointer, name);
+        let below = push(pointer, name);
         if name.starts_with("x-") {
             found.push(below);
         } else {
@@ -169,7 +168,7 @@ fn extensions(pointer: &str, value: &Value, found: &mut Vec<String>) {
 
 #[test]
 fn a_field_that_the_specification_does_not_have_is_a_fault_wherever_it_stands() {
-    let (document, uses) = uses();
+    let (document, uses) = every_use();
     let mut objects: BTreeSet<String> =
         uses.iter().map(|used| used.pointer.rsplit_once('/').unwrap().0.to_owned()).collect();
     objects.insert(String::new());
@@ -189,7 +188,7 @@ fn a_field_that_the_specification_does_not_have_is_a_fault_wherever_it_stands() 
             let fault = &parsed.faults()[0];
             assert_eq!(
                 (fault.rule, fault.pointer.as_str()),
-                ("unknown-field", child(&pointer, "strange").as_str())
+                ("unknown-field", push(&pointer, "strange").as_str())
             );
             assert!(!compared(&base, &changed).is_empty(), "{pointer}");
         }

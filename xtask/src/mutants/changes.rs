@@ -1,20 +1,15 @@
 //! Single changes of a document, over every node of it.
 
-use openapi_drift::{METHODS, Object, Shape, find};
+use openapi_drift::{METHODS, Object, Shape, find, push, walk};
 use serde_json::{Map, Value, json};
 
 use super::Mutant;
-use crate::document::walk;
 
 /// Every change of the document, in its order.
 pub(super) fn all(document: &Value) -> Vec<Mutant> {
     let mut changes = Changes { document, found: Vec::new() };
-    walk(Object::OpenApi, "", document, &mut |object, pointer, value| changes.object(object, pointer, value));
+    walk(document, &mut |object, pointer, value| changes.object(object, pointer, value));
     changes.found
-}
-
-fn child(pointer: &str, key: &str) -> String {
-    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 struct Changes<'a> {
@@ -38,7 +33,7 @@ impl Changes<'_> {
     }
 
     fn set(&mut self, kind: &'static str, owner: &str, field: &str, value: Value) {
-        let pointer = child(owner, field);
+        let pointer = push(owner, field);
         let there = self.document.pointer(&pointer).is_some();
         self.add(kind, &pointer, |place| {
             if there {
@@ -50,7 +45,7 @@ impl Changes<'_> {
     }
 
     fn remove(&mut self, kind: &'static str, owner: &str, key: &str) {
-        let pointer = child(owner, key);
+        let pointer = push(owner, key);
         let (mut document, key) = (self.document.clone(), key.to_owned());
         match document.pointer_mut(owner) {
             Some(Value::Object(members)) => drop(members.remove(&key)),
@@ -84,7 +79,7 @@ impl Changes<'_> {
             return;
         }
         for (name, member) in members {
-            let below = child(pointer, name);
+            let below = push(pointer, name);
             if name.starts_with("x-") {
                 self.remove("an extension less", pointer, name);
                 self.set("an extension's value", pointer, name, json!("another"));
@@ -131,7 +126,7 @@ impl Changes<'_> {
 
     /// Another value of the same shape, and of another one.
     fn value(&mut self, shape: Shape, owner: &str, name: &str, value: &Value) {
-        let pointer = child(owner, name);
+        let pointer = push(owner, name);
         match shape {
             Shape::Text => {
                 let text = value.as_str().unwrap_or_default();
@@ -159,7 +154,7 @@ impl Changes<'_> {
                     }
                 });
                 for place in 0..value.as_array().map_or(0, Vec::len) {
-                    self.add("another item", &child(&pointer, &place.to_string()), |place| {
+                    self.add("another item", &push(&pointer, &place.to_string()), |place| {
                         *place = json!("strange");
                     });
                 }
@@ -234,11 +229,11 @@ impl Changes<'_> {
         }
         let error = json!({ "$ref": "#/components/responses/BadRequest" });
         for status in ["202", "204", "302", "402", "418", "502", "4XX", "5XX", "default"] {
-            self.set("a status more", &child(pointer, "responses"), status, error.clone());
+            self.set("a status more", &push(pointer, "responses"), status, error.clone());
         }
         for status in members.get("responses").and_then(Value::as_object).into_iter().flat_map(Map::keys) {
             let other = if status.starts_with('2') { "203" } else { "499" };
-            self.rename("another status", &child(pointer, "responses"), status, other);
+            self.rename("another status", &push(pointer, "responses"), status, other);
         }
         for (kind, security) in [
             ("nobody is asked", json!([])),
@@ -278,7 +273,7 @@ impl Changes<'_> {
     }
 
     fn content(&mut self, pointer: &str, members: &Map<String, Value>) {
-        let content = child(pointer, "content");
+        let content = push(pointer, "content");
         if let Some(json) = members.get("content").and_then(|content| content.get("application/json")) {
             self.set("a media type more", &content, "application/xml", json.clone());
             self.rename("another media type", &content, "application/json", "text/plain");
@@ -362,7 +357,7 @@ impl Changes<'_> {
         self.set("a keyword more", pointer, "maxProperties", json!(1));
         self.set("a keyword more", pointer, "minProperties", json!(3));
         let strange = json!({ "type": "string" });
-        let properties = child(pointer, "properties");
+        let properties = push(pointer, "properties");
         self.set("a property more", &properties, "strange", strange.clone());
         let required: Vec<Value> =
             members.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
