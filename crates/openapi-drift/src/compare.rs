@@ -347,9 +347,8 @@ impl<'a> Comparison<'a> {
             extensions.extend(place.value.as_object().into_iter().flat_map(|members| members.keys()));
         }
         for name in extensions.into_iter().filter(|name| object.extensible() && name.starts_with("x-")) {
-            match (pair.base.value.get(name), pair.revision.value.get(name)) {
-                (Some(before), Some(after)) if same(before, after) => {}
-                _ => self.annotation(object, name, Effect::GeneratedCode, pair, site),
+            if !both_same(pair.base.value.get(name), pair.revision.value.get(name)) {
+                self.annotation(object, name, Effect::GeneratedCode, pair, site);
             }
         }
     }
@@ -394,12 +393,7 @@ impl<'a> Comparison<'a> {
             let pointer = format!("/{field}");
             let used = [true, false].iter().any(|base| self.reached.contains(&(*base, pointer.clone())));
             let (before, after) = (roots.base.value.get(field), roots.revision.value.get(field));
-            let equal = match (before, after) {
-                (Some(before), Some(after)) => same(before, after),
-                (None, None) => true,
-                _ => false,
-            };
-            if !used && !equal {
+            if !used && !both_same(before, after) {
                 let what = format!("{field}, which no operation is under, {}", went(before, after));
                 let (rule, effect) = (format!("document-{field}-changed"), Effect::Documentation);
                 let at = roots.field_at(field);
@@ -414,11 +408,7 @@ impl<'a> Comparison<'a> {
             base.faults().iter().chain(revision.faults()).map(|fault| &fault.pointer).collect();
         for pointer in pointers {
             let (before, after) = (base.value().pointer(pointer), revision.value().pointer(pointer));
-            let equal = match (before, after) {
-                (Some(before), Some(after)) => same(before, after),
-                _ => false,
-            };
-            if !equal {
+            if !both_same(before, after) {
                 let at = Two { base: pointer.clone(), revision: pointer.clone() };
                 let what = format!("what is no OpenAPI 3.0.3 {}", went(before, after));
                 let effect = Effect::Wire;
@@ -565,6 +555,14 @@ fn used(root: &Value, other: &Value) -> HashSet<String> {
         }
     }
     used
+}
+
+/// Whether a value is the same in both documents, or in none of them.
+fn both_same(before: Option<&Value>, after: Option<&Value>) -> bool {
+    match (before, after) {
+        (Some(before), Some(after)) => same(before, after),
+        (before, after) => before == after,
+    }
 }
 
 /// Whether two values of this shape say the same.

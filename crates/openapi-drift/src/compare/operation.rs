@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Change, Comparison, Media, Two, Use, Way, Work, brief, free, template_names, templates, went};
+use super::{
+    Change, Comparison, Media, Two, Use, Way, Work, both_same, brief, free, template_names, templates, went,
+};
 use crate::date::Date;
 use crate::fields::{METHODS, Object};
 use crate::finding::{Breaks, Effect};
-use crate::normal::{Meant, Place, Schema, same};
+use crate::normal::{Meant, Place, Schema};
 
 /// An operation of each document.
 #[derive(Clone, Debug)]
@@ -182,9 +184,9 @@ impl<'a> Comparison<'a> {
         let names: BTreeSet<&str> = base.keys().chain(revision.keys()).copied().collect();
         for name in names {
             let (old, new) = (base.get(name), revision.get(name));
-            if !matches!((old, new), (Some(old), Some(new)) if same(old.value, new.value)) {
+            let (before, after) = (old.map(|it| it.value), new.map(|it| it.value));
+            if !both_same(before, after) {
                 let at = pair.either(old, new);
-                let (before, after) = (old.map(|it| it.value), new.map(|it| it.value));
                 let what = format!("{name}, which stands beside a $ref, {}", went(before, after));
                 let (rule, effect) = ("path-item-sibling-changed", Effect::Wire);
                 self.tell(rule, effect, Breaks::BOTH, at, before, after, site, what);
@@ -280,8 +282,7 @@ impl<'a> Comparison<'a> {
                 (old, new) if key.0 == "header" && IGNORED.contains(&key.1.as_str()) => {
                     let value = |parameter: Option<&(Place<'a>, Place<'a>)>| parameter.map(|it| it.1.value);
                     let (before, after) = (value(old), value(new));
-                    let equal = matches!((before, after), (Some(before), Some(after)) if same(before, after));
-                    if !equal {
+                    if !both_same(before, after) {
                         let at = operation.either(old.map(|it| &it.0), new.map(|it| &it.0));
                         let what = format!(
                             "the header parameter {}, which is ignored, {}",
