@@ -5,7 +5,6 @@ use session_store::{Scope, SessionFilter, StateFilter};
 
 use crate::caller::Caller;
 use crate::error::Error;
-use crate::fault::seeded;
 
 /// What a caller asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,16 +94,16 @@ pub fn authorize(caller: &Caller, action: Action, session: Option<&SessionSummar
             let Some(scope) = action.scope() else {
                 return Err(Refusal::NotPermitted("this needs a session token, not an API key".to_owned()));
             };
-            let allowed = key.scopes.contains(&scope) || seeded!("scope-not-checked");
+            let allowed = key.scopes.contains(&scope);
             let lacking = || Refusal::NotPermitted(format!("the API key lacks the scope {scope}"));
             if action.names_none() {
                 return if allowed { Ok(()) } else { Err(lacking()) };
             }
             let within = session.is_some_and(|session| {
-                (session.domain_id == key.domain_id || seeded!("domain-not-checked"))
+                session.domain_id == key.domain_id
                     && key
                         .pool_id
-                        .is_none_or(|pool_id| pool_id == session.pool_id || seeded!("pool-not-checked"))
+                        .is_none_or(|pool_id| pool_id == session.pool_id)
             });
             match (within, allowed, key.scopes.contains(&Scope::SessionRead)) {
                 (true, true, _) => Ok(()),
@@ -118,23 +117,17 @@ pub fn authorize(caller: &Caller, action: Action, session: Option<&SessionSummar
             let same_account = session.is_some_and(|session| {
                 session.domain_id == own.domain_id
                     && session.account_id.is_some()
-                    && (session.account_id == own.account_id || seeded!("account-not-checked"))
+                    && session.account_id == own.account_id
             });
             let by_key =
                 |scope| Refusal::NotPermitted(format!("this needs an API key with the scope {scope}"));
             match action {
                 Action::FetchOwn => Ok(()),
-                Action::Complete if seeded!("sign-out-of-strangers") && session.is_some() => Ok(()),
                 Action::Create => Err(by_key(Scope::SessionCreate)),
                 Action::Fetch | Action::Complete | Action::Revoke if is_own => Ok(()),
-                Action::Interact if is_own && seeded!("interaction-by-session-token") => Ok(()),
                 Action::Authenticate | Action::Interact if is_own => Err(by_key(Scope::SessionUpdate)),
                 // Whether or not there is such a session, so that it tells nothing.
-                _ if own.status != SessionStatus::Authenticated
-                    && !seeded!("list-without-authentication") =>
-                {
-                    Err(Refusal::NotAuthenticated)
-                }
+                _ if own.status != SessionStatus::Authenticated => Err(Refusal::NotAuthenticated),
                 Action::List | Action::RevokeMany => Ok(()),
                 _ if !same_account => Err(Refusal::NotFound),
                 Action::Fetch | Action::Revoke => Ok(()),
@@ -158,14 +151,14 @@ pub fn reach(
         |what: &str, whose: &str| Refusal::NotPermitted(format!("{what}: it is another one than {whose}"));
     let (domain_id, account_id, pool_id) = match caller {
         Caller::Key(key) => match (pool_id, key.pool_id) {
-            (Some(asked), Some(bound)) if asked != bound && !seeded!("pool-of-key-not-checked") => {
+            (Some(asked), Some(bound)) if asked != bound => {
                 return Err(outside("pool_id", "the API key is bound to"));
             }
             (asked, bound) => (key.domain_id, account_id, asked.or(bound)),
         },
         Caller::Session(own) => match (account_id, own.summary.account_id) {
-            (_, None) if !seeded!("list-without-authentication") => return Err(Refusal::NotAuthenticated),
-            (Some(asked), Some(own)) if asked != own && !seeded!("account-of-token-not-checked") => {
+            (_, None) => return Err(Refusal::NotAuthenticated),
+            (Some(asked), Some(own)) if asked != own => {
                 return Err(outside("account_id", "that of the token's session"));
             }
             (_, account_id) => (own.summary.domain_id, account_id, pool_id),

@@ -6,7 +6,6 @@ use session_store::{Actor, ApiKey, KeyId, StoredSession};
 
 use crate::credential::{Credential, Kind};
 use crate::error::Error;
-use crate::fault::seeded;
 use crate::origin::Origin;
 use crate::rules::state;
 use crate::service::Service;
@@ -70,15 +69,9 @@ impl Service {
                 let session = session.map(|session| self.current(session));
                 let kept = session.as_ref().and_then(|session| session.token_hash);
                 let proved = credential.proves(kept);
-                let forged = kept.is_some() && seeded!("session-secret-not-compared");
-                let replaced = seeded!("replaced-token-accepted")
-                    && session.as_ref().is_some_and(|session| {
-                        let mut replaced = session.replaced_token_hashes.iter();
-                        replaced.any(|hash| credential.proves(Some(*hash)))
-                    });
                 match session {
                     Some(session)
-                        if forged || replaced || proved && !state::is_final(session.summary.status) =>
+                        if proved && !state::is_final(session.summary.status) =>
                     {
                         Ok(Caller::Session(Box::new(session)))
                     }
@@ -97,10 +90,9 @@ impl Service {
             }
             Kind::ApiKey => {
                 let key = self.within(self.store.key_fetch(KeyId(credential.id))).await?;
-                let proved = credential.proves(key.as_ref().map(|key| key.secret_hash))
-                    || key.is_some() && seeded!("key-secret-not-compared");
+                let proved = credential.proves(key.as_ref().map(|key| key.secret_hash));
                 match key {
-                    Some(key) if proved && (key.revoked_at.is_none() || seeded!("revoked-key-accepted")) => {
+                    Some(key) if proved && key.revoked_at.is_none() => {
                         Ok(Caller::Key(key))
                     }
                     _ => Err(bad_authtoken()),

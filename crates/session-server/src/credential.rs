@@ -13,7 +13,6 @@ use session_store::SecretHash;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::fault::seeded;
 
 /// What a token stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +67,7 @@ impl Credential {
         let (id, secret) = body.get(kind.prefix().len()..)?.split_at_checked(ID_CHARS)?;
         let bytes = SecretBox::new(Box::new(base32::decode::<32>(secret)?));
         let credential = Self::new(kind, base32::decode(id).map(Id::from_bytes)?, bytes);
-        let whole = base32::decode::<4>(checksum)? == checksum_of(body) || seeded!("checksum-not-checked");
+        let whole = base32::decode::<4>(checksum)? == checksum_of(body);
         whole.then_some(credential)
     }
 

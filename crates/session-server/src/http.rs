@@ -17,7 +17,6 @@ use session_api::{
 
 use crate::caller::Caller;
 use crate::error::Error;
-use crate::fault;
 use crate::metrics::Metrics;
 use crate::origin::Origin;
 use crate::service::Service;
@@ -48,7 +47,7 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     if !scheme.eq_ignore_ascii_case(b"bearer ") || token.is_empty() {
         return None;
     }
-    let several = values.next().is_some() && !fault::seeded!("several-credentials-accepted");
+    let several = values.next().is_some();
     Some(if several { b"" } else { token })
 }
 
@@ -56,7 +55,7 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 async fn admit(rqctx: &RequestContext<Context>) -> Result<(Caller, Origin), Error> {
     let context = rqctx.context();
     let operation = &rqctx.endpoint.operation_id;
-    if context.disabled_operations.contains(operation) && !fault::seeded!("disabled-operation-offered") {
+    if context.disabled_operations.contains(operation) {
         let message = format!("{operation}: this deployment does not offer it; ask its operator");
         return Err(Error::new(ErrorCode::NotImplemented, message));
     }
@@ -109,7 +108,6 @@ where
             }
         }
     };
-    let reply = fault::answer(&rqctx.endpoint.operation_id, reply);
     let status = dropshot::HttpResponse::status_code(&reply);
     rqctx.context().metrics.request(&rqctx.endpoint.operation_id, status.as_u16(), began.elapsed());
     reply
@@ -128,7 +126,7 @@ impl SessionApi for SessionServer {
             Ok(rqctx
                 .context()
                 .service
-                .session_fetch(caller, &origin, fault::path(&rqctx, path).read()?.session_id)
+                .session_fetch(caller, &origin, path.read()?.session_id)
                 .await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
@@ -152,7 +150,7 @@ impl SessionApi for SessionServer {
         let began = Instant::now();
         let outcome = async {
             let (caller, _) = admit(&rqctx).await?;
-            Ok(rqctx.context().service.session_list(caller, fault::query(query).read()?).await?)
+            Ok(rqctx.context().service.session_list(caller, query.read()?).await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
     }
@@ -167,7 +165,7 @@ impl SessionApi for SessionServer {
             Ok(rqctx
                 .context()
                 .service
-                .session_create(caller, &origin, fault::body(&rqctx, body).read()?)
+                .session_create(caller, &origin, body.read()?)
                 .await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
@@ -182,7 +180,7 @@ impl SessionApi for SessionServer {
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
             let (id, body) =
-                (fault::path(&rqctx, path).read()?.session_id, fault::body(&rqctx, body).read()?);
+                (path.read()?.session_id, body.read()?);
             Ok(rqctx.context().service.session_authenticate(caller, &origin, id, body).await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
@@ -197,7 +195,7 @@ impl SessionApi for SessionServer {
         let outcome = async {
             let (caller, origin) = admit(&rqctx).await?;
             let (id, body) =
-                (fault::path(&rqctx, path).read()?.session_id, fault::body(&rqctx, body).read()?);
+                (path.read()?.session_id, body.read()?);
             Ok(rqctx.context().service.session_interact(caller, &origin, id, body).await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
@@ -213,7 +211,7 @@ impl SessionApi for SessionServer {
             Ok(rqctx
                 .context()
                 .service
-                .session_complete(caller, &origin, fault::path(&rqctx, path).read()?.session_id)
+                .session_complete(caller, &origin, path.read()?.session_id)
                 .await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
@@ -229,7 +227,7 @@ impl SessionApi for SessionServer {
             Ok(rqctx
                 .context()
                 .service
-                .session_revoke(caller, &origin, fault::path(&rqctx, path).read()?.session_id)
+                .session_revoke(caller, &origin, path.read()?.session_id)
                 .await?)
         };
         Ok(reply(&rqctx, began, outcome.await))
@@ -245,7 +243,7 @@ impl SessionApi for SessionServer {
             Ok(rqctx
                 .context()
                 .service
-                .session_revoke_many(caller, &origin, fault::body(&rqctx, body).read()?)
+                .session_revoke_many(caller, &origin, body.read()?)
                 .await?)
         };
         Ok(reply(&rqctx, began, outcome.await))

@@ -13,7 +13,6 @@ pub mod credential;
 mod dev;
 pub mod environment;
 pub mod error;
-pub mod fault;
 pub mod http;
 mod internal;
 pub mod limits;

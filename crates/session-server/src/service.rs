@@ -12,7 +12,6 @@ use crate::authorize::Action;
 use crate::caller::Caller;
 use crate::environment::{Clock, Random};
 use crate::error::Error;
-use crate::fault::seeded;
 use crate::limits::{LimitSettings, Limits};
 use crate::mint::Minter;
 use crate::origin::Origin;
@@ -114,7 +113,6 @@ impl Service {
         }
         if let Some((ends_at, _)) = self.lifetimes.end_of(summary)
             && ends_at <= self.clock.now()
-            && !seeded!("expired-session-alive")
         {
             summary.status = SessionStatus::Complete;
             session.ended_at = Some(ends_at);

@@ -8,7 +8,6 @@ use crate::authorize::Action;
 use crate::caller::Caller;
 use crate::credential::{Credential, Kind};
 use crate::error::Error;
-use crate::fault::seeded;
 use crate::origin::Origin;
 use crate::service::Service;
 
@@ -34,7 +33,6 @@ impl Service {
                 let summary = &mut session.summary;
                 summary.status = state::after(summary.status, state::Event::Authenticate)?;
                 if summary.account_id.is_some_and(|account_id| account_id != body.account_id)
-                    && !seeded!("other-account-accepted")
                 {
                     return Err(Error::new(
                         ErrorCode::InvalidValue,

@@ -11,7 +11,6 @@ use crate::authorize::{Action, authorize};
 use crate::caller::Caller;
 use crate::credential::{Credential, Kind};
 use crate::error::Error;
-use crate::fault::seeded;
 use crate::origin::Origin;
 use crate::service::Service;
 
@@ -34,7 +33,6 @@ impl Service {
         self.limits.creation(origin.address, key.id)?;
         let pool_id = pool_for(key, body.pool_id)?;
         let both_or_none = match (body.account_id, body.authenticated_identity_id) {
-            (Some(_), None) if seeded!("account-without-identity") => Ok(false),
             (Some(_), None) => Err("authenticated_identity_id"),
             (None, Some(_)) => Err("account_id"),
             (account, _) => Ok(account.is_some()),
@@ -86,7 +84,7 @@ impl Service {
 /// The pool that the caller asks for, or the one that its key is bound to.
 fn pool_for(key: &ApiKey, asked: Option<PoolId>) -> Result<PoolId, Error> {
     match (asked, key.pool_id) {
-        (Some(asked), Some(bound)) if asked != bound && !seeded!("pool-of-creation-not-checked") => {
+        (Some(asked), Some(bound)) if asked != bound => {
             Err(Error::new(
                 ErrorCode::NotPermitted,
                 "pool_id: the API key is bound to another pool; leave it out to use that",

@@ -8,7 +8,6 @@ use super::seen_by;
 use crate::authorize::{Action, authorize, reach};
 use crate::caller::Caller;
 use crate::error::Error;
-use crate::fault::seeded;
 use crate::service::{SEEN_GRACE, Service};
 
 /// What a page token holds. Forging one gains nothing: whoever sends it is authorized anew, and a place alone opens
@@ -36,7 +35,7 @@ impl Service {
             .map(|state| {
                 Ok(SessionFilter {
                     identity_id: query.authenticated_identity_id,
-                    device_id: query.device_id.filter(|_| !seeded!("device-filter-ignored")),
+                    device_id: query.device_id,
                     session_type: query.session_type,
                     ..reach(&caller, query.account_id, query.pool_id, state)?
                 })
@@ -57,9 +56,9 @@ impl Service {
             }
         }
         let more = items.len() >= wanted;
-        items.truncate(if seeded!("one-item-too-many") { wanted } else { limit as usize });
+        items.truncate(limit as usize);
         let next_page = match items.last() {
-            Some(last) if more && !seeded!("no-next-page") => {
+            Some(last) if more => {
                 let place = Place { before: last.id, query };
                 Some(PageToken::new(serde_json::to_vec(&place).map_err(Error::unexpected)?).to_string())
             }
@@ -99,8 +98,7 @@ impl Service {
 fn resumed(query: SessionList) -> Result<(Option<SessionId>, SessionList), Error> {
     let Some(token) = &query.page_token else { return Ok((None, query)) };
     let invalid = |message: &str| Error::new(ErrorCode::InvalidValue, format!("page_token: {message}"));
-    if !seeded!("filters-beside-page-token")
-        && (SessionList { limit: None, page_token: None, ..query.clone() }) != SessionList::default()
+    if (SessionList { limit: None, page_token: None, ..query.clone() }) != SessionList::default()
     {
         return Err(invalid("it carries the filters; send it with no other parameter than limit"));
     }

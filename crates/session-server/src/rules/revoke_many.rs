@@ -6,7 +6,6 @@ use session_store::{EventAction, SessionFilter, StateFilter};
 use crate::authorize::{Action, authorize, reach};
 use crate::caller::Caller;
 use crate::error::Error;
-use crate::fault::seeded;
 use crate::origin::Origin;
 use crate::service::Service;
 
@@ -34,7 +33,7 @@ impl Service {
                 "account_id: it is required, unless authenticated_identity_id, device_id or pool_id is there";
             Error::new(ErrorCode::RequiredValue, message)
         })?;
-        if let Some(second) = named.next().filter(|_| !seeded!("two-things-revoked")) {
+        if let Some(second) = named.next() {
             let message = format!("{second}: there is {reason} already; send one of them alone");
             return Err(Error::new(ErrorCode::InvalidValue, message));
         }
@@ -53,7 +52,7 @@ impl Service {
         let id = SessionId(self.minter.id()?);
         let event = self.event(EventAction::Revoked, id, caller.actor(), Some(origin), Some(reason))?;
         let now = self.clock.now();
-        let except = body.except_session_id.filter(|_| !seeded!("exception-revoked"));
+        let except = body.except_session_id;
         let revoke = self.store.session_revoke_all(filter, except, now, event);
         Ok(RevocationResult { revoked: self.within(revoke).await? })
     }

@@ -3,7 +3,6 @@
 use session_api::{ErrorCode, SessionStatus};
 
 use crate::error::Error;
-use crate::fault::seeded;
 
 /// What happens to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +37,6 @@ pub fn after(status: SessionStatus, event: Event) -> Result<SessionStatus, Error
         }
         (New | Unauthenticated | Authenticated, Event::Complete) => Ok(Complete),
         (New | Unauthenticated | Authenticated, Event::Revoke) => Ok(Revoked),
-        (Complete | Revoked, Event::Revoke) if seeded!("ended-session-revoked-again") => Ok(Revoked),
-        (Complete | Revoked, Event::Interact) if seeded!("ended-session-used") => Ok(status),
         (Complete | Revoked, _) => Err(Error::new(
             ErrorCode::InvalidAction,
             format!("the session is {status}, which is final; create a new one"),
