@@ -6,14 +6,13 @@ use std::marker::PhantomData;
 use dropshot::{
     ApiEndpointResponse, Body, ErrorStatusCode, HttpCodedResponse, HttpError, HttpResponse, HttpResponseError,
 };
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use session_types::ErrorCode;
 
-use crate::extract::RequestError;
 use crate::types::ErrorBody;
 
 /// Responses are for their caller alone, and some contain a token.
@@ -63,31 +62,22 @@ impl<T: HttpCodedResponse> Reply<T> {
         Ok(Self::bytes(T::STATUS_CODE, serde_json::to_vec(body)?))
     }
 
-    /// An error, with the status and the headers of its code.
-    pub fn error(body: &ErrorBody) -> Self {
-        let mut reply = Self::bytes(status_of(body.code), body.to_json());
-        let mut header = |name: HeaderName, value| {
-            reply.response.headers_mut().insert(name, HeaderValue::from_static(value))
-        };
+    /// An error with this status and the headers that belong to its code, and `Retry-After` if a retry is allowed
+    /// after `retry_after_s` seconds.
+    pub fn error(body: &ErrorBody, status: StatusCode, retry_after_s: Option<u64>) -> Self {
+        // Two words and a string always serialize.
+        let mut reply = Self::bytes(status, serde_json::to_vec(body).unwrap_or_default());
+        let headers = reply.response.headers_mut();
         match body.code {
-            ErrorCode::NotAuthenticated => header(WWW_AUTHENTICATE, CHALLENGES[0]),
-            ErrorCode::BadAuthtoken => header(WWW_AUTHENTICATE, CHALLENGES[1]),
-            // A store that did not respond is rarely back sooner; the client adds jitter.
-            ErrorCode::Unknown => header(RETRY_AFTER, "1"),
-            _ => None,
-        };
-        reply
-    }
-
-    /// An error of an extractor.
-    pub fn request_error(error: &RequestError) -> Self {
-        Self::bytes(error.status, error.body.to_json())
-    }
-
-    /// A refusal because of a rate limit; a retry is allowed after `retry_after_s` seconds.
-    pub fn limited(body: &ErrorBody, retry_after_s: u64) -> Self {
-        let mut reply = Self::bytes(StatusCode::TOO_MANY_REQUESTS, body.to_json());
-        reply.response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_s));
+            ErrorCode::NotAuthenticated => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGES[0]));
+            }
+            ErrorCode::BadAuthtoken => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGES[1]));
+            }
+            _ => {}
+        }
+        headers.extend(retry_after_s.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds))));
         reply
     }
 
@@ -182,18 +172,12 @@ impl HttpResponseError for HandlerError {
     }
 }
 
-impl ErrorBody {
-    fn to_json(&self) -> Vec<u8> {
-        // Two words and a string always serialize.
-        serde_json::to_vec(self).unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use dropshot::HttpResponseOk;
+    use http::HeaderName;
     use strum::VariantArray;
 
     use super::*;
@@ -204,9 +188,10 @@ mod tests {
     #[test]
     fn every_error_has_the_headers_that_are_described_for_its_status_and_no_other() {
         let body = |code| ErrorBody::new(code, "no");
-        let mut replies: Vec<Any> =
-            ErrorCode::VARIANTS.iter().map(|code| Reply::error(&body(*code))).collect();
-        replies.push(Reply::limited(&body(ErrorCode::BadRequest), 7));
+        let retry_after_s = |code| (code == ErrorCode::Unknown).then_some(1);
+        let of_code = |code| Reply::error(&body(code), status_of(code), retry_after_s(code));
+        let mut replies: Vec<Any> = ErrorCode::VARIANTS.iter().map(|code| of_code(*code)).collect();
+        replies.push(Reply::error(&body(ErrorCode::BadRequest), StatusCode::TOO_MANY_REQUESTS, Some(7)));
         for reply in replies {
             let status = HttpResponse::status_code(&reply);
             let headers = reply.to_result().unwrap().headers().clone();

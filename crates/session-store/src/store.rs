@@ -47,6 +47,35 @@ pub struct StoredSession {
     pub revision: u64,
 }
 
+impl StoredSession {
+    /// A new session, with nothing that is optional.
+    pub const fn new(id: SessionId, domain_id: DomainId, pool_id: PoolId, session_type: SessionType) -> Self {
+        Self {
+            id,
+            domain_id,
+            pool_id,
+            session_type,
+            status: SessionStatus::New,
+            account_id: None,
+            identity_id: None,
+            device_id: None,
+            title: None,
+            first_seen: None,
+            last_seen: None,
+            token_hash: None,
+            replaced_token_hashes: Vec::new(),
+            expires_at: None,
+            ended_at: None,
+            revision: 0,
+        }
+    }
+
+    /// When the session was created: the time in its ID.
+    pub fn created_at(&self) -> Timestamp {
+        self.id.0.created_at()
+    }
+}
+
 /// The sessions that a list or a revocation is about; every condition that is given must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionFilter {

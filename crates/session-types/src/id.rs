@@ -12,13 +12,12 @@ use schemars::schema::{InstanceType, Metadata, Schema, SchemaObject, StringValid
 use serde::{Deserialize, Serialize};
 
 use crate::base32;
+use crate::timestamp::{ID_TIME_MAX_MS, Timestamp};
 
 /// Number of characters of an ID: 160 bits at 5 bits each.
 pub const ID_CHARS: usize = base32::encoded_len(ID_BYTES);
 /// Number of bytes of an ID.
 pub const ID_BYTES: usize = 20;
-/// The greatest time that fits the 50 bits of an ID, in Unix milliseconds.
-pub const ID_TIME_MAX_MS: u64 = (1 << 50) - 1;
 /// The greatest sequence number that fits the 30 bits of an ID.
 pub const ID_SEQUENCE_MAX: u32 = (1 << 30) - 1;
 
@@ -46,6 +45,11 @@ impl Id {
         bytes[..10].copy_from_slice(&head.to_be_bytes()[6..]);
         bytes[10..].copy_from_slice(&random);
         Self(bytes)
+    }
+
+    /// When the ID was minted.
+    pub fn created_at(self) -> Timestamp {
+        Timestamp::from_ms(self.time_ms()).unwrap_or_else(|_| unreachable!("50 bits"))
     }
 
     /// The Unix time in milliseconds at which the ID was minted.

@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::address::RemoteIp;
-use crate::not_null;
 use crate::text::UserAgent;
 use crate::timestamp::Timestamp;
 
@@ -13,12 +12,10 @@ use crate::timestamp::Timestamp;
 pub struct InteractionDetails {
     /// The time of the interaction, by the server's clock
     pub at: Timestamp,
-    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "RemoteIp")]
     /// The address that it came from
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub remote_ip: Option<RemoteIp>,
-    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "UserAgent")]
     /// The `User-Agent` of the browser or program
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<UserAgent>,
 }

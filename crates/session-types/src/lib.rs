@@ -18,17 +18,6 @@ pub use id::*;
 pub use interaction::InteractionDetails;
 pub use redact::without_tokens;
 pub use text::*;
-pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use timestamp::{ID_TIME_MAX_MS, InvalidTimestamp, Timestamp};
 pub use token::{AUTHTOKEN_CHARS, Authtoken};
 pub use word::*;
-
-use serde::{Deserialize, Deserializer};
-
-/// Reads a property that may be left out but, when it is present, is not `null`. For `deserialize_with`.
-pub fn not_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    T::deserialize(deserializer).map(Some)
-}

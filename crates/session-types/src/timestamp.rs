@@ -1,6 +1,7 @@
 //! Points in time: kept in milliseconds, written as a JSON number of seconds.
 
 use std::fmt;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use schemars::r#gen::SchemaGenerator;
@@ -8,7 +9,8 @@ use schemars::schema::{InstanceType, Metadata, NumberValidation, Schema, SchemaO
 use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::id::ID_TIME_MAX_MS;
+/// The greatest time that fits the 50 bits of an ID, in Unix milliseconds.
+pub const ID_TIME_MAX_MS: u64 = (1 << 50) - 1;
 
 /// Milliseconds since midnight, January 1, 1970 UTC; at most what an ID can hold, 50 bits.
 ///
@@ -35,6 +37,18 @@ impl Timestamp {
         self.0
     }
 
+    /// The timestamp that is `duration` later, at most the greatest one.
+    #[must_use]
+    pub fn saturating_add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(ms_of(duration)).min(ID_TIME_MAX_MS))
+    }
+
+    /// The timestamp that is `duration` earlier, at least 0.
+    #[must_use]
+    pub fn saturating_sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(ms_of(duration)))
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "50 bits fit the 53 of a double")]
     fn as_seconds(self) -> f64 {
         self.0 as f64 / 1000.0
@@ -50,6 +64,10 @@ impl Timestamp {
         #[expect(clippy::float_cmp, reason = "exact on purpose")]
         if time.as_seconds() == seconds { Ok(time) } else { Err(InvalidTimestamp) }
     }
+}
+
+fn ms_of(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Serialize for Timestamp {

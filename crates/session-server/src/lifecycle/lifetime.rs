@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use session_api::{ID_TIME_MAX_MS, PoolId, SessionSummary, SessionType, Timestamp};
+use session_store::StoredSession;
+use session_types::{PoolId, SessionType, Timestamp};
+use strum::AsRefStr;
 
-/// How long a session lives; `None` is for ever.
+/// How long a session lives; `None` is unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
     /// From its last interaction, else from its creation.
@@ -14,28 +16,28 @@ pub struct Lifetime {
     pub absolute: Option<Duration>,
 }
 
-/// The lifetimes of both types of sessions.
+/// The lifetimes of both types of session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TypeLifetimes {
-    /// Of sessions of browsers.
+    /// Of sessions of the type `browser`.
     pub browser: Lifetime,
-    /// Of sessions of programs.
+    /// Of sessions of the type `api`.
     pub api: Lifetime,
 }
 
 /// The lifetimes of a deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lifetimes {
-    /// Of pools that have none of their own.
+    /// Of pools without lifetimes of their own.
     pub default: TypeLifetimes,
-    /// Of the others.
+    /// By pool.
     pub pools: BTreeMap<PoolId, TypeLifetimes>,
 }
 
 impl Default for TypeLifetimes {
-    /// A browser's are those of a working day, within what OWASP's Session Management Cheat Sheet names for
-    /// applications of low risk: half an hour idle, and twelve hours in all. A program has nobody to sign in again,
-    /// so its sessions live on while they are used, for at most a quarter of a year.
+    /// A browser's session lasts a working day, within the range that OWASP's Session Management Cheat Sheet gives for
+    /// low-risk applications: half an hour idle and twelve hours in all. A program has nobody who could sign in again,
+    /// so its session lasts while it is used, for at most a quarter of a year.
     fn default() -> Self {
         Self {
             browser: Lifetime {
@@ -50,28 +52,19 @@ impl Default for TypeLifetimes {
     }
 }
 
-/// Which of its lifetimes ends a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndedBy {
+/// Which lifetime ends a session; the word is the reason in the event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AsRefStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum ExpiryReason {
     /// It was not used.
     Idle,
     /// It is old.
     Absolute,
 }
 
-impl EndedBy {
-    /// The word in the event.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Idle => "idle",
-            Self::Absolute => "absolute",
-        }
-    }
-}
-
 impl Lifetimes {
-    /// Lifetimes without end, for every session.
-    pub fn none() -> Self {
+    /// Unlimited lifetimes for every session.
+    pub fn unlimited() -> Self {
         let never = Lifetime { idle: None, absolute: None };
         Self { default: TypeLifetimes { browser: never, api: never }, pools: BTreeMap::new() }
     }
@@ -84,32 +77,28 @@ impl Lifetimes {
         }
     }
 
-    /// When the session's lifetime passes unless it is used again, and which one that is; `None` if it has none.
-    pub fn end_of(&self, session: &SessionSummary) -> Option<(Timestamp, EndedBy)> {
+    /// Returns when the session's lifetime passes unless it is used again, and which lifetime that is; `None` if it is
+    /// unlimited.
+    pub fn expiry_of(&self, session: &StoredSession) -> Option<(Timestamp, ExpiryReason)> {
         let lifetime = self.of(session.pool_id, session.session_type);
-        let created_ms = session.id.0.time_ms();
-        let used_ms = session.last_seen.as_ref().map_or(created_ms, |seen| seen.at.as_ms());
-        let idle = lifetime.idle.map(|idle| (after(used_ms, idle), EndedBy::Idle));
-        let absolute = lifetime.absolute.map(|absolute| (after(created_ms, absolute), EndedBy::Absolute));
+        let created = session.created_at();
+        let used = session.last_seen.as_ref().map_or(created, |last| last.at);
+        let idle = lifetime.idle.map(|idle| (used.saturating_add(idle), ExpiryReason::Idle));
+        let absolute =
+            lifetime.absolute.map(|absolute| (created.saturating_add(absolute), ExpiryReason::Absolute));
         [absolute, idle].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
-    /// A text that is another one for other lifetimes.
+    /// Returns a text that differs for different lifetimes.
     pub fn fingerprint(&self) -> String {
         format!("{self:?}")
     }
 }
 
-fn after(ms: u64, time: Duration) -> Timestamp {
-    let time_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let ms = ms.saturating_add(time_ms).min(ID_TIME_MAX_MS);
-    Timestamp::from_ms(ms).unwrap_or_else(|_| unreachable!("{ms} is within the bound"))
-}
-
 #[cfg(test)]
 mod tests {
-    use session_api::InteractionDetails;
-    use session_store::contract::{id, session};
+    use session_store::contract_suite::{id, session};
+    use session_types::{ID_TIME_MAX_MS, InteractionDetails};
 
     use super::*;
 
@@ -119,25 +108,25 @@ mod tests {
         let created = 1_234_567_890_000;
         let table = [
             (None, None, None, None),
-            (seconds(10), None, None, Some((10_000, EndedBy::Idle))),
-            (seconds(10), None, Some(4_000), Some((14_000, EndedBy::Idle))),
-            (None, seconds(10), Some(4_000), Some((10_000, EndedBy::Absolute))),
-            (seconds(10), seconds(12), None, Some((10_000, EndedBy::Idle))),
-            (seconds(10), seconds(12), Some(4_000), Some((12_000, EndedBy::Absolute))),
-            (seconds(u64::MAX), None, None, Some((ID_TIME_MAX_MS - created, EndedBy::Idle))),
+            (seconds(10), None, None, Some((10_000, ExpiryReason::Idle))),
+            (seconds(10), None, Some(4_000), Some((14_000, ExpiryReason::Idle))),
+            (None, seconds(10), Some(4_000), Some((10_000, ExpiryReason::Absolute))),
+            (seconds(10), seconds(12), None, Some((10_000, ExpiryReason::Idle))),
+            (seconds(10), seconds(12), Some(4_000), Some((12_000, ExpiryReason::Absolute))),
+            (seconds(u64::MAX), None, None, Some((ID_TIME_MAX_MS - created, ExpiryReason::Idle))),
         ];
         for (idle, absolute, seen, expected) in table {
             let lifetime = Lifetime { idle, absolute };
             let both = TypeLifetimes { browser: lifetime, api: lifetime };
             let lifetimes = Lifetimes { default: both, pools: BTreeMap::new() };
-            let mut session = session(1).summary;
+            let mut session = session(1);
             session.last_seen = seen.map(|ms| InteractionDetails {
                 at: Timestamp::from_ms(created + ms).unwrap(),
                 remote_ip: None,
                 user_agent: None,
             });
             let expected = expected.map(|(ms, by)| (Timestamp::from_ms(created + ms).unwrap(), by));
-            assert_eq!(lifetimes.end_of(&session), expected);
+            assert_eq!(lifetimes.expiry_of(&session), expected);
         }
     }
 
@@ -150,14 +139,14 @@ mod tests {
             pools: BTreeMap::from([(pool_id, TypeLifetimes { browser: of(3), api: of(4) })]),
         };
         for (pool, session_type, expected) in [
-            (session(1).summary.pool_id, SessionType::Browser, 1),
-            (session(1).summary.pool_id, SessionType::Api, 2),
+            (session(1).pool_id, SessionType::Browser, 1),
+            (session(1).pool_id, SessionType::Api, 2),
             (pool_id, SessionType::Browser, 3),
             (pool_id, SessionType::Api, 4),
         ] {
-            let mut session = session(1).summary;
+            let mut session = session(1);
             (session.pool_id, session.session_type) = (pool, session_type);
-            let ends = lifetimes.end_of(&session).unwrap().0.as_ms();
+            let ends = lifetimes.expiry_of(&session).unwrap().0.as_ms();
             assert_eq!(ends - session.id.0.time_ms(), expected * 60 * 60 * 1_000);
         }
         assert_ne!(lifetimes.fingerprint(), Lifetimes::default().fingerprint());

@@ -1,9 +1,9 @@
-//! A name for people to tell a session by, from what the browser says of itself.
+//! A default title for a session, made from the user agent.
 
-use session_api::{Title, UserAgent};
+use session_types::{Title, UserAgent};
 use woothee::parser::Parser;
 
-/// A short title such as "Chrome 91 on macOS"; `None` for a user agent that is not a known browser's.
+/// Returns a short title such as "Chrome 91 on macOS"; `None` for a user agent that is not a known browser's.
 pub(crate) fn title_of(user_agent: &UserAgent) -> Option<Title> {
     let result = Parser::new().parse(user_agent.as_str())?;
     let known = |text: &str| !text.is_empty() && text != "UNKNOWN";
@@ -16,7 +16,7 @@ pub(crate) fn title_of(user_agent: &UserAgent) -> Option<Title> {
         title.push(' ');
         title.push_str(major);
     }
-    // As their makers call them now.
+    // By their current names.
     let system = match result.os {
         "Mac OSX" => "macOS",
         "iPhone" | "iPad" | "iPod" | "iOS" => "iOS",
