@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use session_api::{
-    AccountId, DeviceId, DomainId, ID_TIME_MAX_MS, Id, IdentityId, InteractionDetails, PoolId, SessionId,
-    SessionKind, SessionStatus, SessionSummary, SessionType, Timestamp, Title, UserAgent,
+use session_types::{
+    AccountId, DeviceId, DomainId, ID_TIME_MAX_MS, Id, IdentityId, InteractionDetails, PoolId, Scope,
+    SessionId, SessionStatus, SessionType, Timestamp, Title, UserAgent,
 };
+use strum::VariantArray;
 
 use crate::{
-    Actor, ApiKey, Event, EventAction, EventId, KeyId, Reference, Scope, SecretHash, Seen, SessionFilter,
-    StateFilter, Store, StoreError, StoredSession, Times,
+    Actor, ApiKey, Event, EventAction, EventId, KeyId, LastSeen, ReferenceKind, SecretHash, SessionFilter,
+    SessionTimes, StateFilter, Store, StoreError, StoredSession,
 };
 
 /// Makes a test of every function of the suite.
@@ -53,7 +54,7 @@ macro_rules! contract_suite {
         #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
             let (_keep, store) = $open;
-            $crate::contract::$name(std::sync::Arc::new(store)).await;
+            $crate::contract_suite::$name(std::sync::Arc::new(store)).await;
         }
     )*};
 }
@@ -65,26 +66,23 @@ pub fn id(time_ms: u64, last: u64) -> Id {
     Id::compose(time_ms, 0, random)
 }
 
-/// A new session without anything that may be left out.
+/// A new session without any optional property but a token.
 pub fn session(last: u64) -> StoredSession {
     StoredSession {
-        summary: SessionSummary {
-            account_id: None,
-            authenticated_identity_id: None,
-            device_id: None,
-            domain_id: DomainId(id(1, 1)),
-            first_seen: None,
-            id: SessionId(id(1_234_567_890_000, last)),
-            last_seen: None,
-            pool_id: PoolId(id(1, 2)),
-            session_type: SessionType::Browser,
-            status: SessionStatus::New,
-            title: None,
-            kind: SessionKind::Session,
-        },
+        id: SessionId(id(1_234_567_890_000, last)),
+        domain_id: DomainId(id(1, 1)),
+        pool_id: PoolId(id(1, 2)),
+        session_type: SessionType::Browser,
+        status: SessionStatus::New,
+        account_id: None,
+        identity_id: None,
+        device_id: None,
+        title: None,
+        first_seen: None,
+        last_seen: None,
         token_hash: Some(SecretHash([7; 32])),
         replaced_token_hashes: vec![],
-        ends_at: None,
+        expires_at: None,
         ended_at: None,
         revision: 0,
     }
@@ -105,7 +103,7 @@ pub fn event(last: u64, session_id: SessionId) -> Event {
 /// An event for whoever does not look at it; each has its own ID.
 fn some_event(session: &StoredSession) -> Event {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    event(NEXT.fetch_add(1, Ordering::Relaxed), session.summary.id)
+    event(NEXT.fetch_add(1, Ordering::Relaxed), session.id)
 }
 
 async fn create(store: &impl Store, session: &StoredSession) -> Result<(), StoreError> {
@@ -134,7 +132,7 @@ fn key(last: u64) -> ApiKey {
         name: "gateway".to_owned(),
         domain_id: DomainId(id(1, 1)),
         pool_id: None,
-        scopes: vec![Scope::SessionRead, Scope::SessionRevoke],
+        scopes: vec![Scope::Read, Scope::Revoke],
         secret_hash: SecretHash([9; 32]),
         revoked_at: None,
     }
@@ -158,37 +156,39 @@ fn any_interaction() -> impl Strategy<Value = InteractionDetails> {
 /// Any session that a store can hold.
 pub fn any_session() -> impl Strategy<Value = StoredSession> {
     use proptest::option::of;
+    use proptest::sample::select;
+
     let ids = (any_id(), any_id(), any_id(), of((any_id(), any_id())), of(any_id()));
-    let words = (proptest::sample::select(SessionType::ALL), proptest::sample::select(SessionStatus::ALL));
-    let seen = (of(any_interaction()), of(any_interaction()));
+    let words = (select(SessionType::VARIANTS), select(SessionStatus::VARIANTS));
+    let interactions = (of(any_interaction()), of(any_interaction()));
     let time = || of((0..=ID_TIME_MAX_MS).prop_map(at));
-    let rest = (
+    let others = (
         of("[ -~é-ÿ😀]{1,60}|t{200}"),
-        of(any::<[u8; 32]>()),
-        0..u64::from(u32::MAX),
+        of(any::<[u8; 32]>().prop_map(SecretHash)),
         proptest::collection::vec(any::<[u8; 32]>().prop_map(SecretHash), 0..4),
         (time(), time()),
+        0..u64::from(u32::MAX),
     );
-    (ids, words, seen, rest).prop_map(|(ids, words, (first_seen, last_seen), rest)| {
-        let (title, token, revision, replaced_token_hashes, (ends_at, ended_at)) = rest;
+    (ids, words, interactions, others).prop_map(|(ids, words, (first_seen, last_seen), others)| {
+        let (id, domain, pool, account_and_identity, device) = ids;
+        let (session_type, status) = words;
+        let (title, token_hash, replaced_token_hashes, (expires_at, ended_at), revision) = others;
+        // Every field is named here: one without a strategy does not compile.
         StoredSession {
-            summary: SessionSummary {
-                id: SessionId(ids.0),
-                domain_id: DomainId(ids.1),
-                pool_id: PoolId(ids.2),
-                account_id: ids.3.map(|(account, _)| AccountId(account)),
-                authenticated_identity_id: ids.3.map(|(_, identity)| IdentityId(identity)),
-                device_id: ids.4.map(DeviceId),
-                session_type: words.0,
-                status: words.1,
-                first_seen,
-                last_seen,
-                title: title.map(|text| Title::try_from(text).expect("within bounds")),
-                kind: SessionKind::Session,
-            },
-            token_hash: token.map(SecretHash),
+            id: SessionId(id),
+            domain_id: DomainId(domain),
+            pool_id: PoolId(pool),
+            session_type,
+            status,
+            account_id: account_and_identity.map(|(account, _)| AccountId(account)),
+            identity_id: account_and_identity.map(|(_, identity)| IdentityId(identity)),
+            device_id: device.map(DeviceId),
+            title: title.map(|text| Title::try_from(text).expect("within bounds")),
+            first_seen,
+            last_seen,
+            token_hash,
             replaced_token_hashes,
-            ends_at,
+            expires_at,
             ended_at,
             revision,
         }
@@ -200,14 +200,14 @@ pub async fn any_session_comes_back_equal(store: Arc<impl Store>) {
     for _ in 0..256 {
         let session = any_session().new_tree(&mut runner).expect("a strategy without filters").current();
         create(&*store, &session).await.expect("created");
-        let fetched = store.session_fetch(session.summary.id).await.expect("fetched");
+        let fetched = store.session_fetch(session.id).await.expect("fetched");
         assert_eq!(fetched, Some(session));
     }
 }
 
 pub async fn what_is_not_there_is_not_found(store: Arc<impl Store>) {
     store.ready().await.expect("ready");
-    assert_eq!(store.session_fetch(session(1).summary.id).await, Ok(None));
+    assert_eq!(store.session_fetch(session(1).id).await, Ok(None));
     assert_eq!(store.session_page(None, 10).await, Ok(vec![]));
     assert_eq!(store.session_replace(session(1), None).await, Ok(false));
     assert_eq!(store.key_fetch(key(1).id).await, Ok(None));
@@ -220,43 +220,43 @@ pub async fn a_taken_id_is_refused_and_changes_nothing(store: Arc<impl Store>) {
     let first = session(1);
     create(&*store, &first).await.expect("created");
     let mut second = session(1);
-    second.summary.pool_id = PoolId(id(1, 77));
-    second.summary.status = SessionStatus::Revoked;
+    second.pool_id = PoolId(id(1, 77));
+    second.status = SessionStatus::Revoked;
     assert_eq!(create(&*store, &second).await, Err(StoreError::AlreadyExists));
-    assert_eq!(store.session_fetch(first.summary.id).await, Ok(Some(first)));
+    assert_eq!(store.session_fetch(first.id).await, Ok(Some(first)));
     // The pool of the refused one was not kept: another domain may still take it.
-    second.summary.id = SessionId(id(3, 3));
-    second.summary.domain_id = DomainId(id(1, 99));
+    second.id = SessionId(id(3, 3));
+    second.domain_id = DomainId(id(1, 99));
     assert_eq!(create(&*store, &second).await, Ok(()));
 }
 
 pub async fn a_pool_belongs_to_its_first_domain(store: Arc<impl Store>) {
     create(&*store, &session(1)).await.expect("created");
     let mut stranger = session(2);
-    stranger.summary.domain_id = DomainId(id(1, 99));
+    stranger.domain_id = DomainId(id(1, 99));
     assert_eq!(create(&*store, &stranger).await, Err(StoreError::PoolOfOtherDomain));
     let mut bound = key(1);
     bound.domain_id = DomainId(id(1, 99));
     bound.pool_id = Some(PoolId(id(1, 2)));
     assert_eq!(store.key_create(bound).await, Err(StoreError::PoolOfOtherDomain));
-    assert_eq!(store.session_fetch(stranger.summary.id).await, Ok(None));
+    assert_eq!(store.session_fetch(stranger.id).await, Ok(None));
 }
 
 pub async fn of_two_replacements_of_one_revision_one_is_made(store: Arc<impl Store>) {
     create(&*store, &session(1)).await.expect("created");
     let mut one = session(1);
-    one.summary.status = SessionStatus::Revoked;
+    one.status = SessionStatus::Revoked;
     one.token_hash = None;
     let mut other = session(1);
-    other.summary.status = SessionStatus::Authenticated;
+    other.status = SessionStatus::Authenticated;
     assert_eq!(store.session_replace(one.clone(), None).await, Ok(true));
     assert_eq!(store.session_replace(other, None).await, Ok(false));
     one.revision = 1;
-    assert_eq!(store.session_fetch(one.summary.id).await, Ok(Some(one)));
+    assert_eq!(store.session_fetch(one.id).await, Ok(Some(one)));
 }
 
 pub async fn concurrent_replacements_are_made_one_after_another(store: Arc<impl Store>) {
-    let id = session(1).summary.id;
+    let id = session(1).id;
     create(&*store, &session(1)).await.expect("created");
     let tasks: Vec<_> = (0..8)
         .map(|_| {
@@ -280,9 +280,9 @@ pub async fn concurrent_replacements_are_made_one_after_another(store: Arc<impl 
 pub async fn an_import_takes_what_is_valid_and_refuses_the_rest_by_place(store: Arc<impl Store>) {
     let without_token = |last| StoredSession { token_hash: None, ..session(last) };
     let mut stranger = without_token(3);
-    stranger.summary.domain_id = DomainId(id(1, 99));
+    stranger.domain_id = DomainId(id(1, 99));
     let mut again = without_token(1);
-    again.summary.pool_id = PoolId(id(1, 77));
+    again.pool_id = PoolId(id(1, 77));
     let lines = vec![without_token(1), again.clone(), stranger, without_token(2)];
     let outcome = import(&*store, lines).await.expect("imported");
     assert_eq!(
@@ -290,10 +290,10 @@ pub async fn an_import_takes_what_is_valid_and_refuses_the_rest_by_place(store: 
         vec![Ok(()), Err(StoreError::AlreadyExists), Err(StoreError::PoolOfOtherDomain), Ok(())]
     );
     // The pool of the refused one was not kept: another domain may still take it.
-    again.summary.id = SessionId(id(3, 3));
-    again.summary.domain_id = DomainId(id(1, 99));
+    again.id = SessionId(id(3, 3));
+    again.domain_id = DomainId(id(1, 99));
     assert_eq!(import(&*store, vec![again]).await, Ok(vec![Ok(())]));
-    let imported = store.session_fetch(session(2).summary.id).await.expect("fetched").expect("there");
+    let imported = store.session_fetch(session(2).id).await.expect("fetched").expect("there");
     assert_eq!(imported, without_token(2));
     let events = store.event_page(None, 10).await.expect("events");
     assert_eq!(events.len(), 3, "one for each that went in");
@@ -308,7 +308,7 @@ pub async fn pages_hold_every_session_once_in_order(store: Arc<impl Store>) {
     loop {
         let page = store.session_page(after, 10).await.expect("a page");
         let Some(last) = page.last() else { break };
-        after = Some(last.summary.id);
+        after = Some(last.id);
         assert!(page.len() <= 10);
         paged.extend(page);
     }
@@ -318,17 +318,17 @@ pub async fn pages_hold_every_session_once_in_order(store: Arc<impl Store>) {
 pub async fn references_are_found_within_their_domain_and_pool(store: Arc<impl Store>) {
     let (account, identity, device) = (id(2, 1), id(2, 2), id(2, 3));
     let mut one = session(1);
-    one.summary.account_id = Some(AccountId(account));
-    one.summary.authenticated_identity_id = Some(IdentityId(identity));
-    one.summary.device_id = Some(DeviceId(device));
-    let (domain, pool) = (one.summary.domain_id, one.summary.pool_id);
+    one.account_id = Some(AccountId(account));
+    one.identity_id = Some(IdentityId(identity));
+    one.device_id = Some(DeviceId(device));
+    let (domain, pool) = (one.domain_id, one.pool_id);
     create(&*store, &one).await.expect("created");
     for (id, reference) in [
-        (account, Reference::Account),
-        (identity, Reference::Identity),
-        (device, Reference::Device),
-        (pool.0, Reference::Pool),
-        (domain.0, Reference::Domain),
+        (account, ReferenceKind::Account),
+        (identity, ReferenceKind::Identity),
+        (device, ReferenceKind::Device),
+        (pool.0, ReferenceKind::Pool),
+        (domain.0, ReferenceKind::Domain),
     ] {
         assert_eq!(store.reference_find(id, domain, None).await, Ok(Some(reference)));
         assert_eq!(store.reference_find(id, domain, Some(pool)).await, Ok(Some(reference)));
@@ -365,12 +365,12 @@ pub async fn a_change_whose_caller_left_is_made(store: Arc<impl Store>) {
     drop(change);
     // A later change of the same writer is made after it.
     create(&*store, &session(2)).await.expect("created");
-    assert_eq!(store.session_fetch(session(1).summary.id).await, Ok(Some(session(1))));
+    assert_eq!(store.session_fetch(session(1).id).await, Ok(Some(session(1))));
 }
 
 pub async fn an_event_is_kept_with_its_change_and_only_with_it(store: Arc<impl Store>) {
     let one = session(1);
-    let id = one.summary.id;
+    let id = one.id;
     let with = |last, action, actor| Event { action, actor, ..event(last, id) };
     let created = with(1, EventAction::Created, Actor::Operator);
     assert_eq!(store.session_create(one.clone(), created.clone()).await, Ok(()));
@@ -383,24 +383,23 @@ pub async fn an_event_is_kept_with_its_change_and_only_with_it(store: Arc<impl S
     assert_eq!(store.event_page(None, 10).await, Ok(vec![created, completed]));
 }
 
-/// Whether a session passes a filter, by the words of the filter's documentation.
-fn passes(session: &StoredSession, filter: &SessionFilter) -> bool {
-    let summary = &session.summary;
+/// Returns whether a session matches a filter, by the documentation of the filter.
+fn matches(session: &StoredSession, filter: &SessionFilter) -> bool {
     let state = match filter.state {
         StateFilter::Any => true,
-        StateFilter::Status(status) => summary.status == status,
-        StateFilter::StatusUntil(status, at) => {
-            summary.status == status && session.ends_at.is_none_or(|ends_at| ends_at > at)
+        StateFilter::Status(status) => session.status == status,
+        StateFilter::Unexpired(status, at) => {
+            session.status == status && session.expires_at.is_none_or(|expires_at| expires_at > at)
         }
-        StateFilter::EndsBy(at) => session.ends_at.is_some_and(|ends_at| ends_at <= at),
+        StateFilter::Expired(at) => session.expires_at.is_some_and(|expires_at| expires_at <= at),
     };
     state
-        && summary.domain_id == filter.domain_id
-        && filter.pool_id.is_none_or(|id| summary.pool_id == id)
-        && filter.account_id.is_none_or(|id| summary.account_id == Some(id))
-        && filter.identity_id.is_none_or(|id| summary.authenticated_identity_id == Some(id))
-        && filter.device_id.is_none_or(|id| summary.device_id == Some(id))
-        && filter.session_type.is_none_or(|word| summary.session_type == word)
+        && session.domain_id == filter.domain_id
+        && filter.pool_id.is_none_or(|id| session.pool_id == id)
+        && filter.account_id.is_none_or(|id| session.account_id == Some(id))
+        && filter.identity_id.is_none_or(|id| session.identity_id == Some(id))
+        && filter.device_id.is_none_or(|id| session.device_id == Some(id))
+        && filter.session_type.is_none_or(|session_type| session.session_type == session_type)
 }
 
 /// Sessions whose every value is one of two or three, so that each filter finds some of them.
@@ -416,17 +415,17 @@ fn varied(count: u64) -> Vec<StoredSession> {
             };
             let domain = pick(1, 2);
             let mut one = session(last);
-            one.summary.domain_id = DomainId(id(1, domain));
-            one.summary.pool_id = PoolId(id(1, 10 + 2 * domain + pick(2, 2)));
+            one.domain_id = DomainId(id(1, domain));
+            one.pool_id = PoolId(id(1, 10 + 2 * domain + pick(2, 2)));
             if pick(3, 2) == 0 {
-                one.summary.account_id = Some(AccountId(id(2, pick(4, 3))));
-                one.summary.authenticated_identity_id = Some(IdentityId(id(2, 10 + pick(5, 3))));
+                one.account_id = Some(AccountId(id(2, pick(4, 3))));
+                one.identity_id = Some(IdentityId(id(2, 10 + pick(5, 3))));
             }
-            one.summary.device_id = (pick(6, 2) == 0).then(|| DeviceId(id(2, 20 + pick(7, 2))));
-            one.summary.session_type = SessionType::ALL[usize::try_from(pick(8, 2)).expect("small")];
-            one.summary.status = SessionStatus::ALL[usize::try_from(pick(9, 5)).expect("small")];
-            let live = !matches!(one.summary.status, SessionStatus::Complete | SessionStatus::Revoked);
-            one.ends_at = (live && pick(10, 3) > 0).then(|| at(100 * (1 + pick(11, 3))));
+            one.device_id = (pick(6, 2) == 0).then(|| DeviceId(id(2, 20 + pick(7, 2))));
+            one.session_type = SessionType::VARIANTS[usize::try_from(pick(8, 2)).expect("small")];
+            one.status = SessionStatus::VARIANTS[usize::try_from(pick(9, 5)).expect("small")];
+            let live = !matches!(one.status, SessionStatus::Complete | SessionStatus::Revoked);
+            one.expires_at = (live && pick(10, 3) > 0).then(|| at(100 * (1 + pick(11, 3))));
             one.ended_at = (!live).then(|| at(50));
             one
         })
@@ -440,8 +439,8 @@ pub async fn lists_hold_exactly_what_passes_the_filter_newest_first(store: Arc<i
         StateFilter::Any,
         StateFilter::Status(SessionStatus::Revoked),
         StateFilter::Status(SessionStatus::Authenticated),
-        StateFilter::StatusUntil(SessionStatus::Authenticated, at(200)),
-        StateFilter::EndsBy(at(200)),
+        StateFilter::Unexpired(SessionStatus::Authenticated, at(200)),
+        StateFilter::Expired(at(200)),
     ];
     let mut found_some = 0;
     for bits in 0..32 {
@@ -456,7 +455,7 @@ pub async fn lists_hold_exactly_what_passes_the_filter_newest_first(store: Arc<i
                 state,
             };
             let mut expected: Vec<_> =
-                all.iter().filter(|session| passes(session, &filter)).cloned().collect();
+                all.iter().filter(|session| matches(session, &filter)).cloned().collect();
             expected.reverse();
             let mut listed = Vec::new();
             let mut before = None;
@@ -464,7 +463,7 @@ pub async fn lists_hold_exactly_what_passes_the_filter_newest_first(store: Arc<i
                 let page = store.session_list(filter, before, 7).await.expect("a page");
                 let Some(last) = page.last() else { break };
                 assert!(page.len() <= 7);
-                before = Some(last.summary.id);
+                before = Some(last.id);
                 listed.extend(page);
             }
             assert_eq!(listed, expected, "{filter:?}");
@@ -475,12 +474,14 @@ pub async fn lists_hold_exactly_what_passes_the_filter_newest_first(store: Arc<i
 }
 
 pub async fn what_is_overdue_is_found_the_first_one_first(store: Arc<impl Store>) {
-    for (last, ends_at) in [(1, Some(30)), (2, None), (3, Some(10)), (4, Some(20)), (5, Some(31))] {
-        create(&*store, &StoredSession { ends_at: ends_at.map(at), ..session(last) }).await.expect("created");
+    for (last, expires_at) in [(1, Some(30)), (2, None), (3, Some(10)), (4, Some(20)), (5, Some(31))] {
+        create(&*store, &StoredSession { expires_at: expires_at.map(at), ..session(last) })
+            .await
+            .expect("created");
     }
     let overdue = async |time, limit| {
-        let found = store.session_overdue(at(time), limit).await.expect("found");
-        found.iter().map(|session| session.ends_at.expect("it has one").as_ms()).collect::<Vec<_>>()
+        let found = store.session_list_expired(at(time), limit).await.expect("found");
+        found.iter().map(|session| session.expires_at.expect("it has one").as_ms()).collect::<Vec<_>>()
     };
     assert_eq!(overdue(30, 10).await, [10, 20, 30]);
     assert_eq!(overdue(30, 2).await, [10, 20]);
@@ -500,25 +501,24 @@ pub async fn a_revocation_ends_what_is_live_and_counts_it(store: Arc<impl Store>
         state: StateFilter::Any,
     };
     let live = |session: &&StoredSession| {
-        !matches!(session.summary.status, SessionStatus::Complete | SessionStatus::Revoked)
-            && session.ends_at.is_none_or(|ends_at| ends_at > at(200))
+        !matches!(session.status, SessionStatus::Complete | SessionStatus::Revoked)
+            && session.expires_at.is_none_or(|expires_at| expires_at > at(200))
     };
-    let hit: Vec<_> = all.iter().filter(|session| passes(session, &filter)).filter(live).collect();
+    let hit: Vec<_> = all.iter().filter(|session| matches(session, &filter)).filter(live).collect();
     assert!(hit.len() > 3, "{}", hit.len());
-    let except = hit[0].summary.id;
+    let except = hit[0].id;
     let template = Event { action: EventAction::Revoked, ..event(77_777, except) };
-    let revoke = || store.session_revoke_all(filter, Some(except), at(200), template.clone());
+    let revoke = || store.session_revoke_many(filter, Some(except), at(200), template.clone());
     assert_eq!(revoke().await, Ok(hit.len() as u64 - 1));
     assert_eq!(revoke().await, Ok(0), "they are not live any more");
     for before in &all {
-        let after = store.session_fetch(before.summary.id).await.expect("fetched").expect("there");
-        let revoked =
-            before.summary.id != except && hit.iter().any(|hit| hit.summary.id == before.summary.id);
+        let after = store.session_fetch(before.id).await.expect("fetched").expect("there");
+        let revoked = before.id != except && hit.iter().any(|hit| hit.id == before.id);
         if revoked {
             let mut expected = before.clone();
-            expected.summary.status = SessionStatus::Revoked;
+            expected.status = SessionStatus::Revoked;
             expected.token_hash = None;
-            expected.ends_at = None;
+            expected.expires_at = None;
             expected.ended_at = Some(at(200));
             expected.revision += 1;
             assert_eq!(after, expected);
@@ -529,7 +529,7 @@ pub async fn a_revocation_ends_what_is_live_and_counts_it(store: Arc<impl Store>
     let events = store.event_page(None, 1_000).await.expect("events");
     let mut told: Vec<_> = events.iter().filter(|event| event.action == EventAction::Revoked).collect();
     told.sort_by_key(|event| event.session_id);
-    let ids: Vec<_> = hit[1..].iter().map(|session| session.summary.id).collect();
+    let ids: Vec<_> = hit[1..].iter().map(|session| session.id).collect();
     assert_eq!(told.iter().map(|event| event.session_id).collect::<Vec<_>>(), ids);
     assert!(
         told.iter().all(|event| (event.actor, &event.request_id) == (template.actor, &template.request_id))
@@ -539,9 +539,9 @@ pub async fn a_revocation_ends_what_is_live_and_counts_it(store: Arc<impl Store>
 pub async fn a_revocation_of_ten_thousand_is_exact_and_each_has_its_event(store: Arc<impl Store>) {
     let mut all: Vec<_> = (0..10_000).map(session).collect();
     for session in &mut all {
-        session.summary.account_id = Some(AccountId(id(2, 1)));
-        session.summary.authenticated_identity_id = Some(IdentityId(id(2, 2)));
-        session.summary.status = SessionStatus::Authenticated;
+        session.account_id = Some(AccountId(id(2, 1)));
+        session.identity_id = Some(IdentityId(id(2, 2)));
+        session.status = SessionStatus::Authenticated;
     }
     import(&*store, all).await.expect("imported");
     let filter = SessionFilter {
@@ -553,7 +553,7 @@ pub async fn a_revocation_of_ten_thousand_is_exact_and_each_has_its_event(store:
         session_type: None,
         state: StateFilter::Any,
     };
-    let template = Event { action: EventAction::Revoked, ..event(0, session(0).summary.id) };
+    let template = Event { action: EventAction::Revoked, ..event(0, session(0).id) };
     let template = Event { id: EventId(id(9_999, 0)), ..template };
     let authenticated = SessionFilter { state: StateFilter::Status(SessionStatus::Authenticated), ..filter };
     // Whoever reads meanwhile sees all of them live, or none.
@@ -569,7 +569,7 @@ pub async fn a_revocation_of_ten_thousand_is_exact_and_each_has_its_event(store:
             }
         })
     };
-    assert_eq!(store.session_revoke_all(filter, None, at(5), template).await, Ok(10_000));
+    assert_eq!(store.session_revoke_many(filter, None, at(5), template).await, Ok(10_000));
     reader.await.expect("no panic");
     let authenticated = SessionFilter { state: StateFilter::Status(SessionStatus::Authenticated), ..filter };
     assert_eq!(store.session_list(authenticated, None, 1).await, Ok(vec![]));
@@ -579,35 +579,34 @@ pub async fn a_revocation_of_ten_thousand_is_exact_and_each_has_its_event(store:
 
 pub async fn interactions_move_forward_and_wake_nobody(store: Arc<impl Store>) {
     let mut seen = session(1);
-    seen.summary.status = SessionStatus::Unauthenticated;
-    seen.summary.first_seen = Some(seen_at(10));
-    seen.summary.last_seen = Some(seen_at(20));
-    seen.ends_at = Some(at(100));
+    seen.status = SessionStatus::Unauthenticated;
+    seen.first_seen = Some(seen_at(10));
+    seen.last_seen = Some(seen_at(20));
+    seen.expires_at = Some(at(100));
     let mut ended = seen.clone();
-    ended.summary.id = session(2).summary.id;
-    ended.summary.status = SessionStatus::Revoked;
-    ended.ends_at = None;
+    ended.id = session(2).id;
+    ended.status = SessionStatus::Revoked;
+    ended.expires_at = None;
     ended.ended_at = Some(at(30));
     // Never seen: that is for a change of its state.
     let new = session(3);
     for session in [&seen, &ended, &new] {
         create(&*store, session).await.expect("created");
     }
-    let see = |last: u64, ms: u64| Seen {
-        session_id: session(last).summary.id,
+    let see = |last: u64, ms: u64| LastSeen {
+        session_id: session(last).id,
         details: seen_at(ms),
-        ends_at: Some(at(ms + 100)),
+        expires_at: Some(at(ms + 100)),
     };
-    let fetch =
-        async |last| store.session_fetch(session(last).summary.id).await.expect("fetched").expect("there");
-    store.session_seen(vec![see(1, 50), see(2, 50), see(3, 50), see(4, 50)]).await.expect("kept");
+    let fetch = async |last| store.session_fetch(session(last).id).await.expect("fetched").expect("there");
+    store.session_update_last_seen(vec![see(1, 50), see(2, 50), see(3, 50), see(4, 50)]).await.expect("kept");
     let mut expected = seen.clone();
-    expected.summary.last_seen = Some(seen_at(50));
-    expected.ends_at = Some(at(150));
+    expected.last_seen = Some(seen_at(50));
+    expected.expires_at = Some(at(150));
     expected.revision = 1;
     assert_eq!((fetch(1).await, fetch(2).await, fetch(3).await), (expected.clone(), ended, new));
     // Earlier than what is kept, and at the end of the lifetime.
-    store.session_seen(vec![see(1, 49), see(1, 150), see(1, 151)]).await.expect("kept");
+    store.session_update_last_seen(vec![see(1, 49), see(1, 150), see(1, 151)]).await.expect("kept");
     assert_eq!(fetch(1).await, expected);
     // A replacement that was read before loses.
     assert_eq!(store.session_replace(seen, None).await, Ok(false));
@@ -618,16 +617,16 @@ pub async fn what_ended_long_ago_is_removed_in_batches(store: Arc<impl Store>) {
         let ended_at = (last < 7).then(|| at(100 + last));
         create(&*store, &StoredSession { ended_at, ..session(last) }).await.expect("created");
     }
-    assert_eq!(store.session_remove_ended(at(104), 3).await, Ok(3));
-    assert_eq!(store.session_remove_ended(at(104), 3).await, Ok(2));
-    assert_eq!(store.session_remove_ended(at(104), 3).await, Ok(0));
+    assert_eq!(store.session_delete_ended(at(104), 3).await, Ok(3));
+    assert_eq!(store.session_delete_ended(at(104), 3).await, Ok(2));
+    assert_eq!(store.session_delete_ended(at(104), 3).await, Ok(0));
     let left = store.session_page(None, 100).await.expect("a page");
-    let left: Vec<_> = left.into_iter().map(|session| session.summary.id).collect();
-    assert_eq!(left, (5..10).map(|last| session(last).summary.id).collect::<Vec<_>>());
+    let left: Vec<_> = left.into_iter().map(|session| session.id).collect();
+    assert_eq!(left, (5..10).map(|last| session(last).id).collect::<Vec<_>>());
 }
 
 pub async fn events_are_read_in_order_and_removed_in_batches(store: Arc<impl Store>) {
-    let of = |ms, last| Event { id: EventId(id(ms, last)), ..event(0, session(last).summary.id) };
+    let of = |ms, last| Event { id: EventId(id(ms, last)), ..event(0, session(last).id) };
     for (ms, last) in [(30, 3), (10, 1), (20, 2), (40, 4)] {
         store.session_create(session(last), of(ms, last)).await.expect("created");
     }
@@ -638,17 +637,17 @@ pub async fn events_are_read_in_order_and_removed_in_batches(store: Arc<impl Sto
     assert_eq!(ids(None, 10).await, [10, 20, 30, 40]);
     assert_eq!(ids(Some(of(20, 2).id), 1).await, [30]);
     assert_eq!(ids(Some(EventId(Id::compose(30, 0, [0; 10]))), 10).await, [30, 40]);
-    assert_eq!(store.event_remove(at(30), 1).await, Ok(1));
-    assert_eq!(store.event_remove(at(30), 5).await, Ok(1));
+    assert_eq!(store.event_delete(at(30), 1).await, Ok(1));
+    assert_eq!(store.event_delete(at(30), 5).await, Ok(1));
     assert_eq!(ids(None, 10).await, [30, 40]);
 }
 
 pub async fn times_and_settings_are_kept(store: Arc<impl Store>) {
     create(&*store, &session(1)).await.expect("created");
-    let session_id = session(1).summary.id;
-    let times = vec![Times { session_id, ends_at: Some(at(7)), ended_at: None }];
-    store.session_times(times).await.expect("kept");
-    let expected = StoredSession { ends_at: Some(at(7)), revision: 1, ..session(1) };
+    let session_id = session(1).id;
+    let times = vec![SessionTimes { session_id, expires_at: Some(at(7)), ended_at: None }];
+    store.session_update_times(times).await.expect("kept");
+    let expected = StoredSession { expires_at: Some(at(7)), revision: 1, ..session(1) };
     assert_eq!(store.session_fetch(session_id).await, Ok(Some(expected)));
     assert_eq!(store.setting_fetch("lifetimes").await, Ok(None));
     for value in ["one", "two"] {
@@ -674,7 +673,7 @@ pub async fn a_reader_pages_through_while_writers_come_and_go(store: Arc<impl St
                     one.ended_at = Some(at(1));
                     // It may be there since an earlier round.
                     let _ = create(&*store, &one).await;
-                    store.session_remove_ended(at(1), 3).await.expect("removed");
+                    store.session_delete_ended(at(1), 3).await.expect("removed");
                 }
             })
         })
@@ -694,7 +693,7 @@ pub async fn a_reader_pages_through_while_writers_come_and_go(store: Arc<impl St
         loop {
             let page = store.session_list(filter, before, 13).await.expect("a page");
             let Some(last) = page.last() else { break };
-            before = Some(last.summary.id);
+            before = Some(last.id);
             listed.extend(page.into_iter().filter(|session| session.ended_at.is_none()));
         }
         listed.reverse();

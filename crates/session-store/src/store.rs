@@ -206,11 +206,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<StoredSession>, StoreError>;
 
     /// Returns at most `limit` sessions of every domain whose lifetime passes at or before `at`, the earliest first.
-    async fn session_list_expired(
-        &self,
-        at: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<StoredSession>, StoreError>;
+    async fn session_list_expired(&self, at: Timestamp, limit: u32)
+    -> Result<Vec<StoredSession>, StoreError>;
 
     /// Revokes, in one transaction, every session that matches the filter, is live at `at` and is not `except`. Adds
     /// an event like the given one for each, with its own ID and session. Returns the number of sessions.

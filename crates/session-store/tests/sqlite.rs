@@ -3,8 +3,11 @@
 
 use std::path::Path;
 
-use session_store::contract::{event, session};
-use session_store::{SqliteStore, Store, StoreError};
+use session_store::contract_suite::{event, session};
+use session_store::{SqliteStore, Store, StoreError, StoredSession};
+use session_types::{
+    DomainId, Id, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp, Title,
+};
 use tempfile::TempDir;
 
 fn open() -> (TempDir, SqliteStore) {
@@ -29,10 +32,10 @@ fn sql(path: &Path, batch: &str) {
 #[tokio::test]
 async fn sessions_are_there_after_the_store_is_opened_again() {
     let (folder, store) = open();
-    store.session_create(session(1), event(1, session(1).summary.id)).await.unwrap();
+    store.session_create(session(1), event(1, session(1).id)).await.unwrap();
     drop(store);
     let store = SqliteStore::open(&folder.path().join("sessions.db")).unwrap();
-    assert_eq!(store.session_fetch(session(1).summary.id).await, Ok(Some(session(1))));
+    assert_eq!(store.session_fetch(session(1).id).await, Ok(Some(session(1))));
 }
 
 #[tokio::test]
@@ -42,9 +45,9 @@ async fn dropping_the_store_writes_what_waits() {
     let tasks: Vec<_> = (0..50)
         .map(|last| {
             let store = std::sync::Arc::clone(&store);
-            tokio::spawn(async move {
-                store.session_create(session(last), event(last, session(last).summary.id)).await
-            })
+            tokio::spawn(
+                async move { store.session_create(session(last), event(last, session(last).id)).await },
+            )
         })
         .collect();
     tokio::task::yield_now().await;
@@ -110,7 +113,10 @@ fn the_lookups_of_the_fetch_path_use_the_primary_key_and_the_indexes() {
         lines.map(Result::unwrap).collect::<Vec<_>>().join("; ")
     };
     assert_eq!(plan("SELECT * FROM session WHERE id = x'00'"), "SEARCH session USING PRIMARY KEY (id=?)");
-    assert!(plan("SELECT * FROM session WHERE ends_at <= 5 ORDER BY ends_at").contains("session_by_ends_at"));
+    assert!(
+        plan("SELECT * FROM session WHERE expires_at <= 5 ORDER BY expires_at")
+            .contains("session_by_expires_at")
+    );
     for (column, index) in [("account_id", "account"), ("identity_id", "identity"), ("device_id", "device")] {
         let plan = plan(&format!("SELECT title FROM session WHERE {column} = x'00'"));
         assert!(plan.starts_with(&format!("SEARCH session USING INDEX session_by_{index}")), "{plan}");
@@ -138,5 +144,45 @@ async fn a_database_of_the_first_version_is_migrated_and_keeps_its_sessions() {
     );
     let store = SqliteStore::open(&path).unwrap();
     let sessions = store.session_page(None, 10).await.unwrap();
-    assert_eq!((sessions.len(), sessions[0].revision, sessions[0].ends_at), (1, 4, None));
+    assert_eq!((sessions.len(), sessions[0].revision, sessions[0].expires_at), (1, 4, None));
+}
+
+#[tokio::test]
+async fn a_database_of_the_second_version_is_migrated_and_keeps_its_lifetimes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    sql(&path, include_str!("../src/sqlite/migrations/0001_first.sql"));
+    sql(&path, include_str!("../src/sqlite/migrations/0002_life.sql"));
+    sql(&path, "PRAGMA application_id = 1397052243; PRAGMA user_version = 2;");
+    sql(
+        &path,
+        "INSERT INTO pool VALUES (x'0101010101010101010101010101010101010101', \
+                                  x'0202020202020202020202020202020202020202'); \
+         INSERT INTO session (id, domain_id, pool_id, session_type, status, title, first_seen_at, first_seen_ip, \
+                              revision, ends_at) \
+         VALUES (x'0303030303030303030303030303030303030303', x'0202020202020202020202020202020202020202', \
+                 x'0101010101010101010101010101010101010101', 'api', 'unauthenticated', 'build', 5000, '::1', 4, 9000);",
+    );
+    let store = SqliteStore::open(&path).unwrap();
+    let at = |ms| Timestamp::from_ms(ms).unwrap();
+    let expected = StoredSession {
+        id: SessionId(Id::from_bytes([3; 20])),
+        domain_id: DomainId(Id::from_bytes([2; 20])),
+        pool_id: PoolId(Id::from_bytes([1; 20])),
+        session_type: SessionType::Api,
+        status: SessionStatus::Unauthenticated,
+        title: Some(Title::try_from("build".to_owned()).unwrap()),
+        first_seen: Some(InteractionDetails {
+            at: at(5_000),
+            remote_ip: Some("::1".to_owned().try_into().unwrap()),
+            user_agent: None,
+        }),
+        token_hash: None,
+        expires_at: Some(at(9_000)),
+        revision: 4,
+        ..session(1)
+    };
+    assert_eq!(store.session_fetch(expected.id).await, Ok(Some(expected.clone())));
+    assert_eq!(store.session_list_expired(at(8_999), 10).await, Ok(vec![]));
+    assert_eq!(store.session_list_expired(at(9_000), 10).await, Ok(vec![expected]));
 }

@@ -5,7 +5,7 @@ use std::thread;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::failed;
+use super::error::failed;
 use crate::store::StoreError;
 
 /// How many changes may wait: beyond it, callers wait for room instead of filling the memory.
@@ -115,9 +115,9 @@ fn commit(connection: &mut Connection, group: &mut [Box<dyn Change>]) -> Result<
         }
     }
     // A sync that fails leaves open what the disk has.
-    transaction.commit().map_err(|error| StoreError::Lost(error.to_string()))
+    transaction.commit().map_err(|error| StoreError::OutcomeUnknown(error.to_string()))
 }
 
 fn stopped() -> StoreError {
-    StoreError::Lost("the writer has stopped".to_owned())
+    StoreError::OutcomeUnknown("the writer has stopped".to_owned())
 }
