@@ -58,8 +58,7 @@ pub fn authorize(caller: &Caller, operation: Operation, target: Target<'_>) -> R
                         && key.pool_id.is_none_or(|pool_id| pool_id == session.pool_id)
                 }),
             };
-            let may_read =
-                matches!(target, Target::NoSession) || key.scopes.contains(&Scope::Read);
+            let may_read = matches!(target, Target::NoSession) || key.scopes.contains(&Scope::Read);
             match (within_reach, has_scope) {
                 (true, true) => Ok(()),
                 (true, false) if may_read => Err(lacks_scope()),
@@ -69,7 +68,7 @@ pub fn authorize(caller: &Caller, operation: Operation, target: Target<'_>) -> R
         Caller::Session(own) => {
             let token_use = operation.session_token_use();
             let needs_key = || {
-                let scope = operation.required_scope().map_or("", Scope::as_ref);
+                let scope = operation.required_scope().map_or_else(String::new, |scope| scope.to_string());
                 Refusal::NotPermitted(format!("this needs an API key with the scope {scope}"))
             };
             let own_or_none = match target {
@@ -89,7 +88,11 @@ pub fn authorize(caller: &Caller, operation: Operation, target: Target<'_>) -> R
                         && session.account_id.is_some()
                         && session.account_id == own.account_id =>
                 {
-                    if token_use == SessionTokenUse::Account { Ok(()) } else { Err(needs_key()) }
+                    if token_use == SessionTokenUse::Account {
+                        Ok(())
+                    } else {
+                        Err(needs_key())
+                    }
                 }
                 _ => Err(Refusal::NotFound),
             }

@@ -117,8 +117,7 @@ fn since(text: &str) -> Result<Timestamp, String> {
     let time = match humantime::parse_duration(text) {
         Ok(ago) => now.checked_sub(ago).unwrap_or(UNIX_EPOCH),
         Err(_) => humantime::parse_rfc3339_weak(text).map_err(|_| {
-            "a time is like 2026-11-24T08:00:00Z, 1795507200, or 15m for 15 minutes ago"
-                .to_owned()
+            "a time is like 2026-11-24T08:00:00Z, 1795507200, or 15m for 15 minutes ago".to_owned()
         })?,
     };
     of_unix(time.duration_since(UNIX_EPOCH).unwrap_or_default())

@@ -15,8 +15,8 @@ use session_api::Operation;
 use session_types::PoolId;
 use strum::VariantArray;
 
-use crate::limits::LimitSettings;
 use crate::lifecycle::lifetime::{Lifetime, Lifetimes, TypeLifetimes};
+use crate::limits::LimitSettings;
 use crate::sweep::Retention;
 
 /// The location of the store.

@@ -12,7 +12,6 @@ use sha2::{Digest, Sha256};
 use strum::{AsRefStr, VariantArray};
 use subtle::ConstantTimeEq;
 
-
 /// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AsRefStr, VariantArray)]
 pub enum Kind {

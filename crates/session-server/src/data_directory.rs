@@ -24,7 +24,9 @@ pub(crate) struct DataDirectory {
 pub(crate) enum OpenError {
     #[error("data directory {path}: {reason}; choose another one with --store, or fix its permissions")]
     Directory { path: String, reason: String },
-    #[error("data directory {0}: another sessiond uses it; stop that one, or choose another one with --store")]
+    #[error(
+        "data directory {0}: another sessiond uses it; stop that one, or choose another one with --store"
+    )]
     InUse(String),
     #[error("store {path}: {reason}")]
     Store { path: String, reason: String },
@@ -64,7 +66,6 @@ pub(crate) fn open(config: &Config) -> Result<(Sessions, DataDirectory), OpenErr
     let directory = DataDirectory::lock(path)?;
     let store = SqliteStore::open(path)
         .map_err(|error| OpenError::Store { path: path.display().to_string(), reason: error.to_string() })?;
-    let storage =
-        Storage::new(Arc::new(store), Arc::new(SystemClock), Arc::new(SystemRandom), STORE_TIMEOUT);
+    let storage = Storage::new(Arc::new(store), Arc::new(SystemClock), Arc::new(SystemRandom), STORE_TIMEOUT);
     Ok((Sessions::new(storage, config.lifetimes.clone()), directory))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use session_api::{Interaction, Operation, SessionCreate};
@@ -22,7 +23,7 @@ const USER_AGENT: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleW
 
 /// Adds a domain, a pool, an API key and a sample session to an empty store. Returns lines that show how to use them.
 /// A store that is not empty stays as it is, and the returned line says so.
-pub(crate) async fn prepare(sessions: &Sessions, address: SocketAddr) -> Result<String, Error> {
+pub(crate) async fn prepare(sessions: &Arc<Sessions>, address: SocketAddr) -> Result<String, Error> {
     let storage = sessions.storage();
     let has_keys = !storage.call(|store| store.key_list()).await?.is_empty();
     if has_keys || !storage.call(|store| store.session_page(None, 1)).await?.is_empty() {
@@ -45,9 +46,10 @@ pub(crate) async fn prepare(sessions: &Sessions, address: SocketAddr) -> Result<
         title: None,
     };
     let origin = Origin { request_id: "dev".to_owned(), address: address.ip(), user_agent: None };
-    let limits = Limits::new(LimitSettings::default());
+    let limits = Arc::new(Limits::new(LimitSettings::default()));
     let operation = Operation::CreateSession;
-    let request = Request { operation, caller: Caller::Key(key), origin, sessions, limits: &limits };
+    let request =
+        Request { operation, caller: Caller::Key(key), origin, sessions: Arc::clone(sessions), limits };
     let created = create_session(request, body).await?;
     let id = created.session.summary.id;
     let (key, token) = (text.expose_secret(), created.authtoken.expose_secret());

@@ -8,9 +8,9 @@ use dropshot::{HttpCodedResponse, HttpResponseCreated, HttpResponseOk, RequestCo
 use ipnet::IpNet;
 use serde::Serialize;
 use session_api::{
-    HandlerError, Interaction, JsonBody, Operation, PageParams, PathParams, Reply, Revocation, RevocationResult,
-    Session, SessionApi, SessionAuthenticate, SessionCreate, SessionList, SessionPage, SessionPath,
-    SessionWithAuthtoken,
+    HandlerError, Interaction, JsonBody, Operation, PageParams, PathParams, Reply, Revocation,
+    RevocationResult, Session, SessionApi, SessionAuthenticate, SessionCreate, SessionList, SessionPage,
+    SessionPath, SessionWithAuthtoken,
 };
 use session_types::ErrorCode;
 
@@ -35,7 +35,7 @@ pub struct Context {
     /// The sessions.
     pub sessions: Arc<Sessions>,
     /// The rate limits.
-    pub limits: Limits,
+    pub limits: Arc<Limits>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The networks of proxies that are trusted to report the caller's address.
@@ -52,15 +52,14 @@ type Response<T> = Result<Reply<T>, HandlerError>;
 
 /// What every handler does: checks that the operation is offered, finds the caller, carries out the operation, counts it,
 /// logs the cause of a failure and makes the response.
-async fn handle<'a, T, B, F>(rqctx: &'a RequestContext<Context>, rule: F) -> Response<T>
+async fn handle<T, F>(rqctx: RequestContext<Context>, rule: impl FnOnce(Request) -> F) -> Response<T>
 where
-    T: HttpCodedResponse<Body = B>,
-    B: Serialize,
-    F: AsyncFnOnce(Request<'a>) -> Result<B, Error>,
+    T: HttpCodedResponse<Body: Serialize>,
+    F: Future<Output = Result<T::Body, Error>>,
 {
     let start = Instant::now();
     let outcome = async {
-        let body = rule(accept(rqctx).await?).await?;
+        let body = rule(accept(&rqctx).await?).await?;
         Reply::success(&body).map_err(Error::unexpected)
     };
     let reply = outcome.await.unwrap_or_else(|error| {
@@ -78,7 +77,7 @@ where
 }
 
 /// Returns the request with its caller, if this deployment offers the operation and the token is valid.
-async fn accept(rqctx: &RequestContext<Context>) -> Result<Request<'_>, Error> {
+async fn accept(rqctx: &RequestContext<Context>) -> Result<Request, Error> {
     let context = rqctx.context();
     let operation: Operation = rqctx.endpoint.operation_id.parse().map_err(Error::unexpected)?;
     if context.disabled_operations.contains(&operation) {
@@ -88,7 +87,13 @@ async fn accept(rqctx: &RequestContext<Context>) -> Result<Request<'_>, Error> {
     let (request, headers) = (&rqctx.request, rqctx.request.headers());
     let origin = Origin::of(&rqctx.request_id, request.remote_addr(), headers, &context.trusted_proxies);
     let caller = authenticate(&context.sessions, &context.limits, bearer_token(headers), &origin).await?;
-    Ok(Request { operation, caller, origin, sessions: &context.sessions, limits: &context.limits })
+    Ok(Request {
+        operation,
+        caller,
+        origin,
+        sessions: Arc::clone(&context.sessions),
+        limits: Arc::clone(&context.limits),
+    })
 }
 
 impl SessionApi for SessionServer {
@@ -98,25 +103,25 @@ impl SessionApi for SessionServer {
         rqctx: RequestContext<Context>,
         path: PathParams<SessionPath>,
     ) -> Response<HttpResponseOk<Session>> {
-        handle(&rqctx, async |request| fetch_session(request, path.read()?.session_id).await).await
+        handle(rqctx, |request| async move { fetch_session(request, path.read()?.session_id).await }).await
     }
 
     async fn fetch_own_session(rqctx: RequestContext<Context>) -> Response<HttpResponseOk<Session>> {
-        handle(&rqctx, async |request| fetch_own_session(request)).await
+        handle(rqctx, |request| async move { fetch_own_session(request) }).await
     }
 
     async fn list_sessions(
         rqctx: RequestContext<Context>,
         query: PageParams<SessionList>,
     ) -> Response<HttpResponseOk<SessionPage>> {
-        handle(&rqctx, async |request| list_sessions(request, query.read()?).await).await
+        handle(rqctx, |request| async move { list_sessions(request, query.read()?).await }).await
     }
 
     async fn create_session(
         rqctx: RequestContext<Context>,
         body: JsonBody<SessionCreate>,
     ) -> Response<HttpResponseCreated<SessionWithAuthtoken>> {
-        handle(&rqctx, async |request| create_session(request, body.read()?).await).await
+        handle(rqctx, |request| async move { create_session(request, body.read()?).await }).await
     }
 
     async fn authenticate_session(
@@ -124,7 +129,7 @@ impl SessionApi for SessionServer {
         path: PathParams<SessionPath>,
         body: JsonBody<SessionAuthenticate>,
     ) -> Response<HttpResponseOk<SessionWithAuthtoken>> {
-        handle(&rqctx, async |request| {
+        handle(rqctx, |request| async move {
             authenticate_session(request, path.read()?.session_id, body.read()?).await
         })
         .await
@@ -135,7 +140,7 @@ impl SessionApi for SessionServer {
         path: PathParams<SessionPath>,
         body: JsonBody<Interaction>,
     ) -> Response<HttpResponseOk<Session>> {
-        handle(&rqctx, async |request| {
+        handle(rqctx, |request| async move {
             record_interaction(request, path.read()?.session_id, body.read()?).await
         })
         .await
@@ -145,20 +150,20 @@ impl SessionApi for SessionServer {
         rqctx: RequestContext<Context>,
         path: PathParams<SessionPath>,
     ) -> Response<HttpResponseOk<Session>> {
-        handle(&rqctx, async |request| complete_session(request, path.read()?.session_id).await).await
+        handle(rqctx, |request| async move { complete_session(request, path.read()?.session_id).await }).await
     }
 
     async fn revoke_session(
         rqctx: RequestContext<Context>,
         path: PathParams<SessionPath>,
     ) -> Response<HttpResponseOk<Session>> {
-        handle(&rqctx, async |request| revoke_session(request, path.read()?.session_id).await).await
+        handle(rqctx, |request| async move { revoke_session(request, path.read()?.session_id).await }).await
     }
 
     async fn revoke_sessions(
         rqctx: RequestContext<Context>,
         body: JsonBody<Revocation>,
     ) -> Response<HttpResponseOk<RevocationResult>> {
-        handle(&rqctx, async |request| revoke_sessions(request, body.read()?).await).await
+        handle(rqctx, |request| async move { revoke_sessions(request, body.read()?).await }).await
     }
 }

@@ -23,8 +23,9 @@ pub(crate) async fn create(
 ) -> Result<(ApiKey, SecretString), Error> {
     let printable = |character: char| !character.is_control();
     if name.is_empty() || name.chars().count() > KEY_NAME_MAX_CHARS || !name.chars().all(printable) {
-        let message =
-            format!("name: it must have 1 to {KEY_NAME_MAX_CHARS} characters, none of them a control character");
+        let message = format!(
+            "name: it must have 1 to {KEY_NAME_MAX_CHARS} characters, none of them a control character"
+        );
         return Err(Error::new(ErrorCode::InvalidValue, message));
     }
     let id = KeyId(storage.new_id()?);

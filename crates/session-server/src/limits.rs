@@ -122,7 +122,8 @@ impl Limits {
         if contains(&self.trusted, address) {
             return Ok(());
         }
-        self.failures_by_address.count(&rate_limit_key(address), "authentications from this address failed")?;
+        self.failures_by_address
+            .count(&rate_limit_key(address), "authentications from this address failed")?;
         let what = "authentications with this token's ID failed";
         id.map_or(Ok(()), |id| self.failures_by_id.count(&id, what))
     }
@@ -132,7 +133,8 @@ impl Limits {
         if contains(&self.trusted, address) {
             return Ok(());
         }
-        self.creations_by_address.count(&rate_limit_key(address), "sessions were created from this address")?;
+        self.creations_by_address
+            .count(&rate_limit_key(address), "sessions were created from this address")?;
         self.creations_by_key.count(&key, "sessions were created with this API key")
     }
 }

@@ -1,5 +1,7 @@
 //! A request whose caller is known, with what the rules need to carry it out.
 
+use std::sync::Arc;
+
 use session_api::Operation;
 
 use crate::caller::Caller;
@@ -9,7 +11,7 @@ use crate::sessions::Sessions;
 
 /// A request of an operation.
 #[derive(Debug)]
-pub struct Request<'a> {
+pub struct Request {
     /// The operation.
     pub operation: Operation,
     /// The caller.
@@ -17,7 +19,7 @@ pub struct Request<'a> {
     /// Where the request comes from.
     pub origin: Origin,
     /// The sessions of the server.
-    pub sessions: &'a Sessions,
+    pub sessions: Arc<Sessions>,
     /// The rate limits of the server.
-    pub limits: &'a Limits,
+    pub limits: Arc<Limits>,
 }

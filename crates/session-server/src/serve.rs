@@ -47,7 +47,7 @@ async fn run(config: &Config, dev: bool, log: &Logger) -> Result<(), Box<dyn std
     let metrics = Arc::new(Metrics::default());
     let context = Context {
         sessions: Arc::clone(&sessions),
-        limits: Limits::new(config.limits.clone()),
+        limits: Arc::new(Limits::new(config.limits.clone())),
         metrics: Arc::clone(&metrics),
         trusted_proxies: config.trusted_proxies.clone(),
         disabled_operations: config.disabled_operations.clone(),

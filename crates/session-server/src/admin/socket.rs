@@ -31,7 +31,11 @@ fn socket_path(directory: &Path) -> PathBuf {
 }
 
 /// Starts a task that carries out commands until it is aborted.
-pub(crate) fn listen(directory: &Path, sessions: Arc<Sessions>, log: Logger) -> Result<JoinHandle<()>, String> {
+pub(crate) fn listen(
+    directory: &Path,
+    sessions: Arc<Sessions>,
+    log: Logger,
+) -> Result<JoinHandle<()>, String> {
     let path = socket_path(directory);
     let listener = bind(&path).map_err(|error| {
         format!(

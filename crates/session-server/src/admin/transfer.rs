@@ -68,7 +68,9 @@ pub(super) async fn import(
                     continue;
                 }
                 Err(StoreError::AlreadyExists) => "a session with this ID exists".to_owned(),
-                Err(StoreError::PoolOfOtherDomain) => "pool_id: the pool belongs to another domain".to_owned(),
+                Err(StoreError::PoolOfOtherDomain) => {
+                    "pool_id: the pool belongs to another domain".to_owned()
+                }
                 Err(other) => other.to_string(),
             };
             refused += 1;
@@ -140,7 +142,8 @@ pub(super) async fn export(sessions: &Sessions, output: &mpsc::Sender<Line>) -> 
         let Some(last) = page.last() else { return Ok(true) };
         after = Some(last.id);
         for session in page {
-            let line = serde_json::to_string(&summary_of(sessions.current(session))).map_err(Error::unexpected)?;
+            let line =
+                serde_json::to_string(&summary_of(sessions.current(session))).map_err(Error::unexpected)?;
             if output.send(Line::Out(line)).await.is_err() {
                 return Ok(false);
             }

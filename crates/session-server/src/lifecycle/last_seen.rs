@@ -143,7 +143,11 @@ mod tests {
         }
         assert_eq!(buffer.waiting().len(), SESSIONS_MAX);
         buffer.insert(seen(3, 2));
-        assert_eq!(buffer.get(seen(3, 0).session_id), Some(seen(3, 2)), "sessions in the buffer are still updated");
+        assert_eq!(
+            buffer.get(seen(3, 0).session_id),
+            Some(seen(3, 2)),
+            "sessions in the buffer are still updated"
+        );
         let announced = tokio::runtime::Builder::new_current_thread().build().unwrap();
         announced.block_on(buffer.filling());
     }

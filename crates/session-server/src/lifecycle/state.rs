@@ -23,9 +23,8 @@ pub fn after(status: SessionStatus, transition: Transition) -> Result<SessionSta
     use SessionStatus::{Authenticated, Complete, New, Revoked, Unauthenticated};
     match (status, transition) {
         (New | Unauthenticated, Transition::Interact) => Ok(Unauthenticated),
-        (Authenticated, Transition::Interact) | (New | Unauthenticated | Authenticated, Transition::Authenticate) => {
-            Ok(Authenticated)
-        }
+        (Authenticated, Transition::Interact)
+        | (New | Unauthenticated | Authenticated, Transition::Authenticate) => Ok(Authenticated),
         (New | Unauthenticated | Authenticated, Transition::Complete) => Ok(Complete),
         (New | Unauthenticated | Authenticated, Transition::Revoke) => Ok(Revoked),
         (Complete | Revoked, _) => Err(Error::new(

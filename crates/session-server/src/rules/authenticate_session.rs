@@ -21,7 +21,7 @@ const REPLACED_TOKENS_MAX: usize = 8;
 /// Fails with `not_found`, `not_permitted`, `invalid_action` if the session has ended, or `invalid_value` if it has
 /// another account; nothing is changed then.
 pub async fn authenticate_session(
-    request: Request<'_>,
+    request: Request,
     id: SessionId,
     body: SessionAuthenticate,
 ) -> Result<SessionWithAuthtoken, Error> {

@@ -17,10 +17,7 @@ use crate::summary::session_for;
 /// interaction as unauthenticated; otherwise as new.
 ///
 /// Fails with `not_permitted`, `required_value` or `invalid_value`, or over a rate limit; nothing is created then.
-pub async fn create_session(
-    request: Request<'_>,
-    body: SessionCreate,
-) -> Result<SessionWithAuthtoken, Error> {
+pub async fn create_session(request: Request, body: SessionCreate) -> Result<SessionWithAuthtoken, Error> {
     authorize(&request.caller, request.operation, Target::NoSession)?;
     let Caller::Key(key) = &request.caller else {
         return Err(Error::unexpected("a session token was authorized to create a session"));
@@ -55,8 +52,7 @@ pub async fn create_session(
     let credential = Credential::new(Kind::Session, id.0, storage.new_secret()?);
     let session = request.sessions.with_token(session, Some(credential.hash()));
     let actor = request.caller.actor();
-    let event =
-        request.sessions.new_event(EventAction::Created, id, actor, Some(&request.origin), None)?;
+    let event = request.sessions.new_event(EventAction::Created, id, actor, Some(&request.origin), None)?;
     let stored = session.clone();
     match storage.try_call(|store| store.session_create(stored, event)).await? {
         Err(StoreError::PoolOfOtherDomain) => {

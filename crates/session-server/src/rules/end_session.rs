@@ -13,17 +13,17 @@ use crate::summary::session_for;
 /// Completes the session; its token stops working with the same commit.
 ///
 /// Fails with `not_found`, `not_permitted`, or `invalid_action` if the session has ended; nothing is changed then.
-pub async fn complete_session(request: Request<'_>, id: SessionId) -> Result<Session, Error> {
+pub async fn complete_session(request: Request, id: SessionId) -> Result<Session, Error> {
     end(&request, id, Transition::Complete, EventAction::Completed).await
 }
 
 /// Revokes the session; its token stops working with the same commit. Fails as [`complete_session`] does.
-pub async fn revoke_session(request: Request<'_>, id: SessionId) -> Result<Session, Error> {
+pub async fn revoke_session(request: Request, id: SessionId) -> Result<Session, Error> {
     end(&request, id, Transition::Revoke, EventAction::Revoked).await
 }
 
 async fn end(
-    request: &Request<'_>,
+    request: &Request,
     id: SessionId,
     transition: Transition,
     action: EventAction,

@@ -18,10 +18,10 @@ use crate::summary::session_for;
 /// Fails with `not_found`, also for a caller that may not read it; with `unexpected_ref_type` if the ID is known as
 /// another kind to a caller who may read there; with `not_authenticated` if the caller's own session would have to be
 /// authenticated.
-pub async fn fetch_session(request: Request<'_>, id: SessionId) -> Result<Session, Error> {
+pub async fn fetch_session(request: Request, id: SessionId) -> Result<Session, Error> {
     match request.caller {
         // Verifying the token has read it already.
-        Caller::Session(own) if own.id == id => Ok(own_session(request.sessions, own, &request.origin)),
+        Caller::Session(own) if own.id == id => Ok(own_session(&request.sessions, own, &request.origin)),
         _ => {
             let session = target::fetch(&request, id).await?;
             Ok(session_for(&request.caller, session))
@@ -32,10 +32,10 @@ pub async fn fetch_session(request: Request<'_>, id: SessionId) -> Result<Sessio
 /// Returns the session of the caller's token.
 ///
 /// Fails with `not_permitted` for an API key.
-pub fn fetch_own_session(request: Request<'_>) -> Result<Session, Error> {
+pub fn fetch_own_session(request: Request) -> Result<Session, Error> {
     authorize(&request.caller, request.operation, Target::NoSession)?;
     match request.caller {
-        Caller::Session(own) => Ok(own_session(request.sessions, own, &request.origin)),
+        Caller::Session(own) => Ok(own_session(&request.sessions, own, &request.origin)),
         Caller::Key(_) => Err(Error::unexpected("an API key was authorized to fetch its own session")),
     }
 }

@@ -25,10 +25,10 @@ struct Position {
 /// Returns a page of the sessions that the caller may read and that match every filter, newest first.
 ///
 /// Fails with `not_permitted`, `not_authenticated`, or `invalid_value` for an invalid page token.
-pub async fn list_sessions(request: Request<'_>, query: SessionList) -> Result<SessionPage, Error> {
+pub async fn list_sessions(request: Request, query: SessionList) -> Result<SessionPage, Error> {
     authorize(&request.caller, request.operation, Target::NoSession)?;
     let (mut before, query) = resume(query)?;
-    let sessions = request.sessions;
+    let sessions = &request.sessions;
     let filters: Vec<_> = state_filters(query.status, sessions.storage().now())
         .into_iter()
         .map(|state| {
@@ -77,8 +77,7 @@ async fn merged_list(
     // Below it, a list that was cut off may have more rows.
     let mut floor = None;
     for filter in filters {
-        let page =
-            sessions.storage().call(|store| store.session_list(*filter, before, limit)).await?;
+        let page = sessions.storage().call(|store| store.session_list(*filter, before, limit)).await?;
         if page.len() == limit as usize {
             floor = floor.max(page.last().map(|row| row.id));
         }

@@ -15,7 +15,7 @@ use crate::summary::session_for;
 ///
 /// Fails with `not_found`, `not_permitted`, or `invalid_action` if the session has ended; nothing is changed then.
 pub async fn record_interaction(
-    request: Request<'_>,
+    request: Request,
     id: SessionId,
     body: Interaction,
 ) -> Result<Session, Error> {

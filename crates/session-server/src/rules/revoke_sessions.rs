@@ -13,7 +13,7 @@ use crate::request::Request;
 ///
 /// Fails with `required_value` or `invalid_value` unless exactly one of account, identity, device and pool is named, or
 /// with `not_permitted` or `not_authenticated`; nothing is changed then.
-pub async fn revoke_sessions(request: Request<'_>, body: Revocation) -> Result<RevocationResult, Error> {
+pub async fn revoke_sessions(request: Request, body: Revocation) -> Result<RevocationResult, Error> {
     authorize(&request.caller, request.operation, Target::NoSession)?;
     let named = [
         body.account_id.map(|_| "account_id"),
@@ -23,7 +23,8 @@ pub async fn revoke_sessions(request: Request<'_>, body: Revocation) -> Result<R
     ];
     let mut named = named.into_iter().flatten();
     let reason = named.next().ok_or_else(|| {
-        let message = "account_id: it is required, unless authenticated_identity_id, device_id or pool_id is present";
+        let message =
+            "account_id: it is required, unless authenticated_identity_id, device_id or pool_id is present";
         Error::new(ErrorCode::RequiredValue, message)
     })?;
     if let Some(second) = named.next() {
@@ -39,7 +40,7 @@ pub async fn revoke_sessions(request: Request<'_>, body: Revocation) -> Result<R
         device_id: body.device_id,
         ..authorized_filter(&request.caller, body.account_id, body.pool_id, StateFilter::Any)?
     };
-    let (sessions, storage) = (request.sessions, request.sessions.storage());
+    let (sessions, storage) = (&request.sessions, request.sessions.storage());
     // The store alone decides which sessions are live, so it has to know their last interactions.
     sessions.write_last_seen().await?;
     // The store gives each session's event its own ID and session.

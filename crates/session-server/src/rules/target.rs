@@ -16,7 +16,7 @@ const ATTEMPTS_MAX: u32 = 16;
 ///
 /// Fails with `not_found`, `not_permitted`, `not_authenticated`, or with `unexpected_ref_type` if the ID is known as
 /// another kind to a caller who may read there.
-pub(super) async fn fetch(request: &Request<'_>, id: SessionId) -> Result<StoredSession, Error> {
+pub(super) async fn fetch(request: &Request, id: SessionId) -> Result<StoredSession, Error> {
     let session = request.sessions.fetch(id).await?;
     let target = Target::Session(session.as_ref());
     match (authorize(&request.caller, request.operation, target), session) {
@@ -27,7 +27,7 @@ pub(super) async fn fetch(request: &Request<'_>, id: SessionId) -> Result<Stored
 }
 
 /// Returns `unexpected_ref_type` if the caller may read where the ID is known as another kind, else `not_found`.
-async fn explain_missing(request: &Request<'_>, id: SessionId) -> Result<Error, Error> {
+async fn explain_missing(request: &Request, id: SessionId) -> Result<Error, Error> {
     let kind = match &request.caller {
         Caller::Key(key) if key.scopes.contains(&Scope::Read) => {
             let (domain_id, pool_id) = (key.domain_id, key.pool_id);
@@ -53,11 +53,11 @@ async fn explain_missing(request: &Request<'_>, id: SessionId) -> Result<Error, 
 ///
 /// Fails as [`fetch`] does, or with the error of `change`; the session is not changed then.
 pub(super) async fn change(
-    request: &Request<'_>,
+    request: &Request,
     id: SessionId,
     change: impl Fn(&mut StoredSession) -> Result<Option<EventAction>, Error> + Send,
 ) -> Result<StoredSession, Error> {
-    let sessions = request.sessions;
+    let sessions = &request.sessions;
     for _ in 0..ATTEMPTS_MAX {
         let mut session = fetch(request, id).await?;
         let action = change(&mut session)?;
