@@ -7,9 +7,7 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use schemars::r#gen::SchemaGenerator;
-use schemars::schema::{
-    InstanceType, Metadata, NumberValidation, Schema, SchemaObject, StringValidation, SubschemaValidation,
-};
+use schemars::schema::{InstanceType, Metadata, NumberValidation, Schema, SchemaObject, StringValidation};
 use serde::{Deserialize, Serialize};
 use session_types::{
     AccountId, Authtoken, DeviceId, DomainId, ErrorCode, ErrorStatus, IdentityId, InteractionDetails, PoolId,
@@ -52,13 +50,11 @@ pub struct SessionSummary {
     pub domain_id: DomainId,
     /// The first interaction; left out before there was one
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "one_of_interaction_details")]
     pub first_seen: Option<InteractionDetails>,
     /// The session's own ID
     pub id: SessionId,
     /// The last interaction; left out before there was one
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "one_of_interaction_details")]
     pub last_seen: Option<InteractionDetails>,
     /// The pool that the session belongs to
     pub pool_id: PoolId,
@@ -324,7 +320,8 @@ pub struct RevocationResult {
 }
 
 /// The body of every error of an operation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Error")]
 pub struct ErrorBody {
     /// The kind of the fault.
     pub code: ErrorCode,
@@ -339,38 +336,4 @@ impl ErrorBody {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), status: ErrorStatus::Error }
     }
-}
-
-// By hand: the reference page writes the error as "One of" a single object.
-impl JsonSchema for ErrorBody {
-    fn schema_name() -> String {
-        "Error".to_owned()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        /// The only alternative.
-        #[derive(JsonSchema)]
-        #[expect(dead_code, reason = "describes the fields of `ErrorBody`")]
-        struct Fields {
-            code: ErrorCode,
-            message: String,
-            status: ErrorStatus,
-        }
-        one_of(vec![Fields::json_schema(generator)])
-    }
-}
-
-fn one_of_interaction_details(generator: &mut SchemaGenerator) -> Schema {
-    one_of(vec![generator.subschema_for::<InteractionDetails>()])
-}
-
-fn one_of(alternatives: Vec<Schema>) -> Schema {
-    SchemaObject {
-        subschemas: Some(Box::new(SubschemaValidation {
-            one_of: Some(alternatives),
-            ..SubschemaValidation::default()
-        })),
-        ..SchemaObject::default()
-    }
-    .into()
 }

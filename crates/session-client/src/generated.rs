@@ -3693,3 +3693,12 @@ pub mod builder {
 pub mod prelude {
     pub use self::super::Client;
 }
+/// Whether the body is a response of the contract, of any of its types.
+pub(crate) fn is_response(body: &[u8]) -> bool {
+    fn parses<T: serde::de::DeserializeOwned>(body: &[u8]) -> bool {
+        serde_json::from_slice::<T>(body).is_ok()
+    }
+    parses::<types::Error>(body) || parses::<types::RevocationResult>(body)
+        || parses::<types::Session>(body) || parses::<types::SessionPage>(body)
+        || parses::<types::SessionWithAuthtoken>(body)
+}
