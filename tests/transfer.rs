@@ -72,7 +72,7 @@ async fn what_is_invalid_or_there_already_is_reported_by_line_and_the_rest_goes_
     let finished = server.command(&["import", "-"]).input(lines.join("\n")).run();
     assert_eq!(finished.code, 1);
     for (line, text) in [
-        (2, "already there"),
+        (2, "exists"),
         (3, "not JSON"),
         (4, "status"),
         (5, "colour"),
