@@ -46,7 +46,7 @@ pub fn call(operation_id: &str, session_id: &str) -> Call {
         "revoke_sessions" => {
             (Method::POST, "/api/v1/revocation".to_owned(), Some(json!({ "account_id": seed::ACCOUNT_ID })))
         }
-        other => panic!("{other}: there is no request of it in tests/harness/calls.rs"),
+        other => panic!("{other}: there is no request of it in tests/support/calls.rs"),
     };
     Call { method, names_session: path.contains(session_id), path, body }
 }
