@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use session_test_support::launcher::WITHOUT_LIFETIMES;
 
 use crate::report::{Failed, Report};
 use crate::server::{Program, Server};
@@ -67,7 +68,7 @@ fn run(spec: &Path, program: &Program) -> Result<Report, Failed> {
 async fn ask(suite: &Suite, program: &Program) -> Result<(), Failed> {
     let folder = || tempfile::tempdir().map_err(|error| Failed(format!("no temporary folder: {error}")));
     let (prepared, elsewhere) = (folder()?, folder()?);
-    let world = World::prepare(program, prepared.path(), elsewhere.path()).await?;
+    let world = World::prepare(program, prepared.path(), elsewhere.path())?;
     for operation in &suite.operations {
         suite.check(world.known.contains(&operation.id), "operation-unknown", &operation.pointer, || {
             format!("{}: sessiond has no operation of this ID", operation.id)
@@ -84,7 +85,7 @@ async fn ask(suite: &Suite, program: &Program) -> Result<(), Failed> {
     let (world, prepared) = (&world, prepared.path());
     // Each on a server of its own: a server with a fault may change more than it was asked to, and then what came first
     // would decide what is found.
-    let start = || Server::start(program, prepared, statuses::WITHOUT_LIFETIMES);
+    let start = || Server::start(program, prepared, WITHOUT_LIFETIMES);
     let values = async {
         let server = start().await?;
         values::check(suite, world, server.address).await;
