@@ -5,8 +5,12 @@
 
 mod calls;
 mod contract;
+pub mod fault_proxy;
+pub mod faults;
 mod proxy;
 mod sessiond;
+pub mod tokens;
+mod validating_proxy;
 
 pub use calls::{Call, call, operation_ids};
 pub use contract::Contract;

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::calls::{Call, call};
-use crate::proxy::{self, Faults};
 use crate::seed;
+use crate::validating_proxy::{self, Violations};
 
 /// How long a process may take for what takes it milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -165,7 +165,7 @@ pub struct Sessiond {
     proxy: SocketAddr,
     /// Making one takes longer than a request.
     client: reqwest::Client,
-    faults: Faults,
+    violations: Violations,
     log: Arc<Mutex<String>>,
     /// What it printed before it was ready, and after.
     stdout: Arc<Mutex<String>>,
@@ -209,9 +209,9 @@ impl Sessiond {
         let address = |text: &str| text.lines().next()?.strip_prefix("listening on http://")?.parse().ok();
         let direct = wait_for(|| address(&stdout.lock().unwrap()))
             .unwrap_or_else(|| panic!("{}", log.lock().unwrap()));
-        let (proxy, faults) = proxy::start(direct).await;
+        let (proxy, violations) = validating_proxy::start(direct).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { child, folder: Some(folder), store, direct, proxy, client, faults, log, stdout }
+        Self { child, folder: Some(folder), store, direct, proxy, client, violations, log, stdout }
     }
 
     /// The address of the proxy in front of it, as a URL.
@@ -406,9 +406,9 @@ impl Drop for Sessiond {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let faults = self.faults.lock().unwrap();
+        let violations = self.violations.lock().unwrap();
         if !thread::panicking() {
-            assert!(faults.is_empty(), "answers that the contract does not allow: {faults:#?}");
+            assert!(violations.is_empty(), "responses that the contract does not allow: {violations:#?}");
             assert!(!self.log.lock().unwrap().contains("panicked"), "{}", self.log.lock().unwrap());
         }
     }

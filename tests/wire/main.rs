@@ -15,7 +15,6 @@ mod server;
 mod spec;
 mod statuses;
 mod suite;
-mod tokens;
 mod values;
 mod world;
 
@@ -23,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use session_tests::tokens;
 
 use crate::report::{Failed, Report};
 use crate::server::{Program, Server};
