@@ -14,14 +14,20 @@ fn run(document: &str, program: &Path) -> Output {
     command.arg("--spec").arg(&spec).arg("--sessiond").arg(program).output().unwrap()
 }
 
-/// The rule and pointer of each finding, which must lead somewhere in the document.
+/// The rule and pointer of each finding, which must resolve in the document.
 fn findings(document: &Value) -> Vec<(String, String)> {
+    checked(document).0
+}
+
+/// As [`findings`], and the number of checks.
+fn checked(document: &Value) -> (Vec<(String, String)>, u64) {
     let output = run(&document.to_string(), binary());
     let (text, error) =
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     let mut lines: Vec<&str> = text.lines().collect();
     let last: Value = serde_json::from_str(lines.pop().unwrap_or_else(|| panic!("{error}"))).unwrap();
-    assert!(last["checks"].as_u64().is_some_and(|checks| checks > 0), "{last}");
+    let checks = last["checks"].as_u64().unwrap();
+    assert!(checks > 0, "{last}");
     assert_eq!(output.status.code(), Some(i32::from(!lines.is_empty())), "{error}");
     let mut found = Vec::new();
     for line in lines {
@@ -31,7 +37,7 @@ fn findings(document: &Value) -> Vec<(String, String)> {
         assert!(text("message").chars().count() > 20, "{line}");
         found.push((text("rule"), text("pointer")));
     }
-    found
+    (found, checks)
 }
 
 fn all_there(document: &Value, expected: &[(&str, &str)]) {
@@ -106,6 +112,97 @@ fn a_contract_that_says_more_or_less_than_the_server_does_has_findings_where_it_
     );
 }
 
+/// Rewords every description: each is another text of the same kind.
+fn reword(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                if name == "description" && member.is_string() {
+                    *member = json!("Another text");
+                } else {
+                    reword(member);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(reword),
+        _ => {}
+    }
+}
+
+#[test]
+fn rewording_every_description_changes_no_check() {
+    let mut document = Contract::load().document().clone();
+    let checks = checked(&document);
+    assert_eq!(checks.0, []);
+    reword(&mut document);
+    assert_eq!(checked(&document), checks);
+}
+
+const WHOAMI: &str = "/paths/~1api~1v1~1whoami/get";
+const LIST: &str = "/paths/~1api~1v1~1session/get";
+const CREATE: &str = "/paths/~1api~1v1~1session/post";
+const FETCH: &str = "/paths/~1api~1v1~1session~1{session_id}/get";
+const COMPLETE: &str = "/paths/~1api~1v1~1session~1{session_id}~1complete/post";
+const AUTHENTICATE: &str = "/paths/~1api~1v1~1session~1{session_id}~1authenticate/post";
+const REVOCATION: &str = "/paths/~1api~1v1~1revocation/post";
+const RESPONSES: &str = "/components/responses";
+
+/// The contract with other values of fields at these places (null removes one; `-` appends to a list) must have each rule's finding at that field.
+fn fields_are_checked(changes: &[(&str, &str, Value, &str)]) {
+    let mut document = Contract::load().document().clone();
+    let mut expected = Vec::new();
+    for (holder, field, value, rule) in changes {
+        if *field == "-" {
+            let items = document.pointer_mut(holder).unwrap().as_array_mut().unwrap();
+            expected.push((*rule, format!("{holder}/{}", items.len())));
+            items.push(value.clone());
+            continue;
+        }
+        let members = document.pointer_mut(holder).unwrap().as_object_mut().unwrap();
+        if value.is_null() {
+            assert!(members.remove(*field).is_some(), "{holder}/{field}");
+            expected.push((*rule, (*holder).to_owned()));
+        } else {
+            members.insert((*field).to_owned(), value.clone());
+            expected.push((*rule, format!("{holder}/{field}")));
+        }
+    }
+    let expected: Vec<_> = expected.iter().map(|(rule, pointer)| (*rule, pointer.as_str())).collect();
+    all_there(&document, &expected);
+}
+
+#[test]
+fn a_field_for_tools_that_differs_from_the_server_is_found() {
+    let (scope, authenticated) = ("x-required-scope", "x-requires-authenticated-session");
+    let create = &format!("{CREATE}/requestBody");
+    let authenticate = &format!("{AUTHENTICATE}/requestBody");
+    let of = |name: &str| format!("{RESPONSES}/{name}");
+    fields_are_checked(&[
+        (REVOCATION, scope, json!("session:read"), "scope-accepted"),
+        (CREATE, scope, json!("session:everything"), "scope-missing"),
+        (WHOAMI, scope, json!("session:read"), "field-misplaced"),
+        (LIST, authenticated, json!(false), "scheme-refused"),
+        (FETCH, authenticated, json!(false), "stranger-accepted"),
+        (COMPLETE, authenticated, json!(true), "scheme-refused"),
+        (WHOAMI, authenticated, json!(true), "credential-accepted"),
+        (AUTHENTICATE, authenticated, json!(true), "field-misplaced"),
+        (create, "x-max-body-bytes", json!(16_383), "body-limit-ignored"),
+        (authenticate, "x-max-body-bytes", json!(16_385), "valid-refused"),
+        (&of("Forbidden"), "x-error-codes", json!(["not_found"]), "code-not-of-status"),
+    ]);
+}
+
+#[test]
+fn a_field_for_tools_that_is_missing_is_found() {
+    fields_are_checked(&[
+        (FETCH, "x-required-scope", Value::Null, "scope-missing"),
+        (WHOAMI, "x-requires-authenticated-session", Value::Null, "authentication-unnamed"),
+        (&format!("{CREATE}/requestBody"), "x-max-body-bytes", Value::Null, "body-limit-missing"),
+        (&format!("{RESPONSES}/Conflict"), "x-error-codes", Value::Null, "codes-not-named"),
+        (&format!("{RESPONSES}/NotFound/x-error-codes"), "-", json!("invalid_action"), "never-seen"),
+    ]);
+}
+
 #[test]
 fn what_is_wrong_with_a_contract_by_itself_is_a_finding_too() {
     let mut document = Contract::load().document().clone();
@@ -122,7 +219,6 @@ fn what_is_wrong_with_a_contract_by_itself_is_a_finding_too() {
     parameters.push(json!({ "name": "trace", "in": "header", "schema": { "type": "string" } }));
     document["components"]["parameters"]["session_id"]["required"] = json!(false);
     document["components"]["responses"]["NotFound"]["headers"]["Cache-Control"] = json!({});
-    document["components"]["responses"]["Conflict"]["description"] = json!("another state than it needs");
     let schemas = &mut document["components"]["schemas"];
     schemas["Session_Page"]["properties"]["items"]["items"] =
         json!({ "$ref": "#/components/schemas/Nothing" });
@@ -144,7 +240,6 @@ fn what_is_wrong_with_a_contract_by_itself_is_a_finding_too() {
             ("parameter-kind-unknown", "/paths/~1api~1v1~1session/get/parameters/8"),
             ("parameter-invalid", "/components/parameters/session_id"),
             ("schema-missing", "/components/responses/NotFound/headers/Cache-Control"),
-            ("codes-not-named", "/components/responses/Conflict/description"),
             ("reference-unresolved", "/components/schemas/Session_Page/properties/items/items"),
             ("schema-invalid", "/components/schemas/Session_Title"),
             ("keyword-unknown", "/components/schemas/UserAgent/contentEncoding"),

@@ -192,7 +192,7 @@ fn is_status(status: u16) -> bool {
 /// Adds a finding for each excuse that was not needed.
 pub(crate) fn unused(document: &Document, report: &Report) {
     let used = report.excused();
-    let sent = NEVER_SENT.iter().map(|(pointer, _)| ("never-sent", *pointer));
+    let sent = NEVER_SENT.iter().map(|(format, keyword, _)| (*keyword, *format));
     let passed = EXCUSED.iter().map(|(kind, pointer, _)| (*kind, *pointer));
     for (place, (kind, pointer)) in sent.chain(passed).enumerate() {
         if !used.contains(&place) {

@@ -41,6 +41,15 @@ fn the_contract_has_no_finding_and_two_runs_say_the_same() {
     assert_eq!(run(&text).stdout, run(&text).stdout);
 }
 
+#[test]
+fn another_order_of_alternatives_is_no_finding() {
+    let reversed = |document: &mut Value| {
+        let alternatives = document.pointer_mut("/components/schemas/RemoteIp/oneOf").unwrap();
+        alternatives.as_array_mut().unwrap().reverse();
+    };
+    assert_eq!(findings(reversed), []);
+}
+
 /// Puts a value at a pointer, whose last part is added where it is not there.
 fn put(document: &mut Value, pointer: &str, value: Value) {
     let (holder, name) = pointer.rsplit_once('/').unwrap();

@@ -252,14 +252,17 @@ impl Judge<'_> {
     }
 
     /// Adds a finding for everything of the operation that was never sent, if it was called at all.
-    pub(crate) fn finish(&self, excused: &[(&str, &str)]) {
+    pub(crate) fn finish(&self, excused: &[(&str, &str, &str)]) {
         if !self.judged {
             return;
         }
         let wanted = coverage::wanted(self.document, self.operation);
         for pointer in wanted {
             self.report.check();
-            let excuse = excused.iter().position(|(excused, _)| *excused == pointer);
+            let excuse = excused.iter().position(|(format, keyword, _)| {
+                let schema = pointer.strip_suffix(keyword).and_then(|rest| rest.strip_suffix('/'));
+                schema.is_some_and(|schema| self.document.text(&format!("{schema}/format")) == *format)
+            });
             let sent = self.sent.contains(&pointer);
             match excuse {
                 Some(place) if !sent => self.report.excuse(place),

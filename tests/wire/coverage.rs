@@ -26,6 +26,13 @@ pub(crate) fn check(suite: &Suite) {
                 )
             });
             let at = suite.spec.resolve(&pointer);
+            let codes = child(&at, "x-error-codes");
+            let count = suite.spec.get(&codes).as_array().map_or(0, Vec::len);
+            let applies = status.starts_with(['4', '5']) || status == "default";
+            suite.check(!applies || count > 0, "codes-not-named", &at, || {
+                format!("{}: the response {status} has no x-error-codes; list its error codes", operation.id)
+            });
+            expected.extend((0..count).map(|position| child(&codes, &position.to_string())));
             for (media, _) in suite.spec.members(&child(&at, "content")) {
                 let seen = !seen || suite.seen.borrow().contains(&format!("{pointer}{}", child("", media)));
                 suite.check(seen, "media-type-not-provoked", &child(&child(&at, "content"), media), || {

@@ -5,11 +5,15 @@ use std::net::SocketAddr;
 use crate::spec::{Operation, child};
 use crate::suite::{Answer, Request, Suite};
 use crate::tokens::with_secret_of;
-use crate::world::{Target, World, bearer, valid_request};
+use crate::world::{SCOPES, Target, World, bearer, valid_request};
 
 /// The kinds of credentials, by the names that the contract has for them.
 const API_KEY: &str = "api_key";
 const SESSION_TOKEN: &str = "session_token";
+
+/// The field of an operation that goes with each scheme.
+const FIELDS: [(&str, &str); 2] =
+    [(API_KEY, "x-required-scope"), (SESSION_TOKEN, "x-requires-authenticated-session")];
 
 /// The schemes that an operation lists, each alone, and their places.
 fn listed(suite: &Suite, operation: &Operation) -> (String, Vec<String>) {
@@ -59,6 +63,13 @@ pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
                 request.what.push_str(", which is not listed,");
                 suite.expect(server, operation, &request, &[401, 403], "scheme-accepted", &place).await;
             }
+        }
+        for (scheme, field) in FIELDS {
+            let applies = schemes.iter().any(|name| name == scheme);
+            let named = suite.spec.get(&operation.pointer).get(field).is_some();
+            suite.check(applies || !named, "field-misplaced", &child(&operation.pointer, field), || {
+                format!("{}: {field} is of operations that list {scheme}; remove it", operation.id)
+            });
         }
         if schemes.iter().any(|name| name == API_KEY) {
             scopes(suite, world, server, operation).await;
@@ -204,19 +215,18 @@ async fn ended(suite: &Suite, world: &World, server: SocketAddr, how: &str) -> O
     suite.ask(server, operation, &request).await?.is_success().then_some(target.token)
 }
 
-/// A key with the scope that the description names is let in, one with another scope is not.
+/// A key with the required scope is accepted, a key with any other scope is refused.
 async fn scopes(suite: &Suite, world: &World, server: SocketAddr, operation: &Operation) {
-    let place = child(&operation.pointer, "description");
-    let text = suite.spec.get(&place).as_str().unwrap_or_default();
-    let named: Vec<&str> = text.split('`').filter(|word| word.starts_with("session:")).collect();
-    let place = if text.is_empty() { operation.pointer.clone() } else { place };
-    for (scope, key) in crate::world::SCOPES.iter().zip(&world.scoped) {
-        if named.is_empty() {
-            break;
-        }
+    let place = child(&operation.pointer, "x-required-scope");
+    let required = suite.spec.get(&place).as_str();
+    suite.check(required.is_some_and(|scope| SCOPES.contains(&scope)), "scope-missing", &place, || {
+        format!("{}: API keys are accepted; x-required-scope must be one of {SCOPES:?}", operation.id)
+    });
+    let Some(required) = required else { return };
+    for (scope, key) in SCOPES.iter().zip(&world.scoped) {
         let mut request = valid_request(suite, operation, key, &world.target("unauthenticated"));
         request.what = format!("a valid request with a key that has the scope {scope} alone");
-        if named.contains(scope) {
+        if *scope == required {
             let successes = suite.successes(operation);
             suite.expect(server, operation, &request, &successes, "scope-refused", &place).await;
         } else {
@@ -225,21 +235,57 @@ async fn scopes(suite: &Suite, world: &World, server: SocketAddr, operation: &Op
     }
 }
 
-/// The token of one session is no way to those of other accounts, and that of one that nobody authenticated to no list.
+/// What a session's token is accepted for: its own session, and, where an authenticated session is required, those of its
+/// account; never sessions of other accounts.
 async fn strangers(suite: &Suite, world: &World, server: SocketAddr, operation: &Operation) {
-    let Some(stranger) = world.session(suite, server, true).await else { return };
-    if operation.path_parameter().is_some() {
-        let target = world.target("authenticated");
-        let mut request = valid_request(suite, operation, &stranger.token, &target);
-        "a request with the token of another account's session".clone_into(&mut request.what);
-        suite.expect(server, operation, &request, &[404], "stranger-accepted", &operation.pointer).await;
+    let place = child(&operation.pointer, "x-requires-authenticated-session");
+    let requires = suite.spec.get(&place).as_bool();
+    suite.check(requires.is_some(), "authentication-unnamed", &place, || {
+        format!(
+            "{}: session tokens are accepted; x-requires-authenticated-session must be true or false",
+            operation.id
+        )
+    });
+    let Some(requires) = requires else { return };
+    let request = |token: &str, target: &Target, what: &str| {
+        let mut request = valid_request(suite, operation, token, target);
+        what.clone_into(&mut request.what);
+        request
+    };
+    let Some(unauthenticated) = world.session(suite, server, false).await else { return };
+    let successes = suite.successes(operation);
+    let own = request(
+        &unauthenticated.token,
+        &unauthenticated,
+        "a request with the session's own token, before anyone authenticated",
+    );
+    if operation.path_parameter().is_none() {
+        if requires {
+            unauthorized(suite, server, operation, &own, &place, "not_authenticated").await;
+        } else {
+            suite.expect(server, operation, &own, &successes, "scheme-refused", &place).await;
+        }
         return;
     }
-    let needs = suite.spec.get(&operation.pointer)["description"].as_str().unwrap_or_default();
-    if needs.contains("token of an authenticated session") {
-        let Some(nobody) = world.session(suite, server, false).await else { return };
-        let mut request = valid_request(suite, operation, &nobody.token, &nobody);
-        "a request with the token of a session that is not authenticated".clone_into(&mut request.what);
-        unauthorized(suite, server, operation, &request, &operation.pointer, "not_authenticated").await;
+    // Before the session's own token ends the session.
+    let account = world.account();
+    let Some(one) = world.session_of(suite, server, Some(&account)).await else { return };
+    let Some(other) = world.session_of(suite, server, Some(&account)).await else { return };
+    let Some(stranger) = world.session(suite, server, true).await else { return };
+    let by_stranger = request(&stranger.token, &one, "a request with the token of another account's session");
+    suite.expect(server, operation, &by_stranger, &[404], "stranger-accepted", &operation.pointer).await;
+    let before = request(
+        &unauthenticated.token,
+        &one,
+        "a request with the token of another session that nobody authenticated",
+    );
+    unauthorized(suite, server, operation, &before, &place, "not_authenticated").await;
+    let by_other = request(&other.token, &one, "a request with the token of the account's other session");
+    // Without the requirement, a token is accepted for its own session alone.
+    if requires {
+        suite.expect(server, operation, &by_other, &successes, "scheme-refused", &place).await;
+    } else {
+        suite.expect(server, operation, &by_other, &[403, 404], "stranger-accepted", &place).await;
     }
+    suite.expect(server, operation, &own, &successes, "scheme-refused", &place).await;
 }

@@ -1,7 +1,8 @@
 //! `cargo xtask check`: the contract by itself, and server, client and wire against it.
 //!
-//! Four legs, each named in the output. Drift is an answer; an error is a tool that could not do its work, and never
-//! agreement.
+//! Four legs, each named in the output. The document leg runs first: of a document with problems the others would report
+//! nonsense, so they report that they did not run. Drift is a result; an error is a tool that could not do its work, and
+//! never agreement.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -65,7 +66,17 @@ pub(crate) fn run(
     out: &mut dyn Write,
 ) -> Result<bool, Failed> {
     let contract = Contract::read(spec)?;
-    let mut legs = vec![document_leg(&contract), server_leg(&contract)?];
+    let document_leg = document_leg(&contract);
+    let document = match &contract.document {
+        Ok(document) if document_leg.agrees() => document,
+        _ => {
+            let others: &[_] =
+                if static_only { &["server", "client"] } else { &["server", "client", "wire"] };
+            let others = others.iter().map(|name| not_run(&contract, name, "the document"));
+            return report::write(&[document_leg].into_iter().chain(others).collect::<Vec<_>>(), format, out);
+        }
+    };
+    let mut legs = vec![document_leg, server_leg(&contract, document)?];
     let mut client = client_leg(&contract)?;
     if static_only {
         legs.push(client);
@@ -77,13 +88,21 @@ pub(crate) fn run(
         legs.push(client);
         legs.push(wire_leg(&contract, &programs)?);
     } else {
-        legs.push(client);
-        // What asks the server is built with the client.
-        let entry = contract.entry("", "not-run", "the client does not compile; mend it first".to_owned());
-        let (agreement, mend) = (String::new(), "see the client".to_owned());
-        legs.push(Leg { name: "wire", entries: vec![entry], agreement, mend });
+        // The wire leg's package depends on the client.
+        legs.extend([client, not_run(&contract, "wire", "the client")]);
     }
     report::write(&legs, format, out)
+}
+
+/// A leg that did not run because another one failed.
+fn not_run(contract: &Contract, name: &'static str, failed: &str) -> Leg {
+    let message = format!("this leg did not run because {failed} leg failed; fix that first");
+    Leg {
+        name,
+        entries: vec![contract.entry("", "not-run", message)],
+        agreement: String::new(),
+        mend: format!("see {failed} leg"),
+    }
 }
 
 /// The document by itself.
@@ -105,7 +124,7 @@ fn document_leg(contract: &Contract) -> Leg {
 }
 
 /// What the server describes, against the contract.
-fn server_leg(contract: &Contract) -> Result<Leg, Failed> {
+fn server_leg(contract: &Contract, document: &Document) -> Result<Leg, Failed> {
     let mut leg = Leg {
         name: "server",
         entries: Vec::new(),
@@ -115,14 +134,6 @@ fn server_leg(contract: &Contract) -> Result<Leg, Failed> {
             ledger::PATH
         ),
         mend: format!("change {}, or make crates/session-api say the same", contract.name),
-    };
-    let Ok(document) = &contract.document else {
-        leg.entries.push(contract.entry(
-            "",
-            "not-compared",
-            "there is no document to compare it with".to_owned(),
-        ));
-        return Ok(leg);
     };
     let (left, faults) = Ledger::read()?.settle(server_findings(document)?);
     for finding in left {
@@ -274,14 +285,6 @@ fn exercise(
     arguments: &[&Path],
     entries: &mut Vec<Entry>,
 ) -> Result<u64, Failed> {
-    if let Err(fault) = &contract.document {
-        entries.push(contract.entry(
-            "",
-            "not-run",
-            format!("there is no document to hold it against: {fault}"),
-        ));
-        return Ok(0);
-    }
     let (findings, checks) = ask(programs, name, &contract.path, arguments)?;
     entries.extend(
         findings.into_iter().map(|(pointer, rule, message)| contract.entry(&pointer, &rule, message)),

@@ -40,7 +40,7 @@ fn agreement_is_0_drift_is_1_and_a_tool_that_cannot_work_is_2() {
     }
 
     let (_folder, path) = changed(|document| {
-        document["components"]["schemas"]["Session_Title"]["maxLength"] = json!(10);
+        document["components"]["schemas"]["Session_Title"]["maxLength"] = json!(100);
     });
     let drift = xtask(&["check", "--static", "--spec", &path]);
     assert_eq!(drift.status.code(), Some(1), "{drift:?}");
@@ -52,6 +52,7 @@ fn agreement_is_0_drift_is_1_and_a_tool_that_cannot_work_is_2() {
     for leg in ["document: 1 finding", "server: 1 finding", "client: 1 finding"] {
         assert!(text(&faulty).contains(leg), "no leg may agree: {faulty:?}");
     }
+    assert!(!text(&faulty).contains("stale"), "no other leg runs on a faulty document: {faulty:?}");
 
     for arguments in
         [&["check", "--static", "--spec", "/no/such/file"][..], &["breaking", "--base", "no-such-revision"]]
@@ -89,8 +90,11 @@ fn each_leg_that_reads_finds_what_is_its_own_at_its_place() {
             document["paths"]["/api/v1/whoami"]["get"]["summary"] = json!("Another summary");
         }),
         ("client: ", "no client can be generated", |document| {
-            // On which progenitor panics.
-            document["components"]["schemas"]["Error_Code"]["enum"][0] = json!("not_found");
+            // Progenitor makes one variant of this and `not_found`.
+            document["components"]["schemas"]["Error_Code"]["enum"]
+                .as_array_mut()
+                .unwrap()
+                .push(json!("not-found"));
         }),
     ];
     for (leg, place, change) in cases {
@@ -103,9 +107,44 @@ fn each_leg_that_reads_finds_what_is_its_own_at_its_place() {
 }
 
 #[test]
+fn in_every_form_the_other_legs_report_that_they_did_not_run_when_the_document_leg_fails() {
+    let (_folder, path) = changed(|document| {
+        document["components"]["schemas"]["Spare"] = json!({ "type": "string" });
+        // Found by the server leg and the client leg, if they ran.
+        document["components"]["schemas"]["Session_Title"]["maxLength"] = json!(100);
+    });
+    for (form, of_leg) in [
+        (
+            "human",
+            "LEG: FILE:1:1: #: this leg did not run because the document leg failed; fix that first [not-run]",
+        ),
+        ("json", r#""name": "LEG""#),
+        ("github", "title=LEG%3A not-run::this leg did not run"),
+        ("sarif", r#""ruleId": "LEG/not-run""#),
+        ("junit", "not-run"),
+    ] {
+        for (arguments, legs) in
+            [(&["--static"][..], &["server", "client"][..]), (&[], &["server", "client", "wire"])]
+        {
+            let output = xtask(&[&["check", "--spec", &path, "--format", form], arguments].concat());
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            let text = text(&output);
+            for leg in legs {
+                let expected = of_leg.replace("LEG", leg).replace("FILE", &path);
+                assert!(text.contains(&expected), "{form}: {expected} is not in {text}");
+            }
+            for leg in ["server", "client", "wire"].iter().filter(|leg| !legs.contains(leg)) {
+                assert!(!text.contains(leg), "{form}: {text}");
+            }
+            assert!(!text.contains("schema-max-length-") && !text.contains("stale"), "{form}: {text}");
+        }
+    }
+}
+
+#[test]
 fn every_form_is_the_same_in_every_run() {
     let (_folder, path) = changed(|document| {
-        document["components"]["schemas"]["Session_Title"]["maxLength"] = json!(10);
+        document["components"]["schemas"]["Session_Title"]["maxLength"] = json!(100);
         document["paths"]["/api/v1/whoami"]["get"]["responses"]["204"] = json!({ "description": "Nobody" });
     });
     for form in ["human", "json", "github", "sarif", "junit"] {
