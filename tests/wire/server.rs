@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use rusqlite::Connection;
+use session_tests::fault_proxy::FaultProxy;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
@@ -27,8 +29,8 @@ const STORE: &str = "sessions.db";
 pub(crate) struct Program {
     /// Where it is.
     pub(crate) path: PathBuf,
-    /// The fault that it is to have.
-    pub(crate) fault: Option<String>,
+    /// The proxy that makes each server of it look like one with a fault.
+    pub(crate) proxy: Option<Arc<FaultProxy>>,
 }
 
 fn failed(what: &str, error: impl std::fmt::Display) -> Failed {
@@ -43,10 +45,9 @@ impl Program {
     /// It, without the settings of whoever runs the suite.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.path);
-        for name in ["CONFIG", "STORE", "LISTEN", "INTERNAL_LISTEN", "LOG_FORMAT", "LOG_LEVEL", "FAULT"] {
+        for name in ["CONFIG", "STORE", "LISTEN", "INTERNAL_LISTEN", "LOG_FORMAT", "LOG_LEVEL"] {
             command.env_remove(format!("SESSIOND_{name}"));
         }
-        command.envs(self.fault.iter().map(|fault| ("SESSIOND_FAULT", fault)));
         command.args(arguments).kill_on_drop(true);
         command
     }
@@ -106,6 +107,8 @@ impl Server {
         let folder = tempfile::tempdir().map_err(io)?;
         std::fs::copy(prepared.join(STORE), folder.path().join(STORE)).map_err(io)?;
         let config = folder.path().join("sessiond.toml");
+        let settings =
+            program.proxy.as_ref().map_or_else(|| settings.to_owned(), |proxy| proxy.settings(settings));
         std::fs::write(&config, settings).map_err(io)?;
         let log = folder.path().join("log");
         let stderr = File::create(&log).map_err(io)?;
@@ -128,6 +131,10 @@ impl Server {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
             failed("sessiond did not start", said.trim())
         })?;
+        let address = match &program.proxy {
+            Some(proxy) => proxy.start(address).await.map_err(|error| failed("no proxy", error))?,
+            None => address,
+        };
         Ok(Self { address, folder, _child: child })
     }
 
