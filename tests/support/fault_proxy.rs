@@ -72,3 +72,50 @@ impl Hook for FaultProxy {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hyper::Method;
+    use hyper::body::Bytes;
+    use hyper::header::HeaderMap;
+
+    use super::*;
+    use crate::{faults, seed};
+
+    fn proxy(name: &str) -> Arc<FaultProxy> {
+        let fault = faults::all().find(|fault| fault.name == name).unwrap();
+        FaultProxy::new(*fault, Keyring::default())
+    }
+
+    /// Sends a request through the proxy to a server that does not respond.
+    async fn exchange(proxy: &FaultProxy, target: &str) {
+        let upstream = Upstream::new(([127, 0, 0, 1], 1).into(), reqwest::Client::new());
+        let (headers, body) = (HeaderMap::new(), Bytes::new());
+        let request = Request { method: Method::GET, target: target.to_owned(), headers, body };
+        assert_eq!(proxy.exchange(request, &upstream).await.status, 502);
+    }
+
+    #[tokio::test]
+    async fn a_fault_is_exercised_by_what_it_changes_and_by_nothing_else() {
+        let upper = format!("/api/v1/session/{}", seed::SESSION_ID.to_uppercase());
+        let in_request = proxy("id-in-any-case");
+        exchange(&in_request, &upper.to_lowercase()).await;
+        exchange(&in_request, &format!("{upper}/other")).await;
+        assert!(!in_request.exercised(), "neither a valid ID nor an unknown path is changed");
+        exchange(&in_request, &upper).await;
+        assert!(in_request.exercised());
+
+        let in_response = proxy("header-undocumented");
+        exchange(&in_response, "/metrics").await;
+        assert!(!in_response.exercised());
+        exchange(&in_response, "/api/v1/whoami").await;
+        assert!(in_response.exercised());
+
+        let in_settings = proxy("creations-not-limited");
+        assert_eq!(in_settings.settings("[limits]\n"), "[limits]\n");
+        assert!(!in_settings.exercised());
+        let limited = "[limits]\ncreations_per_minute = 1\n";
+        assert_eq!(in_settings.settings(limited), "[limits]\ncreations_per_minute = 1_000_000\n");
+        assert!(in_settings.exercised());
+    }
+}

@@ -46,6 +46,11 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
+    /// The server at this address, to which `client` sends.
+    pub(crate) const fn new(address: SocketAddr, client: reqwest::Client) -> Self {
+        Self { address, client }
+    }
+
     /// Sends a request. The response is 502 if none came.
     pub(crate) async fn send(&self, request: Request) -> Response {
         self.try_send(request).await.unwrap_or_else(|_| Response {
@@ -80,7 +85,7 @@ pub(crate) async fn start(
 ) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let upstream = Upstream { address: upstream, client };
+    let upstream = Upstream::new(upstream, client);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (hook, upstream) = (Arc::clone(&hook), upstream.clone());

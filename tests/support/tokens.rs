@@ -32,6 +32,11 @@ pub(crate) fn id_of(token: &str) -> Option<&str> {
     (rest.len() == ID + SECRET + CHECKSUM && of_alphabet).then(|| rest.get(..ID))?
 }
 
+/// Whether the text has the form of an ID.
+pub(crate) fn is_id(text: &str) -> bool {
+    text.len() == ID && text.bytes().all(|byte| ALPHABET.contains(&byte))
+}
+
 /// Whether this is the token of a session, by its prefix.
 pub(crate) fn is_session_token(token: &str) -> bool {
     token.starts_with("sst_")

@@ -75,10 +75,9 @@ async fn prepare(program: &Program) -> Result<(TempDir, World), Failed> {
 fn run(spec: &Path, program: &Program) -> Result<Report, Failed> {
     let suite = Suite::new(read(spec)?)?;
     spec::examine(&suite.spec, &mut suite.report.borrow_mut());
-    runtime()?.block_on(async {
-        let (prepared, world) = prepare(program).await?;
-        ask(&suite, &world, program, prepared.path()).await
-    })?;
+    let runtime = runtime()?;
+    let (prepared, world) = runtime.block_on(prepare(program))?;
+    runtime.block_on(ask(&suite, &world, program, prepared.path()))?;
     coverage::check(&suite);
     Ok(suite.report.into_inner())
 }

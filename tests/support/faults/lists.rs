@@ -8,6 +8,7 @@ use super::deployment::Deployment;
 use super::fault::Fault;
 use super::requests::UNKNOWN;
 use crate::proxy::{Request, Response};
+use crate::tokens::is_id;
 
 /// The greatest `limit` of the contract.
 const LIMIT_MAX: u64 = 1_000;
@@ -71,7 +72,7 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     ),
     Fault::in_request("device-filter-ignored", "A list is not filtered by `device_id`.", |request, _| {
-        request.edit_query(|pairs| pairs.retain(|(name, _)| name != "device_id"));
+        request.edit_query(|pairs| pairs.retain(|(name, value)| name != "device_id" || !is_id(value)));
     }),
     Fault::in_follow_up(
         "one-item-too-many",

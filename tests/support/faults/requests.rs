@@ -30,7 +30,8 @@ pub(super) const FAULTS: &[Fault] = &[
         "id-of-any-length",
         "A session ID that is too short is padded, one that is too long is cut.",
         |request, _| {
-            if let Some(id) = request.session_id() {
+            // An encoded character is not one of an ID, whatever the length.
+            if let Some(id) = request.session_id().filter(|id| !id.contains('%')) {
                 let id: String = id.chars().chain("0".repeat(ID_CHARS).chars()).take(ID_CHARS).collect();
                 request.set_session_id(&id);
             }

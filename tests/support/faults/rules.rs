@@ -2,11 +2,12 @@
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::deployment::Deployment;
 use super::fault::Fault;
 use crate::proxy::{Request, Response};
+use crate::tokens::is_id;
 
 /// The faults of this kind.
 pub(super) const FAULTS: &[Fault] = &[
@@ -89,7 +90,12 @@ pub(super) const FAULTS: &[Fault] = &[
         "A revocation does not spare the session that the body excepts.",
         |request, _| {
             if request.is_of(&["revoke_sessions"]) {
-                request.edit_body(|body| drop(body.remove("except_session_id")));
+                request.edit_body(|body| {
+                    // The value is still checked.
+                    if body.get("except_session_id").and_then(Value::as_str).is_some_and(is_id) {
+                        body.remove("except_session_id");
+                    }
+                });
             }
         },
     ),
