@@ -5,7 +5,7 @@ use std::sync::Arc;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
-use session_tests::{Answer, Sessiond, seed};
+use session_test_support::{Answer, Sessiond, seed};
 
 const SCOPES: [&str; 3] = ["session:create", "session:update", "session:read"];
 

@@ -1,7 +1,7 @@
 //! Who may do what: every operation by every kind of caller.
 
 use serde_json::{Value, json};
-use session_tests::{Answer, Contract, Sessiond, call, operation_ids, seed};
+use session_test_support::{Answer, Contract, Sessiond, call, operation_ids, seed};
 
 const OTHER_POOL: &str = "013xrzp12g3nqk8ng09nmc8kwqzfaf00";
 const OTHER_DOMAIN: &str = "013xrzp12g3nqk8n32sd3jyxq5a8yw00";

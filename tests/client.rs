@@ -6,7 +6,7 @@ use session_client::types::{
     SessionType,
 };
 use session_client::{Client, Error};
-use session_tests::{Sessiond, seed};
+use session_test_support::{Sessiond, seed};
 
 fn client(server: &Sessiond, token: &str) -> Client {
     Client::connect(&server.url(), &token.parse().unwrap()).unwrap()

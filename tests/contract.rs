@@ -1,7 +1,7 @@
 //! `openapi.json` itself: every fact of the reference page, and what every operation and value must have.
 
 use serde_json::{Value, json};
-use session_tests::{Contract, seed};
+use session_test_support::{Contract, seed};
 
 fn document() -> Value {
     Contract::load().document().clone()

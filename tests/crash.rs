@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
-use session_tests::{Sessiond, raise_file_limit, seed};
+use session_test_support::{Sessiond, raise_file_limit, seed};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
-use session_tests::{Answer, Sessiond, seed};
+use session_test_support::{Answer, Sessiond, seed};
 
 async fn create(server: &Sessiond, token: &str, body: Value) -> Answer {
     server.request(Method::POST, "/api/v1/session", Some(token), Some(body)).await

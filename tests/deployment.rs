@@ -3,7 +3,7 @@
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::json;
-use session_tests::{Sessiond, operation_ids, seed};
+use session_test_support::{Sessiond, operation_ids, seed};
 
 const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
 

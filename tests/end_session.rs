@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use session_tests::{Sessiond, seed};
+use session_test_support::{Sessiond, seed};
 
 const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
 

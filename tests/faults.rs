@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
-use session_tests::{Contract, binary};
+use session_test_support::{Contract, binary};
 
 fn prove(document: &Value, faults: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use session_tests::Sessiond;
+use session_test_support::Sessiond;
 
 #[tokio::test]
 async fn it_answers_what_a_fetch_by_id_with_the_same_token_answers() {

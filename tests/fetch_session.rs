@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use session_tests::{Sessiond, seed};
+use session_test_support::{Sessiond, seed};
 
 /// A server that holds the seed's session, and a key that may read it.
 async fn with_seed() -> (Sessiond, String) {
@@ -83,7 +83,7 @@ async fn an_existing_and_a_missing_session_give_equal_answers_to_who_may_not_rea
         let missing = server.fetch("013xrzp12g3nqk8nkv4y96wrbzje9dss", token).await;
         assert_eq!(existing.outcome(), outcome);
         assert_eq!((existing.status, &existing.body), (missing.status, &missing.body));
-        let headers = |answer: &session_tests::Answer| {
+        let headers = |answer: &session_test_support::Answer| {
             let mut headers = answer.headers.clone();
             headers.remove("x-request-id");
             headers.remove("date");

@@ -1,11 +1,11 @@
 //! What `sessiond` says of itself. After a change that is meant, `INSTA_UPDATE=always cargo test -p session-tests
 //! help` writes the snapshots anew.
 
-use session_tests::Command;
+use session_test_support::command;
 
 #[test]
 fn the_help_of_each_command_is_as_it_was() {
-    for (name, command) in [
+    for (name, arguments) in [
         ("sessiond", &["--help"][..]),
         ("serve", &["serve", "--help"]),
         ("key", &["key", "--help"]),
@@ -14,22 +14,22 @@ fn the_help_of_each_command_is_as_it_was() {
         ("export", &["export", "--help"]),
         ("events", &["events", "--help"]),
     ] {
-        let finished = Command::new(command).run();
-        assert_eq!((finished.code, finished.stderr.as_str()), (0, ""), "{command:?}");
+        let finished = command(arguments).run();
+        assert_eq!((finished.code, finished.stderr.as_str()), (0, ""), "{arguments:?}");
         insta::assert_snapshot!(name, finished.stdout);
     }
 }
 
 #[test]
 fn a_wrong_command_line_is_said_to_be_one_with_the_help_that_mends_it() {
-    let finished = Command::new(&["serve", "--port", "8080"]).run();
+    let finished = command(&["serve", "--port", "8080"]).run();
     assert_eq!((finished.code, finished.stdout.as_str()), (2, ""));
     insta::assert_snapshot!("wrong_flag", finished.stderr);
 }
 
 #[test]
 fn the_description_that_dropshot_derives_is_printed() {
-    let finished = Command::new(&["openapi"]).run();
+    let finished = command(&["openapi"]).run();
     assert_eq!(finished.code, 0);
     let document: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
     assert_eq!(document["info"]["title"], "Session Service");

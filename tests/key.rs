@@ -1,7 +1,7 @@
 //! `sessiond key`
 
 use serde_json::{Value, json};
-use session_tests::{Command, Sessiond, seed};
+use session_test_support::{Sessiond, command, seed};
 
 #[tokio::test]
 async fn keys_are_made_listed_and_revoked_with_and_without_a_running_server() {
@@ -11,7 +11,7 @@ async fn keys_are_made_listed_and_revoked_with_and_without_a_running_server() {
     assert_eq!(server.fetch(seed::SESSION_ID, &key).await.outcome(), (404, "not_found"));
     let store = server.store().to_owned();
     let list = |expected: usize| {
-        let finished = Command::new(&["key", "list", "--output", "json", "--store", &store]).run();
+        let finished = command(&["key", "list", "--output", "json", "--store", &store]).run();
         assert_eq!(finished.code, 0, "{finished:?}");
         let keys: Vec<Value> =
             finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -25,10 +25,10 @@ async fn keys_are_made_listed_and_revoked_with_and_without_a_running_server() {
     let folder = server.stop().await;
     let create =
         ["key", "create", "--name", "offline", "--domain", seed::DOMAIN_ID, "--scope", "session:read"];
-    let finished = Command::new(&[&create[..], &["--store", &store]].concat()).run();
+    let finished = command(&[&create[..], &["--store", &store]].concat()).run();
     assert_eq!(finished.code, 0, "{finished:?}");
     assert!(finished.stdout.contains("ssk_"));
-    assert_eq!(Command::new(&["key", "revoke", &id, "--store", &store]).run().code, 0);
+    assert_eq!(command(&["key", "revoke", &id, "--store", &store]).run().code, 0);
     assert_ne!(list(2)[0]["revoked_at"], Value::Null);
 
     let server = Sessiond::start_on(folder, &[]).await;

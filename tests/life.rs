@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use session_tests::{Sessiond, seed};
+use session_test_support::{Sessiond, seed};
 
 const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
 
@@ -172,7 +172,7 @@ async fn each_change_of_state_is_an_event_with_who_made_it_and_in_which_request(
     server.import(&[seed::summary()]);
     let (id, token) = created(&server, key, json!({ "session_type": "browser" })).await;
     let mut requests = Vec::new();
-    let mut note = |answer: session_tests::Answer| {
+    let mut note = |answer: session_test_support::Answer| {
         assert_eq!(answer.status, 200, "{:?}", answer.body);
         requests.push(json!(answer.headers["x-request-id"].to_str().unwrap()));
         answer

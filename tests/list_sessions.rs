@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 use session_client::Client;
-use session_tests::{Answer, Sessiond, seed};
+use session_test_support::{Answer, Sessiond, seed};
 
 const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
 const OTHER_ACCOUNT: &str = "013xrzp12g3nqk8n6cyr5x0k8yb10h00";

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use session_tests::{Sessiond, seed};
+use session_test_support::{Sessiond, seed};
 
 #[tokio::test]
 async fn the_first_interaction_takes_a_session_out_of_new_and_names_it() {

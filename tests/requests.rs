@@ -3,7 +3,7 @@
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::json;
-use session_tests::{Call, Sessiond, call, operation_ids, seed};
+use session_test_support::{Call, Sessiond, call, operation_ids, seed};
 
 #[tokio::test]
 async fn a_path_or_method_that_the_contract_does_not_have_is_refused() {

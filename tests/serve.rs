@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
-use session_tests::{Command, Sessiond, seed};
+use session_test_support::{Sessiond, command, seed};
 
 #[tokio::test]
 async fn both_signals_stop_it_and_what_was_acknowledged_is_there_after() {
@@ -76,7 +76,7 @@ async fn a_request_that_never_ends_does_not_keep_it_from_stopping() {
 }
 
 /// One line, that starts with the program's name, says all of `texts`, and is no panic.
-fn assert_one_line(finished: &session_tests::Finished, texts: &[&str]) {
+fn assert_one_line(finished: &session_test_support::Finished, texts: &[&str]) {
     assert_eq!(finished.code, 1, "{finished:?}");
     let lines: Vec<_> = finished.stderr.lines().filter(|line| !line.starts_with('{')).collect();
     assert!(lines.len() == 1 && lines[0].starts_with("sessiond: "), "{finished:?}");
@@ -96,7 +96,7 @@ async fn whatever_keeps_it_from_starting_is_one_line_that_says_how_to_mend_it() 
     std::fs::write(at("typo.toml"), "lisen = '127.0.0.1:0'\n").unwrap();
     std::fs::write(at("file"), "").unwrap();
     let serve = |flags: &[&str]| {
-        Command::new(&[&["serve", "--internal-listen", "127.0.0.1:0"][..], flags].concat())
+        command(&[&["serve", "--internal-listen", "127.0.0.1:0"][..], flags].concat())
             .folder(folder.path())
             .run()
     };
@@ -138,7 +138,7 @@ async fn a_database_of_a_newer_program_is_refused() {
     file[60..64].copy_from_slice(&4711_u32.to_be_bytes());
     std::fs::write(&path, file).unwrap();
     let store = format!("sqlite:{}", path.display());
-    let finished = Command::new(&["serve", "--listen", "127.0.0.1:0", "--store", &store]).run();
+    let finished = command(&["serve", "--listen", "127.0.0.1:0", "--store", &store]).run();
     assert_one_line(&finished, &["4711", "newer"]);
 }
 
@@ -147,14 +147,14 @@ async fn flags_win_over_the_environment_and_the_environment_over_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     std::fs::write(path("sessiond.toml"), format!("store = 'sqlite:{}'\n", path("file/s.db"))).unwrap();
-    let list = || Command::new(&["key", "list"]).env("SESSIOND_CONFIG", &path("sessiond.toml"));
+    let list = || command(&["key", "list"]).env("SESSIOND_CONFIG", &path("sessiond.toml"));
     assert_eq!(list().run().code, 0);
     assert!(folder.path().join("file/s.db").exists());
     let by_env = format!("sqlite:{}", path("env/s.db"));
     assert_eq!(list().env("SESSIOND_STORE", &by_env).run().code, 0);
     assert!(folder.path().join("env/s.db").exists());
     let by_flag = format!("sqlite:{}", path("flag/s.db"));
-    let flags = Command::new(&["key", "list", "--store", &by_flag]).env("SESSIOND_STORE", &by_env);
+    let flags = command(&["key", "list", "--store", &by_flag]).env("SESSIOND_STORE", &by_env);
     assert_eq!(flags.run().code, 0);
     assert!(folder.path().join("flag/s.db").exists());
 }

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use reqwest::Method;
 use rusqlite::Connection;
 use serde_json::json;
-use session_tests::{Sessiond, call, operation_ids};
+use session_test_support::{Sessiond, call, operation_ids};
 
 const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
 

@@ -1,7 +1,8 @@
 //! `sessiond import` and `sessiond export`
 
 use serde_json::{Value, json};
-use session_tests::{Command, Sessiond, seed, settings_without_lifetimes};
+use session_test_support::launcher::{WITHOUT_LIFETIMES, store_url};
+use session_test_support::{Sessiond, command, seed};
 
 #[tokio::test]
 async fn what_is_exported_is_imported_elsewhere_to_the_letter() {
@@ -26,22 +27,23 @@ async fn what_is_exported_is_imported_elsewhere_to_the_letter() {
     assert!(!exported.contains("sst_"));
 
     let other = tempfile_store();
-    let imported =
-        Command::new(&["import", file, "--store", &other.1, "--config", settings_without_lifetimes()]).run();
+    let on_other = |arguments: [&str; 2]| {
+        command(&arguments).env("SESSIOND_STORE", &other.1).env("SESSIOND_CONFIG", &other.2)
+    };
+    let imported = on_other(["import", file]).run();
     assert_eq!(imported.code, 0, "{imported:?}");
     assert!(imported.stderr.contains("imported 31, refused 0"), "{imported:?}");
-    assert_eq!(
-        Command::new(&["export", "-", "--store", &other.1, "--config", settings_without_lifetimes()])
-            .run()
-            .stdout,
-        exported
-    );
+    assert_eq!(on_other(["export", "-"]).run().stdout, exported);
 }
 
-fn tempfile_store() -> (tempfile::TempDir, String) {
+/// A folder, the URL of a store in it, and settings without lifetimes.
+fn tempfile_store() -> (tempfile::TempDir, String, String) {
     let folder = tempfile::tempdir().unwrap();
-    let store = format!("sqlite:{}", folder.path().join("sessions.db").display());
-    (folder, store)
+    let settings = folder.path().join("sessiond.toml");
+    std::fs::write(&settings, WITHOUT_LIFETIMES).unwrap();
+    let store = store_url(folder.path());
+    let settings = settings.to_str().unwrap().to_owned();
+    (folder, store, settings)
 }
 
 #[tokio::test]

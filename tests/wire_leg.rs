@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
-use session_tests::{Contract, binary};
+use session_test_support::{Contract, binary};
 
 fn run(document: &str, program: &Path) -> Output {
     let folder = tempfile::tempdir().unwrap();

@@ -1,22 +1,33 @@
-//! What the end-to-end tests stand on: `sessiond` as a process on a free port and an empty store, behind a
-//! proxy that holds every answer against `openapi.json`.
+//! Shared by the end-to-end tests, the client leg, the wire leg and xtask: one launcher of `sessiond`, one reader of
+//! `openapi.json`, one generator of valid requests.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
+#[cfg(feature = "http")]
 mod calls;
+#[cfg(feature = "http")]
 mod contract;
+#[cfg(feature = "http")]
 pub mod fault_proxy;
+#[cfg(feature = "http")]
 pub mod faults;
+pub mod launcher;
+#[cfg(feature = "http")]
 mod proxy;
+#[cfg(feature = "http")]
 mod sessiond;
+#[cfg(feature = "http")]
 pub mod tokens;
+#[cfg(feature = "http")]
 mod validating_proxy;
 
+#[cfg(feature = "http")]
 pub use calls::{Call, call, operation_ids};
+#[cfg(feature = "http")]
 pub use contract::Contract;
-pub use sessiond::{
-    Answer, Command, Finished, Sessiond, binary, raise_file_limit, settings_without_lifetimes,
-};
+pub use launcher::{Command, Finished};
+#[cfg(feature = "http")]
+pub use sessiond::{Answer, Sessiond, binary, command, raise_file_limit};
 
 /// The session of the reference page, value by value.
 pub mod seed {

@@ -23,7 +23,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use serde_json::Value;
-use session_tests::tokens;
+use session_test_support::launcher::WITHOUT_LIFETIMES;
+use session_test_support::tokens;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -64,10 +65,10 @@ fn runtime() -> Result<Runtime, Failed> {
 }
 
 /// A store with what the requests are about, in a folder of its own.
-async fn prepare(program: &Program) -> Result<(TempDir, World), Failed> {
+fn prepare(program: &Program) -> Result<(TempDir, World), Failed> {
     let folder = || tempfile::tempdir().map_err(|error| Failed(format!("no temporary folder: {error}")));
     let (prepared, elsewhere) = (folder()?, folder()?);
-    let world = World::prepare(program, prepared.path(), elsewhere.path()).await?;
+    let world = World::prepare(program, prepared.path(), elsewhere.path())?;
     Ok((prepared, world))
 }
 
@@ -75,9 +76,8 @@ async fn prepare(program: &Program) -> Result<(TempDir, World), Failed> {
 fn run(spec: &Path, program: &Program) -> Result<Report, Failed> {
     let suite = Suite::new(read(spec)?)?;
     spec::examine(&suite.spec, &mut suite.report.borrow_mut());
-    let runtime = runtime()?;
-    let (prepared, world) = runtime.block_on(prepare(program))?;
-    runtime.block_on(ask(&suite, &world, program, prepared.path()))?;
+    let (prepared, world) = prepare(program)?;
+    runtime()?.block_on(ask(&suite, &world, program, prepared.path()))?;
     coverage::check(&suite);
     Ok(suite.report.into_inner())
 }
@@ -99,7 +99,7 @@ async fn ask(suite: &Suite, world: &World, program: &Program, prepared: &Path) -
     }
     // Each on a server of its own: a server with a fault may change more than it was asked to, and then what came first
     // would decide what is found.
-    let start = || Server::start(program, prepared, statuses::WITHOUT_LIFETIMES);
+    let start = || Server::start(program, prepared, WITHOUT_LIFETIMES);
     let values = async {
         let server = start().await?;
         values::check(suite, world, server.address).await;

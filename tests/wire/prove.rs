@@ -8,8 +8,9 @@ use std::sync::Mutex;
 use std::thread;
 
 use serde_json::Value;
-use session_tests::fault_proxy::FaultProxy;
-use session_tests::faults::{self, Fault, Keyring};
+use session_test_support::fault_proxy::FaultProxy;
+use session_test_support::faults::{self, Fault, Keyring};
+use session_test_support::launcher::{key_create, store_url};
 
 use crate::report::{Failed, Finding};
 use crate::server::Program;
@@ -81,22 +82,19 @@ fn most_direct(findings: BTreeSet<Finding>) -> Option<Finding> {
 }
 
 /// The keys of the prepared store, and those that faults may substitute for them, which are added to it.
-async fn keyring(program: &Program, store: &Path, world: &World) -> Result<Keyring, Failed> {
-    let list = async || program.run_on(store, &["key", "list", "--output", "json"], String::new()).await;
+fn keyring(program: &Program, store: &Path, world: &World) -> Result<Keyring, Failed> {
+    let command =
+        |arguments: &[&str]| program.launcher().command(arguments).env("SESSIOND_STORE", &store_url(store));
+    let list = || command(&["key", "list", "--output", "json"]).output();
     let unreadable = |error| Failed(format!("`sessiond key list` printed no list of keys: {error}"));
-    let known = Keyring::new(&list().await?, world.keys()).map_err(unreadable)?;
+    let known = Keyring::new(&list()?, world.keys()).map_err(unreadable)?;
     let mut added = Vec::new();
     for flags in known.missing() {
-        let flags = flags.iter().map(String::as_str);
-        let create: Vec<&str> =
-            ["key", "create", "--name", "proxy", "--output", "json"].into_iter().chain(flags).collect();
-        let printed = program.run_on(store, &create, String::new()).await?;
-        let created: Value = serde_json::from_str(&printed).unwrap_or_default();
-        let key = created["key"].as_str();
-        added.push(key.ok_or_else(|| Failed("`sessiond key create` printed no key".to_owned()))?.to_owned());
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        added.push(command(&key_create(&flags, &[])).created_key()?.1);
     }
     let keys = world.keys().chain(added.iter().map(String::as_str));
-    Keyring::new(&list().await?, keys).map_err(unreadable)
+    Keyring::new(&list()?, keys).map_err(unreadable)
 }
 
 /// The faults of these names, or every fault.
@@ -122,11 +120,8 @@ pub(crate) fn prove(
 ) -> Result<bool, Failed> {
     let chosen = chosen(names)?;
     let plain = Program { path: sessiond.to_owned(), proxy: None };
-    let (store, world, keyring) = runtime()?.block_on(async {
-        let (store, world) = prepare(&plain).await?;
-        let keyring = keyring(&plain, store.path(), &world).await?;
-        Ok((store, world, keyring))
-    })?;
+    let (store, world) = prepare(&plain)?;
+    let keyring = keyring(&plain, store.path(), &world)?;
     let base =
         Base { document: read(spec)?, sessiond, store: store.path(), world: Mutex::new(world), keyring };
     if let Outcome::Caught(Finding { rule, pointer, message }) = base.run(Fault::CONTROL)? {

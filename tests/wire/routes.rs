@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use session_tests::seed;
+use session_test_support::seed;
 
 use crate::spec::{METHODS, child};
 use crate::suite::{Request, Suite};

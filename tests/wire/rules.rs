@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use session_tests::seed;
+use session_test_support::seed;
 
 use crate::spec::{Operation, child};
 use crate::suite::{Request, Suite};

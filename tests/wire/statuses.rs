@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use session_tests::seed;
+use session_test_support::launcher::WITHOUT_LIFETIMES;
+use session_test_support::seed;
 
 use crate::report::Failed;
 use crate::security::unauthorized;
@@ -15,10 +16,6 @@ use crate::server::{Program, Server};
 use crate::spec::{Operation, child};
 use crate::suite::{Answer, Request, Suite};
 use crate::world::{MISSING, Target, World, bearer, minimal_body, path_with, valid_request};
-
-/// Settings under which imported sessions of long ago are still there.
-pub(crate) const WITHOUT_LIFETIMES: &str = "[lifetime]\nbrowser = { idle = 'none', absolute = 'none' }\n\
-                                            api = { idle = 'none', absolute = 'none' }\n";
 
 /// Asks, where the operation documents the status, and holds status and code against what the way leads to.
 async fn lead(

@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use session_tests::seed;
+use session_test_support::launcher::{key_create, store_url};
+use session_test_support::seed;
 
 use crate::probe::sample;
 use crate::report::Failed;
@@ -119,36 +120,33 @@ fn imported() -> (String, Vec<String>) {
 
 impl World {
     /// Prepares the store in a folder.
-    pub(crate) async fn prepare(program: &Program, folder: &Path, elsewhere: &Path) -> Result<Self, Failed> {
-        let make = async |folder: &Path, domain: &str, pool: Option<&str>, scopes: &[&str]| {
-            let mut arguments =
-                vec!["key", "create", "--name", "wire", "--output", "json", "--domain", domain];
-            arguments.extend(pool.iter().flat_map(|pool| ["--pool", pool]));
-            arguments.extend(scopes.iter().flat_map(|scope| ["--scope", scope]));
-            let printed = program.run_on(folder, &arguments, String::new()).await?;
-            let made: Value = serde_json::from_str(&printed).unwrap_or_default();
-            match (text_at(&made, "/id"), text_at(&made, "/key")) {
-                (Some(id), Some(key)) => Ok((id, key)),
-                _ => Err(Failed("`sessiond key create` printed no key".to_owned())),
-            }
+    pub(crate) fn prepare(program: &Program, folder: &Path, elsewhere: &Path) -> Result<Self, Failed> {
+        let program = program.launcher();
+        let run_on = |folder: &Path, arguments: &[&str]| {
+            program.command(arguments).env("SESSIOND_STORE", &store_url(folder))
         };
-        let key = make(folder, SPARE_DOMAIN, None, &SCOPES).await?.1;
-        let free_key = make(folder, seed::DOMAIN_ID, None, &SCOPES).await?.1;
-        let bound_key = make(folder, seed::DOMAIN_ID, Some(seed::POOL_ID), &SCOPES).await?.1;
+        let make = |folder: &Path, domain: &str, pool: Option<&str>, scopes: &[&str]| {
+            let mut flags = vec!["--domain", domain];
+            flags.extend(pool.iter().flat_map(|pool| ["--pool", pool]));
+            run_on(folder, &key_create(&flags, scopes)).created_key()
+        };
+        let key = make(folder, SPARE_DOMAIN, None, &SCOPES)?.1;
+        let free_key = make(folder, seed::DOMAIN_ID, None, &SCOPES)?.1;
+        let bound_key = make(folder, seed::DOMAIN_ID, Some(seed::POOL_ID), &SCOPES)?.1;
         let mut scoped = Vec::new();
         for scope in SCOPES {
-            scoped.push(make(folder, SPARE_DOMAIN, Some(SPARE_POOL), &[scope]).await?.1);
+            scoped.push(make(folder, SPARE_DOMAIN, Some(SPARE_POOL), &[scope])?.1);
         }
         let other_keys = [
-            make(folder, OTHER_DOMAIN, None, &SCOPES).await?.1,
-            make(folder, SPARE_DOMAIN, Some(OTHER_POOL), &SCOPES).await?.1,
+            make(folder, OTHER_DOMAIN, None, &SCOPES)?.1,
+            make(folder, SPARE_DOMAIN, Some(OTHER_POOL), &SCOPES)?.1,
         ];
-        let (id, revoked_key) = make(folder, SPARE_DOMAIN, None, &SCOPES).await?;
-        program.run_on(folder, &["key", "revoke", &id], String::new()).await?;
-        let unknown_key = make(elsewhere, SPARE_DOMAIN, None, &SCOPES).await?.1;
+        let (id, revoked_key) = make(folder, SPARE_DOMAIN, None, &SCOPES)?;
+        run_on(folder, &["key", "revoke", &id]).output()?;
+        let unknown_key = make(elsewhere, SPARE_DOMAIN, None, &SCOPES)?.1;
         let (lines, gallery) = imported();
-        program.run_on(folder, &["import", "-"], lines).await?;
-        let described = program.run(&["openapi"], String::new()).await?;
+        run_on(folder, &["import", "-"]).input(lines).output()?;
+        let described = program.command(&["openapi"]).output()?;
         let described: Value = serde_json::from_str(&described).unwrap_or_default();
         let items =
             described["paths"].as_object().into_iter().flatten().filter_map(|(_, item)| item.as_object());

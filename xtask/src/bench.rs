@@ -13,10 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::process::{Failed, Sessiond, cargo, say, target};
+use session_test_support::seed::{DOMAIN_ID, POOL_ID};
 
-const DOMAIN_ID: &str = "013xrzp12g3nqk8n32sd3jyxq5a8ywe2";
-const POOL_ID: &str = "013xrzp12g3nqk8ng09nmc8kwqzfafa2";
+use crate::process::{Failed, cargo, key, say, serve, target};
 
 /// What is measured, and for how long.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -72,17 +71,19 @@ pub(crate) fn fetch(settings: Settings, out: &mut dyn Write) -> Result<(), Faile
     let target = target()?;
     // On the disk of the build, for a temporary folder may be memory.
     let folder = tempfile::tempdir_in(&target).map_err(|error| Failed(format!("no folder: {error}")))?;
-    // A free port for the internal listener, which says its own only in the log.
+    // A free port for the internal listener: its own is logged only at a level that this server does not have.
     let internal = std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .map_err(|error| Failed(format!("no free port: {error}")))?
         .to_string();
-    let sessiond = Sessiond::start(&target.join("release/sessiond"), folder.path(), "", &internal)?;
-    let key = sessiond.key(&["--domain", DOMAIN_ID], &["session:read", "session:create"])?;
+    let program = target.join("release/sessiond");
+    let sessiond = serve(&program, folder.path(), "", &["--internal-listen", &internal])?;
+    let address = sessiond.address.to_string();
+    let key = key(&sessiond, &["--domain", DOMAIN_ID], &["session:read", "session:create"])?;
 
     say(format!("machine: {}", machine()))?;
     let began = Instant::now();
-    let made = create(&sessiond.address, &key, settings.sessions)?;
+    let made = create(&address, &key, settings.sessions)?;
     let per_second = rate(made.len(), began.elapsed());
     let database = std::fs::metadata(folder.path().join("sessions.db")).map_or(0, |file| file.len());
     say(format!(
@@ -100,11 +101,11 @@ pub(crate) fn fetch(settings: Settings, out: &mut dyn Write) -> Result<(), Faile
     // In turns, so that a machine that is slower for a while is so for all of them.
     for _ in 0..ROUNDS {
         bare.add(measure(&internal, settings, |_| request("/health", ""))?);
-        own.add(measure(&sessiond.address, settings, |random| {
+        own.add(measure(&address, settings, |random| {
             let (id, token) = &made[random % made.len()];
             request(&format!("/api/v1/session/{id}"), token)
         })?);
-        by_key.add(measure(&sessiond.address, settings, |random| {
+        by_key.add(measure(&address, settings, |random| {
             let (id, _) = &made[random % made.len()];
             request(&format!("/api/v1/session/{id}"), &key)
         })?);

@@ -29,7 +29,7 @@ pub(crate) struct Contract {
     /// How it is named in the output.
     pub(crate) name: String,
     /// What it says.
-    pub(crate) document: Result<Document, openapi_drift::Fault>,
+    pub(crate) document: Result<Document, openapi_drift::Problem>,
 }
 
 impl Contract {

@@ -1,20 +1,12 @@
 //! `cargo xtask demo`: a session from its creation to its fetch, over real HTTP.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::process::{Failed, Sessiond, cargo, output, say, target};
+use session_test_support::launcher::WITHOUT_LIFETIMES;
+use session_test_support::seed;
 
-/// The session of the reference page, as a line for `sessiond import`.
-const SEED: &str = include_str!("../seed-session.json");
-/// Without lifetimes: that session is of 2009, and would have ended long ago.
-const SETTINGS: &str = "\
-[lifetime]
-browser = { idle = 'none', absolute = 'none' }
-";
-const SEED_DOMAIN_ID: &str = "013xrzp12g3nqk8n32sd3jyxq5a8ywe2";
-const SEED_POOL_ID: &str = "013xrzp12g3nqk8ng09nmc8kwqzfafa2";
-const SEED_SESSION_ID: &str = "013xrzp12g3nqk8nkv4y96wrbzje9dsr";
+use crate::process::{Failed, cargo, key, launch, output, say, serve, target};
 
 /// Builds and runs; `out` gets the session of the reference page as it was fetched and nothing else,
 /// `progress` what happens meanwhile. `keep` leaves the server up until it is interrupted.
@@ -24,10 +16,10 @@ pub(crate) fn run(keep: bool, out: &mut dyn Write, progress: &mut dyn Write) -> 
     cargo(&["build", "--quiet", "--locked", "--package", "session-client", "--example", "login"])?;
     let programs = target()?.join("debug");
     let folder = tempfile::tempdir().map_err(|error| Failed(format!("no temporary folder: {error}")))?;
-    let mut sessiond = Sessiond::start(&programs.join("sessiond"), folder.path(), SETTINGS, "127.0.0.1:0")?;
+    let mut sessiond = serve(&programs.join("sessiond"), folder.path(), WITHOUT_LIFETIMES, &[])?;
     say(progress, &format!("demo: sessiond listens on http://{} with an empty store", sessiond.address))?;
-    let bound = ["--domain", SEED_DOMAIN_ID, "--pool", SEED_POOL_ID];
-    let key = sessiond.key(&bound, &["session:create", "session:update", "session:read"])?;
+    let bound = ["--domain", seed::DOMAIN_ID, "--pool", seed::POOL_ID];
+    let key = key(&sessiond, &bound, &["session:create", "session:update", "session:read"])?;
 
     let login = |environment: &[(&str, &str)]| {
         let mut command = Command::new(programs.join("examples/login"));
@@ -38,22 +30,9 @@ pub(crate) fn run(keep: bool, out: &mut dyn Write, progress: &mut dyn Write) -> 
     say(progress, "demo: a login created and authenticated a session, and fetched it with its own token:")?;
     say(progress, login(&[])?.trim_end())?;
 
-    say(progress, &format!("demo: imported the session of the reference page, {SEED_SESSION_ID}"))?;
-    let mut import = sessiond
-        .command(&["import", "-"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .map_err(|error| Failed(format!("sessiond import cannot be started: {error}")))?;
-    if let Some(mut input) = import.stdin.take() {
-        input
-            .write_all(SEED.as_bytes())
-            .map_err(|error| Failed(format!("sessiond import does not read: {error}")))?;
-    }
-    let imported = import.wait().map_err(|error| Failed(error.to_string()))?;
-    if !imported.success() {
-        return Err(Failed(format!("sessiond import failed: {imported}")));
-    }
-    let fetched = login(&[("SESSION_ID", SEED_SESSION_ID)])?;
+    say(progress, &format!("demo: imported the session of the reference page, {}", seed::SESSION_ID))?;
+    sessiond.command(&["import", "-"]).input(seed::summary().to_string()).output().map_err(launch)?;
+    let fetched = login(&[("SESSION_ID", seed::SESSION_ID)])?;
     say(progress, "demo: a login authenticated it and fetched it with its own token:")?;
     say(out, fetched.trim_end())?;
 

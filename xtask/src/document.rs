@@ -10,7 +10,7 @@ pub(crate) type Fault = (String, String, String);
 /// Everything that is wrong with it: as OpenAPI 3.0.3, and by what every operation of ours must have.
 pub(crate) fn faults(document: &Document) -> Vec<Fault> {
     let lint = document.lint();
-    let all = document.faults().iter().chain(&lint);
+    let all = document.problems().iter().chain(&lint);
     let mut faults: Vec<Fault> =
         all.map(|fault| (fault.pointer.clone(), fault.rule.to_owned(), fault.message.clone())).collect();
     if faults.is_empty() {

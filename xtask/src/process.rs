@@ -2,11 +2,11 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 /// A command did not do its work.
 pub(crate) use openapi_drift::report::Failed;
-use rustix::process::{Pid, Signal, kill_process};
+use session_test_support::launcher::{LaunchError, Program, Server, key_create};
 
 /// The folder of the workspace.
 pub(crate) fn root() -> PathBuf {
@@ -134,109 +134,20 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Failed> {
     String::from_utf8(output.stdout).map_err(|error| Failed(format!("{command:?} printed no text: {error}")))
 }
 
-/// The program, without the settings of whoever runs us.
-fn sessiond(program: &Path) -> Command {
-    let mut command = Command::new(program);
-    let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SESSIOND_"));
-    for (name, _) in ours {
-        command.env_remove(name);
-    }
-    command
+/// Starts a server on the store in a folder, with its log on our standard error.
+pub(crate) fn serve(program: &Path, folder: &Path, settings: &str, flags: &[&str]) -> Result<Server, Failed> {
+    let flags = [&["--log-level", "warn"], flags].concat();
+    Program::at(program).log_on_stderr().serve(folder, settings, &flags).map_err(launch)
 }
 
-/// A running `sessiond`, stopped when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Sessiond {
-    program: PathBuf,
-    store: String,
-    child: Child,
-    /// Its address, as `IP:PORT`.
-    pub(crate) address: String,
+/// A new API key of a server, with these flags and scopes.
+pub(crate) fn key(server: &Server, flags: &[&str], scopes: &[&str]) -> Result<String, Failed> {
+    Ok(server.command(&key_create(flags, scopes)).created_key().map_err(launch)?.1)
 }
 
-impl Sessiond {
-    /// Starts the program on the store in this folder with these settings, on free ports.
-    pub(crate) fn start(
-        program: &Path,
-        folder: &Path,
-        settings: &str,
-        internal_listen: &str,
-    ) -> Result<Self, Failed> {
-        let store = format!("sqlite:{}", folder.join("sessions.db").display());
-        let config = folder.join("sessiond.toml");
-        std::fs::write(&config, settings)
-            .map_err(|error| Failed(format!("{} cannot be written: {error}", config.display())))?;
-        let mut child = Command::new(program)
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--internal-listen",
-                internal_listen,
-                "--store",
-                &store,
-            ])
-            .args(["--log-level", "warn", "--config"])
-            .arg(config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| Failed(format!("{} cannot be started: {error}", program.display())))?;
-        let mut line = String::new();
-        if let Some(stdout) = child.stdout.take() {
-            // Without the line, there is none in `line` either.
-            let _ = BufReader::new(stdout).read_line(&mut line);
-        }
-        let mut started = Self { program: program.to_owned(), store, child, address: String::new() };
-        match line.trim_end().strip_prefix("listening on http://") {
-            Some(address) => address.clone_into(&mut started.address),
-            None => return Err(Failed("sessiond did not start; the reason is above".to_owned())),
-        }
-        Ok(started)
-    }
-
-    /// A command of `sessiond` on the same store.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = sessiond(&self.program);
-        command.args(arguments).args(["--store", &self.store]);
-        command
-    }
-
-    /// A new API key with these flags and scopes.
-    pub(crate) fn key(&self, flags: &[&str], scopes: &[&str]) -> Result<String, Failed> {
-        let mut arguments = vec!["key", "create", "--name", "xtask", "--output", "json"];
-        arguments.extend(flags);
-        for scope in scopes {
-            arguments.extend(["--scope", scope]);
-        }
-        let printed = output(&mut self.command(&arguments))?;
-        let key: serde_json::Value = serde_json::from_str(&printed)
-            .map_err(|error| Failed(format!("sessiond key create printed no JSON: {error}")))?;
-        key["key"]
-            .as_str()
-            .map(str::to_owned)
-            .ok_or_else(|| Failed("sessiond key create printed no key".to_owned()))
-    }
-
-    /// Its process ID.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Waits for its end.
-    pub(crate) fn wait(&mut self) {
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Sessiond {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            // By its own process ID; it drains and ends within seconds.
-            let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-            let _ = self.child.wait();
-        }
-    }
+/// A failure of the launcher as one of the task.
+pub(crate) fn launch(error: LaunchError) -> Failed {
+    Failed(error.0)
 }
 
 #[cfg(test)]

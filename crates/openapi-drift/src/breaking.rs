@@ -64,7 +64,7 @@ struct Allow {
 ///
 /// # Errors
 ///
-/// A file or revision that is not there, or a document that is no `OpenAPI` 3.0 or has [`Document::faults`].
+/// A file or revision that is not there, or a document that is no `OpenAPI` 3.0 or has [`Document::problems`].
 pub fn run(settings: &Settings, folder: &Path, out: &mut dyn Write) -> Result<bool, Failed> {
     let today = match settings.today {
         Some(today) => today,
@@ -88,7 +88,7 @@ struct Named {
 impl Named {
     fn parse(name: String, text: &str) -> Result<Self, Failed> {
         let document = Document::parse(text).map_err(|fault| Failed(format!("{name}:{fault}")))?;
-        match document.faults().first() {
+        match document.problems().first() {
             // Of documents that are not understood nothing can be said for sure.
             Some(fault) => Err(Failed(format!("{name}:{fault}"))),
             None => Ok(Self { name, document }),

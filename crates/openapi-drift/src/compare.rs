@@ -14,11 +14,12 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::date::Date;
-use crate::document::{Document, target};
+use crate::document::Document;
 use crate::fields::{Object, Shape, Treatment, fields};
 use crate::finding::{At, Breaks, Effect, Finding};
-use crate::normal::{Meant, Place, Schema, Side, same};
-use crate::position::push;
+use crate::node::Node;
+use crate::normal::{Meant, Schema, Side, same};
+use crate::pointer::{of_reference, push};
 
 /// What a comparison is told.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,10 +54,7 @@ const MOST_STEPS: usize = 2_000_000;
 /// [`TooComplex`], a limit that no real document reaches.
 pub fn compare(base: &Document, revision: &Document, options: Options) -> Result<Vec<Finding>, TooComplex> {
     let mut comparison = Comparison::new(options);
-    let roots = Two {
-        base: Place::root(Side::Base, base.value()),
-        revision: Place::root(Side::Revision, revision.value()),
-    };
+    let roots = Two { base: base.root(), revision: revision.root() };
     comparison.documents(&roots);
     comparison.work_off();
     comparison.unused(&roots);
@@ -77,14 +75,14 @@ struct Two<T> {
     revision: T,
 }
 
-impl Two<Place<'_>> {
+impl Two<Node<'_>> {
     /// The pointers of both.
     fn at(&self) -> Two<String> {
         Two { base: self.base.pointer.clone(), revision: self.revision.pointer.clone() }
     }
 
     /// The pointers of two members, each of the object where it has none.
-    fn either(&self, base: Option<&Place<'_>>, revision: Option<&Place<'_>>) -> Two<String> {
+    fn either(&self, base: Option<&Node<'_>>, revision: Option<&Node<'_>>) -> Two<String> {
         Two {
             base: base.map_or(&self.base.pointer, |place| &place.pointer).clone(),
             revision: revision.map_or(&self.revision.pointer, |place| &place.pointer).clone(),
@@ -94,7 +92,7 @@ impl Two<Place<'_>> {
     /// The pointers of a field of both, each of the object where it has none.
     fn field_at(&self, field: &str) -> Two<String> {
         let at =
-            |place: &Place<'_>| place.get(field).map_or_else(|| place.pointer.clone(), |place| place.pointer);
+            |place: &Node<'_>| place.get(field).map_or_else(|| place.pointer.clone(), |place| place.pointer);
         Two { base: at(&self.base), revision: at(&self.revision) }
     }
 }
@@ -222,7 +220,7 @@ struct Comparison<'a> {
     found: Vec<Found>,
     work: Vec<Work<'a>>,
     seen: HashSet<(String, String, Option<Use>)>,
-    reached: HashSet<(bool, String)>,
+    reached: HashSet<(Side, String)>,
     /// Whether two alternatives agree, as far as it is known.
     agreed: HashMap<(String, String, Use), bool>,
     /// The alternatives that are being held against each other; while they are, they agree.
@@ -289,19 +287,17 @@ impl<'a> Comparison<'a> {
     }
 
     /// Follows the references of a place, and remembers where they lead.
-    fn follow(&mut self, place: &Place<'a>) -> Option<Place<'a>> {
-        let (followed, _) = place.follow();
-        if let Some(followed) = &followed
-            && followed.pointer != place.pointer
-        {
-            self.reached.insert((place.side == Side::Base, followed.pointer.clone()));
+    fn follow(&mut self, side: Side, node: &Node<'a>) -> Option<Node<'a>> {
+        let target = node.resolve().ok()?;
+        if target.pointer != node.pointer {
+            self.reached.insert((side, target.pointer.clone()));
         }
-        followed
+        Some(target)
     }
 
     /// Follows the references of both. If one of them leads nowhere there is a finding, and nothing to compare.
-    fn follow_both(&mut self, pair: &Two<Place<'a>>, site: &str) -> Option<Two<Place<'a>>> {
-        match (self.follow(&pair.base), self.follow(&pair.revision)) {
+    fn follow_both(&mut self, pair: &Two<Node<'a>>, site: &str) -> Option<Two<Node<'a>>> {
+        match (self.follow(Side::Base, &pair.base), self.follow(Side::Revision, &pair.revision)) {
             (Some(base), Some(revision)) => Some(Two { base, revision }),
             (None, None) if same(pair.base.value, pair.revision.value) => None,
             _ => {
@@ -323,7 +319,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// Compares what speaks to people or to generators in two objects, extensions included.
-    fn annotations(&mut self, object: Object, pair: &Two<Place<'a>>, site: &str) {
+    fn annotations(&mut self, object: Object, pair: &Two<Node<'a>>, site: &str) {
         for field in fields(object) {
             let effect = match field.treatment {
                 Treatment::Documentation => Effect::Documentation,
@@ -353,7 +349,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn annotation(&mut self, object: Object, field: &str, effect: Effect, pair: &Two<Place<'a>>, site: &str) {
+    fn annotation(&mut self, object: Object, field: &str, effect: Effect, pair: &Two<Node<'a>>, site: &str) {
         let (before, after) = (pair.base.value.get(field), pair.revision.value.get(field));
         let mut rule = format!("{object}-{}-changed", kebab(field));
         let mut grade = (effect, Breaks::NEITHER);
@@ -372,15 +368,13 @@ impl<'a> Comparison<'a> {
         self.tell(rule, grade.0, grade.1, pair.field_at(field), before, after, site, what);
     }
 
-    fn documents(&mut self, roots: &Two<Place<'a>>) {
+    fn documents(&mut self, roots: &Two<Node<'a>>) {
         self.annotations(Object::OpenApi, roots, "the document");
         for (field, object) in
             [("info", Object::Info), ("paths", Object::Paths), ("components", Object::Components)]
         {
-            let pair = Two {
-                base: roots.base.get_or_nothing(field),
-                revision: roots.revision.get_or_nothing(field),
-            };
+            let pair =
+                Two { base: roots.base.get_or_null(field), revision: roots.revision.get_or_null(field) };
             self.annotations(object, &pair, "the document");
         }
         self.paths(roots);
@@ -388,10 +382,12 @@ impl<'a> Comparison<'a> {
     }
 
     /// The document's servers and security, where no operation is under them: people read them all the same.
-    fn overruled(&mut self, roots: &Two<Place<'a>>) {
+    fn overruled(&mut self, roots: &Two<Node<'a>>) {
         for field in ["servers", "security"] {
             let pointer = format!("/{field}");
-            let used = [true, false].iter().any(|base| self.reached.contains(&(*base, pointer.clone())));
+            let used = [Side::Base, Side::Revision]
+                .into_iter()
+                .any(|side| self.reached.contains(&(side, pointer.clone())));
             let (before, after) = (roots.base.value.get(field), roots.revision.value.get(field));
             if !used && !both_same(before, after) {
                 let what = format!("{field}, which no operation is under, {}", went(before, after));
@@ -405,7 +401,7 @@ impl<'a> Comparison<'a> {
     /// What is not understood is compared as a whole, where it stands.
     fn faulty(&mut self, base: &Document, revision: &Document) {
         let pointers: BTreeSet<&String> =
-            base.faults().iter().chain(revision.faults()).map(|fault| &fault.pointer).collect();
+            base.problems().iter().chain(revision.problems()).map(|problem| &problem.pointer).collect();
         for pointer in pointers {
             let (before, after) = (base.value().pointer(pointer), revision.value().pointer(pointer));
             if !both_same(before, after) {
@@ -418,12 +414,12 @@ impl<'a> Comparison<'a> {
     }
 
     /// Components that both documents have and that no operation leads to: generators write types of them all the same.
-    fn unused(&mut self, roots: &Two<Place<'a>>) {
+    fn unused(&mut self, roots: &Two<Node<'a>>) {
         for Component { object, name, pointer, base, revision } in components(roots) {
             let (Some(base), Some(revision)) = (base, revision) else { continue };
             let reached = |side| self.reached.contains(&(side, pointer.clone()));
             let site = format!("component {name}");
-            if !(reached(true) && reached(false)) {
+            if !(reached(Side::Base) && reached(Side::Revision)) {
                 self.component(object, Two { base, revision }, site);
             } else if object == Object::Schema {
                 // Where it is used another description may stand before its own: it still is a type's.
@@ -433,7 +429,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// Components that one document has alone and nothing leads to.
-    fn lone_components(&mut self, roots: &Two<Place<'a>>) {
+    fn lone_components(&mut self, roots: &Two<Node<'a>>) {
         let used = Two {
             base: used(roots.base.value, roots.revision.value),
             revision: used(roots.revision.value, roots.base.value),
@@ -445,8 +441,7 @@ impl<'a> Comparison<'a> {
                 continue;
             }
             let verb = if removed { "removed" } else { "added" };
-            let (at, value) =
-                (roots.either(base.as_ref(), revision.as_ref()), |place: Place<'a>| place.value);
+            let (at, value) = (roots.either(base.as_ref(), revision.as_ref()), |place: Node<'a>| place.value);
             self.tell(
                 format!("component-{verb}"),
                 Effect::GeneratedCode,
@@ -461,7 +456,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// What a schema says beside its values.
-    fn described(&mut self, base: &Place<'a>, revision: &Place<'a>, site: &str) {
+    fn described(&mut self, base: &Node<'a>, revision: &Node<'a>, site: &str) {
         let meant = Two { base: Meant::place(base.clone()), revision: Meant::place(revision.clone()) };
         let two = Two { base: Schema::of(&meant.base), revision: Schema::of(&meant.revision) };
         let usage = Use::new(Way::Unused, Media::Json);
@@ -470,7 +465,7 @@ impl<'a> Comparison<'a> {
         self.defaults(&pair, &two);
     }
 
-    fn component(&mut self, object: Object, pair: Two<Place<'a>>, site: String) {
+    fn component(&mut self, object: Object, pair: Two<Node<'a>>, site: String) {
         match object {
             Object::Schema => {
                 let usage = Use::new(Way::Unused, Media::Json);
@@ -497,19 +492,19 @@ struct Component<'a> {
     object: Object,
     name: &'a str,
     pointer: String,
-    base: Option<Place<'a>>,
-    revision: Option<Place<'a>>,
+    base: Option<Node<'a>>,
+    revision: Option<Node<'a>>,
 }
 
 /// Every component, security schemes excepted: operations say which of those they ask for.
-fn components<'a>(roots: &Two<Place<'a>>) -> Vec<Component<'a>> {
+fn components<'a>(roots: &Two<Node<'a>>) -> Vec<Component<'a>> {
     let mut all = Vec::new();
     for field in fields(Object::Components) {
         let Shape::Map(object) = field.shape else { continue };
         if object == Object::SecurityScheme {
             continue;
         }
-        let of = |root: &Place<'a>| root.get_or_nothing("components").map(field.name);
+        let of = |root: &Node<'a>| root.get_or_null("components").map(field.name);
         let (base, revision) = (of(&roots.base), of(&roots.revision));
         let names: BTreeSet<&str> = base.keys().chain(revision.keys()).copied().collect();
         all.extend(names.into_iter().map(|name| Component {
@@ -537,7 +532,7 @@ fn used(root: &Value, other: &Value) -> HashSet<String> {
             Value::Object(members) => {
                 for (name, member) in members {
                     let below = push(&pointer, name);
-                    match member.as_str().and_then(target) {
+                    match member.as_str().and_then(of_reference) {
                         Some(target) if name == "$ref" && used.insert(target.clone()) => {
                             left.extend(root.pointer(&target).map(|value| (target, value)));
                         }
@@ -566,11 +561,11 @@ fn both_same(before: Option<&Value>, after: Option<&Value>) -> bool {
 }
 
 /// Whether two values of this shape say the same.
-fn equal(shape: Shape, before: &Place<'_>, after: &Place<'_>) -> bool {
+fn equal(shape: Shape, before: &Node<'_>, after: &Node<'_>) -> bool {
     match shape {
         // Operations' tags are a set.
         Shape::Texts => {
-            let set = |place: &Place<'_>| {
+            let set = |place: &Node<'_>| {
                 let items = place.value.as_array().into_iter().flatten();
                 items.filter_map(Value::as_str).map(str::to_owned).collect::<BTreeSet<_>>()
             };
@@ -585,9 +580,9 @@ fn equal(shape: Shape, before: &Place<'_>, after: &Place<'_>) -> bool {
     }
 }
 
-fn resolved<'a>(map: &Place<'a>) -> BTreeMap<&'a str, &'a Value> {
-    let value = |place: &Place<'a>| place.follow().0.map_or(place.value, |place| place.value);
-    map.members().iter().map(|(name, place)| (*name, value(place))).collect()
+fn resolved<'a>(map: &Node<'a>) -> BTreeMap<&'a str, &'a Value> {
+    let value = |place: &Node<'a>| place.resolve().map_or(place.value, |place| place.value);
+    map.members().map(|(name, node)| (name, value(&node))).collect()
 }
 
 /// `maxLength` as `max-length`.
@@ -620,7 +615,7 @@ fn went(before: Option<&Value>, after: Option<&Value>) -> String {
 }
 
 /// The path items of a document by their templates, names of parameters left out.
-fn templates<'a>(root: &Place<'a>) -> BTreeMap<String, (&'a str, Place<'a>)> {
+fn templates<'a>(root: &Node<'a>) -> BTreeMap<String, (&'a str, Node<'a>)> {
     let mut found = BTreeMap::new();
     for (path, item) in root.map("paths") {
         if !path.starts_with("x-") {

@@ -57,7 +57,7 @@
 //! # What is not skipped
 //!
 //! Nothing. Every field of OpenAPI 3.0.3 has its row in [`FIELDS`], with what its value must be and what a comparison does
-//! with it. A field that the table does not have is one of [`Document::faults`].
+//! with it. A field that the table does not have is one of [`Document::problems`].
 //!
 //! ```
 //! use openapi_drift::Document;
@@ -65,8 +65,8 @@
 //! let document = Document::parse(r#"{
 //!     "openapi": "3.0.3", "info": { "title": "t", "version": "1.0.0" }, "paths": {}, "webhooks": {}
 //! }"#)?;
-//! assert_eq!(document.faults()[0].pointer, "/webhooks");
-//! assert_eq!(document.faults()[0].rule, "unknown-field");
+//! assert_eq!(document.problems()[0].pointer, "/webhooks");
+//! assert_eq!(document.problems()[0].rule, "unknown-field");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -113,18 +113,25 @@ mod document;
 mod fields;
 mod finding;
 mod lint;
+mod node;
 mod normal;
+pub mod pointer;
 mod position;
+pub mod read;
 #[cfg(feature = "cli")]
 pub mod report;
+mod shape;
+pub mod validate;
 mod version;
 mod walk;
 
 pub use compare::{Options, TooComplex, compare};
 pub use date::{Date, NotADate};
-pub use document::{Document, Fault, LONGEST};
+pub use document::{Document, LONGEST, Problem};
 pub use fields::{FIELDS, Field, METHODS, Object, Shape, Treatment, find};
 pub use finding::{At, Breaks, Effect, Finding};
-pub use position::{Position, push};
+pub use node::{MAX_REFERENCE_CHAIN, Node, Unresolved};
+pub use pointer::push;
+pub use position::Position;
 pub use version::{Advice, Level, advise};
 pub use walk::walk;

@@ -4,44 +4,47 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::Value;
 
-use crate::document::{Document, Fault, target};
+use crate::document::{Document, Problem};
 use crate::fields::{METHODS, Object, fields};
-use crate::normal::{Place, Side, same};
-use crate::position::push;
+use crate::node::Node;
+use crate::normal::same;
+use crate::pointer::{of_reference, push};
 use crate::walk::walk;
 
 impl Document {
-    /// Everything that [`Document::faults`] does not say and is wrong all the same: a required field that is missing, a
+    /// Everything that [`Document::problems`] does not say and is wrong all the same: a required field that is missing, a
     /// reference that leads nowhere or has siblings that are ignored, parameters that do not fit their path, bounds that
     /// no value keeps, security that names no scheme, names that stand twice, components and tags that nothing uses.
     ///
     /// Examples are not held against their schemas: that takes a validator, which this library has none of.
-    pub fn lint(&self) -> Vec<Fault> {
-        let mut lint = Lint { document: self, faults: Vec::new(), used: HashSet::new() };
-        let root = Place::root(Side::Base, self.value());
-        walk(self.value(), &mut |object, pointer, value| lint.object(object, &root.at(pointer, value)));
+    pub fn lint(&self) -> Vec<Problem> {
+        let mut lint = Lint { document: self, problems: Vec::new(), used: HashSet::new() };
+        let root = self.root();
+        walk(self.value(), &mut |object, pointer, value| {
+            lint.object(object, &root.with(pointer.to_owned(), value));
+        });
         lint.paths(&root);
         lint.unused(&root);
-        let mut faults = lint.faults;
-        faults.sort();
-        faults.dedup();
-        faults
+        let mut problems = lint.problems;
+        problems.sort();
+        problems.dedup();
+        problems
     }
 }
 
 struct Lint<'a> {
     document: &'a Document,
-    faults: Vec<Fault>,
+    problems: Vec<Problem>,
     /// Where references lead, and the names of schemes and tags that are used.
     used: HashSet<String>,
 }
 
 impl<'a> Lint<'a> {
-    fn fault(&mut self, at: &str, rule: &'static str, message: impl Into<String>) {
-        self.faults.push(self.document.fault(at, rule, message.into()));
+    fn report(&mut self, at: &str, rule: &'static str, message: impl Into<String>) {
+        self.problems.push(self.document.problem(at, rule, message.into()));
     }
 
-    fn object(&mut self, object: Object, place: &Place<'a>) {
+    fn object(&mut self, object: Object, place: &Node<'a>) {
         let Some(members) = place.value.as_object() else { return };
         if let Some(reference) = place.text("$ref") {
             self.reference(object, place, reference, members.len());
@@ -51,7 +54,7 @@ impl<'a> Lint<'a> {
         }
         for field in fields(object).filter(|field| field.required && !members.contains_key(field.name)) {
             let what = format!("a {object} object must have the field {:?}", field.name);
-            self.fault(&place.pointer, "missing-field", what);
+            self.report(&place.pointer, "missing-field", what);
         }
         match object {
             Object::Schema => self.schema(place),
@@ -60,35 +63,35 @@ impl<'a> Lint<'a> {
             Object::Operation => self.operation(place),
             Object::MediaType | Object::Example => self.examples(place),
             Object::Responses if !members.keys().any(|name| !name.starts_with("x-")) => {
-                self.fault(&place.pointer, "no-response", "an operation must have a response; add one");
+                self.report(&place.pointer, "no-response", "an operation must have a response; add one");
             }
             _ => {}
         }
     }
 
-    fn reference(&mut self, object: Object, place: &Place<'a>, reference: &str, members: usize) {
+    fn reference(&mut self, object: Object, place: &Node<'a>, reference: &str, members: usize) {
         let at = push(&place.pointer, "$ref");
-        match target(reference) {
+        match of_reference(reference) {
             Some(pointer) if self.document.value().pointer(&pointer).is_some() => {
                 // A component that only leads back to itself is used by nothing.
-                if place.follow().0.is_none() {
-                    self.fault(&at, "unresolved-reference", format!("{reference:?} leads in a circle"));
+                if place.resolve().is_err() {
+                    self.report(&at, "unresolved-reference", format!("{reference:?} leads in a circle"));
                 }
                 self.used.insert(pointer);
             }
-            _ => self.fault(&at, "unresolved-reference", format!("{reference:?} leads nowhere")),
+            _ => self.report(&at, "unresolved-reference", format!("{reference:?} leads nowhere")),
         }
         if members > 1 && object.referable() {
             let what =
                 "what stands beside a $ref is ignored; put the reference into an allOf, or remove the rest";
-            self.fault(&at, "ignored-sibling", what);
+            self.report(&at, "ignored-sibling", what);
         }
     }
 
-    fn schema(&mut self, place: &Place<'a>) {
+    fn schema(&mut self, place: &Node<'a>) {
         let at = &place.pointer;
         if place.text("type") == Some("array") && place.get("items").is_none() {
-            self.fault(at, "array-without-items", "an array must say what its items are; add items");
+            self.report(at, "array-without-items", "an array must say what its items are; add items");
         }
         for (least, most) in [
             ("minLength", "maxLength"),
@@ -100,7 +103,7 @@ impl<'a> Lint<'a> {
             if let (Some(low), Some(high)) = (number(least), number(most))
                 && low > high
             {
-                self.fault(
+                self.report(
                     &push(at, least),
                     "empty-range",
                     format!("{least} is above {most}: no value is allowed"),
@@ -108,22 +111,22 @@ impl<'a> Lint<'a> {
             }
         }
         if place.flag("readOnly") && place.flag("writeOnly") {
-            self.fault(at, "read-and-write-only", "a property cannot be both readOnly and writeOnly");
+            self.report(at, "read-and-write-only", "a property cannot be both readOnly and writeOnly");
         }
         for field in ["enum", "required"] {
             let items = place.list(field);
             if items.is_empty() && place.value.get(field).is_some_and(Value::is_array) {
-                self.fault(&push(at, field), "empty-list", format!("{field} lists nothing; remove it"));
+                self.report(&push(at, field), "empty-list", format!("{field} lists nothing; remove it"));
             }
             for (index, item) in items.iter().enumerate() {
                 if items.iter().take(index).any(|other| same(other.value, item.value)) {
-                    self.fault(&item.pointer, "duplicate-item", format!("{} stands twice", item.value));
+                    self.report(&item.pointer, "duplicate-item", format!("{} stands twice", item.value));
                 }
             }
         }
         for field in ["allOf", "oneOf", "anyOf"] {
             if place.value.get(field).and_then(Value::as_array).is_some_and(Vec::is_empty) {
-                self.fault(&push(at, field), "empty-list", format!("{field} lists nothing; remove it"));
+                self.report(&push(at, field), "empty-list", format!("{field} lists nothing; remove it"));
             }
         }
         let composed =
@@ -133,15 +136,15 @@ impl<'a> Lint<'a> {
             let name = item.value.as_str().unwrap_or_default();
             if !composed && !properties.contains_key(name) {
                 let what = format!("{name:?} is required, but is no property; add it, or remove it here");
-                self.fault(&item.pointer, "required-undeclared", what);
+                self.report(&item.pointer, "required-undeclared", what);
             }
         }
         if let Some(discriminator) = place.get("discriminator") {
             for (name, value) in discriminator.map("mapping") {
                 let text = value.value.as_str().unwrap_or_default();
-                let pointer = target(text).unwrap_or_else(|| push("/components/schemas", text));
+                let pointer = of_reference(text).unwrap_or_else(|| push("/components/schemas", text));
                 if self.document.value().pointer(&pointer).is_none() {
-                    self.fault(
+                    self.report(
                         &value.pointer,
                         "unresolved-reference",
                         format!("{name:?} is mapped to no schema"),
@@ -151,17 +154,21 @@ impl<'a> Lint<'a> {
         }
     }
 
-    fn parameter(&mut self, object: Object, place: &Place<'a>) {
+    fn parameter(&mut self, object: Object, place: &Node<'a>) {
         let at = &place.pointer;
         self.examples(place);
         let content = place.map("content");
         match (place.get("schema").is_some(), place.get("content").is_some()) {
-            (true, true) => self.fault(at, "schema-and-content", "schema and content exclude each other"),
+            (true, true) => self.report(at, "schema-and-content", "schema and content exclude each other"),
             (false, false) => {
-                self.fault(at, "no-schema", format!("a {object} must have a schema or a content"));
+                self.report(at, "no-schema", format!("a {object} must have a schema or a content"));
             }
             (false, true) if content.len() != 1 => {
-                self.fault(&push(at, "content"), "many-contents", "content must have exactly one media type");
+                self.report(
+                    &push(at, "content"),
+                    "many-contents",
+                    "content must have exactly one media type",
+                );
             }
             _ => {}
         }
@@ -170,18 +177,18 @@ impl<'a> Lint<'a> {
         }
         let kind = place.text("in").unwrap_or_default();
         if kind == "path" && !place.flag("required") {
-            self.fault(at, "optional-path-parameter", "a path parameter must have required: true");
+            self.report(at, "optional-path-parameter", "a path parameter must have required: true");
         }
         if kind != "query" && place.get("allowEmptyValue").is_some() {
             let what = "allowEmptyValue is for query parameters alone";
-            self.fault(&push(at, "allowEmptyValue"), "misplaced-field", what);
+            self.report(&push(at, "allowEmptyValue"), "misplaced-field", what);
         }
         let name = place.text("name").unwrap_or_default();
         if kind == "header"
             && ["accept", "content-type", "authorization"].contains(&&*name.to_ascii_lowercase())
         {
             let what = format!("a header parameter {name} is ignored; say it with content or security");
-            self.fault(at, "ignored-header", what);
+            self.report(at, "ignored-header", what);
         }
         let styles: &[&str] = match kind {
             "path" => &["simple", "label", "matrix"],
@@ -192,20 +199,20 @@ impl<'a> Lint<'a> {
         if let Some(style) = place.text("style").filter(|style| !styles.contains(style)) {
             let what =
                 format!("a {kind} parameter cannot have the style {style}; it has {}", styles.join(", "));
-            self.fault(&push(at, "style"), "impossible-style", what);
+            self.report(&push(at, "style"), "impossible-style", what);
         }
     }
 
-    fn examples(&mut self, place: &Place<'a>) {
+    fn examples(&mut self, place: &Node<'a>) {
         for (one, other) in [("example", "examples"), ("value", "externalValue")] {
             if place.get(one).is_some() && place.get(other).is_some() {
                 let what = format!("{one} and {other} exclude each other");
-                self.fault(&push(&place.pointer, other), "two-examples", what);
+                self.report(&push(&place.pointer, other), "two-examples", what);
             }
         }
     }
 
-    fn scheme(&mut self, place: &Place<'a>) {
+    fn scheme(&mut self, place: &Node<'a>) {
         let wanted: &[&str] = match place.text("type") {
             Some("apiKey") => &["name", "in"],
             Some("http") => &["scheme"],
@@ -215,7 +222,7 @@ impl<'a> Lint<'a> {
         };
         for field in wanted.iter().filter(|field| place.get(field).is_none()) {
             let what = format!("a security scheme of this type must have the field {field:?}");
-            self.fault(&place.pointer, "missing-field", what);
+            self.report(&place.pointer, "missing-field", what);
         }
         for (flow, fields) in [
             ("implicit", &["authorizationUrl"][..]),
@@ -226,24 +233,24 @@ impl<'a> Lint<'a> {
             let Some(flow) = place.get("flows").and_then(|flows| flows.get(flow)) else { continue };
             for field in fields.iter().filter(|field| flow.get(field).is_none()) {
                 let what = format!("this flow must have the field {field:?}");
-                self.fault(&flow.pointer, "missing-field", what);
+                self.report(&flow.pointer, "missing-field", what);
             }
         }
     }
 
-    fn operation(&mut self, place: &Place<'a>) {
+    fn operation(&mut self, place: &Node<'a>) {
         for tag in place.list("tags") {
             self.used.insert(format!("tag {}", tag.value.as_str().unwrap_or_default()));
         }
     }
 
-    fn requirements(&mut self, owner: &Place<'a>, root: &Place<'a>) {
+    fn requirements(&mut self, owner: &Node<'a>, root: &Node<'a>) {
         let schemes = root.get("components").map(|all| all.map("securitySchemes")).unwrap_or_default();
         for requirement in owner.list("security") {
             for (name, scopes) in requirement.members() {
                 self.used.insert(push("/components/securitySchemes", name));
-                let Some(scheme) = schemes.get(name).and_then(|place| place.follow().0) else {
-                    self.fault(
+                let Some(scheme) = schemes.get(name).and_then(|place| place.resolve().ok()) else {
+                    self.report(
                         &scopes.pointer,
                         "unknown-scheme",
                         format!("there is no security scheme {name:?}"),
@@ -259,14 +266,14 @@ impl<'a> Lint<'a> {
                     let text = scope.value.as_str().unwrap_or_default();
                     if !(open || oauth && known.contains(text)) {
                         let what = format!("the security scheme {name:?} has no scope {text:?}");
-                        self.fault(&scope.pointer, "unknown-scope", what);
+                        self.report(&scope.pointer, "unknown-scope", what);
                     }
                 }
             }
         }
     }
 
-    fn paths(&mut self, root: &Place<'a>) {
+    fn paths(&mut self, root: &Node<'a>) {
         let mut ids: BTreeMap<&str, String> = BTreeMap::new();
         let mut templates: BTreeMap<String, &str> = BTreeMap::new();
         self.requirements(root, root);
@@ -276,9 +283,9 @@ impl<'a> Lint<'a> {
             }
             let plain = crate::compare::nameless(path);
             if let Some(other) = templates.insert(plain, path) {
-                self.fault(&item.pointer, "duplicate-path", format!("{other} is the same path"));
+                self.report(&item.pointer, "duplicate-path", format!("{other} is the same path"));
             }
-            let Some(item) = item.follow().0 else { continue };
+            let Ok(item) = item.resolve() else { continue };
             for method in METHODS {
                 let Some(operation) = item.get(method) else { continue };
                 self.requirements(&operation, root);
@@ -286,49 +293,49 @@ impl<'a> Lint<'a> {
                     && ids.insert(id, operation.pointer.clone()).is_some()
                 {
                     let what = format!("another operation has the ID {id:?}");
-                    self.fault(&push(&operation.pointer, "operationId"), "duplicate-operation-id", what);
+                    self.report(&push(&operation.pointer, "operationId"), "duplicate-operation-id", what);
                 }
                 if ["get", "head", "delete"].contains(&method) && operation.get("requestBody").is_some() {
                     let what = format!(
                         "the body of a {} request has no meaning (RFC 9110, 9.3)",
                         method.to_uppercase()
                     );
-                    self.fault(&push(&operation.pointer, "requestBody"), "meaningless-body", what);
+                    self.report(&push(&operation.pointer, "requestBody"), "meaningless-body", what);
                 }
                 self.path_parameters(path, &item, &operation);
             }
         }
     }
 
-    fn path_parameters(&mut self, path: &str, item: &Place<'a>, operation: &Place<'a>) {
+    fn path_parameters(&mut self, path: &str, item: &Node<'a>, operation: &Node<'a>) {
         let names: BTreeSet<&str> = crate::compare::template_names(path).into_iter().collect();
         let mut declared = BTreeSet::new();
         for owner in [item, operation] {
             let mut own = BTreeSet::new();
             for place in owner.list("parameters") {
-                let Some(parameter) = place.follow().0 else { continue };
+                let Ok(parameter) = place.resolve() else { continue };
                 let (kind, name) =
                     (parameter.text("in").unwrap_or_default(), parameter.text("name").unwrap_or_default());
                 if !own.insert((kind, name)) {
                     let what = format!("there is another {kind} parameter {name:?}");
-                    self.fault(&place.pointer, "duplicate-parameter", what);
+                    self.report(&place.pointer, "duplicate-parameter", what);
                 }
                 if kind == "path" {
                     declared.insert(name);
                     if !names.contains(name) {
                         let what = format!("the path {path} has no {{{name}}}");
-                        self.fault(&place.pointer, "unknown-path-parameter", what);
+                        self.report(&place.pointer, "unknown-path-parameter", what);
                     }
                 }
             }
         }
         for name in names.difference(&declared) {
             let what = format!("the path has {{{name}}}, but there is no path parameter of this name");
-            self.fault(&operation.pointer, "missing-path-parameter", what);
+            self.report(&operation.pointer, "missing-path-parameter", what);
         }
     }
 
-    fn unused(&mut self, root: &Place<'a>) {
+    fn unused(&mut self, root: &Node<'a>) {
         let mut unused = Vec::new();
         if let Some(components) = root.get("components") {
             for field in fields(Object::Components) {
@@ -348,15 +355,15 @@ impl<'a> Lint<'a> {
             }
         }
         for (at, what) in unused {
-            self.fault(&at, "unused", what);
+            self.report(&at, "unused", what);
         }
     }
 
     /// Whether a discriminator leads to this schema.
-    fn mapped(&self, name: &str, place: &Place<'a>) -> bool {
+    fn mapped(&self, name: &str, place: &Node<'a>) -> bool {
         let mut found = false;
         mappings(self.document.value(), &mut |text| {
-            found |= text == name || target(text).is_some_and(|pointer| pointer == place.pointer);
+            found |= text == name || of_reference(text).is_some_and(|pointer| pointer == place.pointer);
         });
         found
     }
@@ -394,8 +401,8 @@ mod tests {
     fn rules(change: impl FnOnce(&mut Value)) -> Vec<(&'static str, String)> {
         let mut document: Value = serde_json::from_str(EVERY_FIELD).unwrap();
         change(&mut document);
-        let faults = Document::parse(&document.to_string()).unwrap().lint();
-        faults.into_iter().map(|fault| (fault.rule, fault.pointer)).collect()
+        let problems = Document::parse(&document.to_string()).unwrap().lint();
+        problems.into_iter().map(|fault| (fault.rule, fault.pointer)).collect()
     }
 
     /// A rule, where it is broken, and the change that breaks it.

@@ -1,6 +1,6 @@
 //! The normal form: what a document says, whichever way it says it.
 //!
-//! Documents are not rewritten. A [`Place`] is a value with its pointer, and a [`Schema`] is what a schema says once
+//! Documents are not rewritten. A [`Schema`] is what a schema says once
 //! its references are followed and its `allOf` is merged, so that each part still knows where it stands.
 
 use std::cmp::Ordering;
@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::Value;
 
-use crate::document::target;
-use crate::position::push;
+use crate::node::{MAX_REFERENCE_CHAIN, Node};
+use crate::pointer::push;
 
 /// Which of the two documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,86 +18,25 @@ pub(crate) enum Side {
     Revision,
 }
 
-/// A value of a document, with its pointer.
-#[derive(Clone, Debug)]
-pub(crate) struct Place<'a> {
-    pub(crate) side: Side,
-    root: &'a Value,
-    pub(crate) pointer: String,
-    pub(crate) value: &'a Value,
-}
-
-/// Longer chains of references are refused with the circles, as a fault of the document.
-pub(crate) const LONGEST_CHAIN: usize = 64;
-
 /// Deeper nests of `allOf` are not followed: the comparison is refused.
 const DEEPEST: usize = 64;
 
-impl<'a> Place<'a> {
-    pub(crate) const fn root(side: Side, root: &'a Value) -> Self {
-        Self { side, root, pointer: String::new(), value: root }
-    }
-
-    /// Another value of this document.
-    pub(crate) fn at(&self, pointer: &str, value: &'a Value) -> Self {
-        Self { value, pointer: pointer.to_owned(), ..*self }
-    }
-
-    pub(crate) fn get(&self, key: &str) -> Option<Self> {
-        let value = self.value.get(key)?;
-        Some(Self { value, pointer: push(&self.pointer, key), ..*self })
-    }
-
-    /// What stands under a key, or a place that says nothing.
-    pub(crate) fn get_or_nothing(&self, key: &str) -> Self {
-        self.get(key).unwrap_or(Self { value: &Value::Null, pointer: self.pointer.clone(), ..*self })
-    }
-
-    /// The members of an object, extensions included.
-    pub(crate) fn members(&self) -> Vec<(&'a str, Self)> {
-        let members = self.value.as_object().into_iter().flatten();
-        members
-            .map(|(name, value)| (name.as_str(), Self { value, pointer: push(&self.pointer, name), ..*self }))
-            .collect()
-    }
-
-    /// The members under a field that is a map.
-    pub(crate) fn map(&self, field: &str) -> BTreeMap<&'a str, Self> {
-        self.get(field).map(|map| map.members().into_iter().collect()).unwrap_or_default()
-    }
-
-    /// The items of the list under a field.
-    pub(crate) fn list(&self, field: &str) -> Vec<Self> {
-        let Some(list) = self.get(field) else { return Vec::new() };
-        let items = list.value.as_array().into_iter().flatten().enumerate();
-        let item = |(place, value)| Self { value, pointer: format!("{}/{place}", list.pointer), ..list };
-        items.map(item).collect()
-    }
-
-    pub(crate) fn text(&self, field: &str) -> Option<&'a str> {
-        self.value.get(field)?.as_str()
-    }
-
-    pub(crate) fn flag(&self, field: &str) -> bool {
-        self.value.get(field) == Some(&Value::Bool(true))
-    }
-
+impl<'a> Node<'a> {
     /// Whether the document has a schema of this name.
     pub(crate) fn has_schema(&self, name: &str) -> bool {
-        self.root.pointer("/components/schemas").is_some_and(|schemas| schemas.get(name).is_some())
+        self.lookup("/components/schemas").is_some_and(|schemas| schemas.value.get(name).is_some())
     }
 
     /// The component schemas that include the one at this pointer in their `allOf`, or in one of theirs: where it has a
     /// discriminator, a value of it may be any of them (3.0.3, Discriminator Object).
     pub(crate) fn heirs(&self, owner: &str) -> BTreeMap<&'a str, Self> {
-        let root = Self::root(self.side, self.root);
-        let all = root.get("components").map(|components| components.map("schemas")).unwrap_or_default();
+        let all = self.lookup("/components").map(|components| components.map("schemas")).unwrap_or_default();
         let mut heirs = BTreeMap::new();
         let mut owners = BTreeSet::from([owner.to_owned()]);
         loop {
             let before = owners.len();
             for (name, place) in &all {
-                let includes = |item: &Self| item.follow().0.is_some_and(|at| owners.contains(&at.pointer));
+                let includes = |item: &Self| item.resolve().is_ok_and(|at| owners.contains(&at.pointer));
                 if !owners.contains(&place.pointer) && place.list("allOf").iter().any(includes) {
                     owners.insert(place.pointer.clone());
                     heirs.insert(*name, place.clone());
@@ -108,44 +47,23 @@ impl<'a> Place<'a> {
             }
         }
     }
-
-    /// The name of the schema at this pointer, if it is a component: others have the last key in common by chance.
-    fn schema_name(&self, pointer: &str) -> Option<&'a str> {
-        let name = pointer.strip_prefix("/components/schemas/").filter(|name| !name.contains('/'))?;
-        let schemas = self.root.pointer("/components/schemas")?.as_object()?;
-        Some(schemas.get_key_value(&name.replace("~1", "/").replace("~0", "~"))?.0)
-    }
-
-    /// Where references lead from here on, and the name under which the first of them knows its target. `None` for
-    /// the place if they lead nowhere or in a circle.
-    pub(crate) fn follow(&self) -> (Option<Self>, Option<&'a str>) {
-        let (mut place, mut name) = (self.clone(), None);
-        for _ in 0..=LONGEST_CHAIN {
-            let Some(reference) = place.text("$ref") else { return (Some(place), name) };
-            let Some(pointer) = target(reference) else { return (None, name) };
-            name = name.or_else(|| place.schema_name(&pointer));
-            let Some(value) = place.root.pointer(&pointer) else { return (None, name) };
-            place = Self { pointer, value, ..place };
-        }
-        (None, name)
-    }
 }
 
 /// A schema that is meant at some place: all of these at once. None of them is a schema that takes anything.
 #[derive(Clone, Debug)]
 pub(crate) struct Meant<'a> {
-    pub(crate) places: Vec<Place<'a>>,
+    pub(crate) places: Vec<Node<'a>>,
     /// The pointer that stands for it where there is no place.
     pub(crate) at: String,
 }
 
 impl<'a> Meant<'a> {
     /// The schema under a field of an object, or anything.
-    pub(crate) fn field(place: &Place<'a>, field: &str) -> Self {
+    pub(crate) fn field(place: &Node<'a>, field: &str) -> Self {
         Self { places: place.get(field).into_iter().collect(), at: place.pointer.clone() }
     }
 
-    pub(crate) fn place(place: Place<'a>) -> Self {
+    pub(crate) fn place(place: Node<'a>) -> Self {
         Self { at: place.pointer.clone(), places: vec![place] }
     }
 
@@ -158,7 +76,7 @@ impl<'a> Meant<'a> {
         let pointers: BTreeSet<String> = self
             .places
             .iter()
-            .map(|place| place.follow().0.map_or_else(|| place.pointer.clone(), |at| at.pointer))
+            .map(|place| place.resolve().map_or_else(|_| place.pointer.clone(), |at| at.pointer))
             .collect();
         pointers.into_iter().collect::<Vec<_>>().join(" ")
     }
@@ -166,7 +84,7 @@ impl<'a> Meant<'a> {
     /// The name of the schema that is referred to, if it is one alone.
     pub(crate) fn name(&self) -> Option<&'a str> {
         match &self.places[..] {
-            [place] => place.follow().1,
+            [place] => place.schema_name(),
             _ => None,
         }
     }
@@ -174,9 +92,9 @@ impl<'a> Meant<'a> {
 
 /// A schema object and those that it includes.
 #[derive(Debug)]
-struct Node<'a> {
-    at: Place<'a>,
-    members: Vec<Node<'a>>,
+struct Part<'a> {
+    at: Node<'a>,
+    members: Vec<Part<'a>>,
 }
 
 /// Alternatives.
@@ -215,12 +133,12 @@ pub(crate) struct Schema<'a> {
     pub(crate) too_deep: bool,
     /// Where its references lead.
     pub(crate) reached: Vec<String>,
-    nodes: Vec<Node<'a>>,
+    nodes: Vec<Part<'a>>,
     pub(crate) groups: Vec<Group<'a>>,
     /// Each enumeration; a value must be in all of them.
     enums: Vec<(Vec<&'a Value>, String)>,
     /// Alternatives that are taken for one enumeration.
-    pub(crate) folded: Vec<Place<'a>>,
+    pub(crate) folded: Vec<Node<'a>>,
     types: BTreeMap<String, String>,
 }
 
@@ -231,14 +149,14 @@ struct Expansion<'a> {
     reached: Vec<String>,
     groups: Vec<Group<'a>>,
     enums: Vec<(Vec<&'a Value>, String)>,
-    folded: Vec<Place<'a>>,
+    folded: Vec<Node<'a>>,
     types: BTreeMap<String, String>,
 }
 
 impl<'a> Expansion<'a> {
-    fn node(&mut self, place: &Place<'a>, depth: usize) -> Option<Node<'a>> {
+    fn node(&mut self, place: &Node<'a>, depth: usize) -> Option<Part<'a>> {
         self.too_deep |= depth >= DEEPEST;
-        let Some(at) = place.follow().0.filter(|_| depth < DEEPEST) else {
+        let Some(at) = place.resolve().ok().filter(|_| depth < DEEPEST) else {
             self.unresolved.extend(place.text("$ref"));
             return None;
         };
@@ -264,15 +182,15 @@ impl<'a> Expansion<'a> {
         if let Some(values) = at.value.get("enum").and_then(Value::as_array) {
             self.enums.push((values.iter().collect(), push(&at.pointer, "enum")));
         }
-        Some(Node { at, members })
+        Some(Part { at, members })
     }
 
-    fn group(&mut self, at: &Place<'a>, field: &'static str, items: Vec<Place<'a>>) {
+    fn group(&mut self, at: &Node<'a>, field: &'static str, items: Vec<Node<'a>>) {
         let pointer = push(&at.pointer, field);
         if let Some((kind, values)) = folded(field, &items) {
             for item in &items {
                 self.reached
-                    .extend(item.follow().0.filter(|to| to.pointer != item.pointer).map(|to| to.pointer));
+                    .extend(item.resolve().ok().filter(|to| to.pointer != item.pointer).map(|to| to.pointer));
             }
             if let Some(kind) = kind {
                 self.types.insert(kind.to_owned(), pointer.clone());
@@ -305,9 +223,9 @@ impl<'a> Expansion<'a> {
 }
 
 /// Where references and wrappers of one member lead.
-fn unwrapped<'a>(place: &Place<'a>) -> Option<Place<'a>> {
-    let mut place = place.follow().0?;
-    for _ in 0..LONGEST_CHAIN {
+fn unwrapped<'a>(place: &Node<'a>) -> Option<Node<'a>> {
+    let mut place = place.resolve().ok()?;
+    for _ in 0..MAX_REFERENCE_CHAIN {
         let speaks = place.value.as_object()?.iter().filter(|(name, value)| !silent(name, value));
         let [(name, _)] = speaks.collect::<Vec<_>>()[..] else { return Some(place) };
         let [inner, rest @ ..] = &place.list(name)[..] else { return Some(place) };
@@ -317,13 +235,13 @@ fn unwrapped<'a>(place: &Place<'a>) -> Option<Place<'a>> {
         if !one || !matches!(name.as_str(), "allOf" | "oneOf" | "anyOf") {
             return Some(place);
         }
-        place = inner.follow().0?;
+        place = inner.resolve().ok()?;
     }
     None
 }
 
 /// What a schema says, without wrappers and what says nothing.
-fn plain(place: &Place<'_>) -> Value {
+fn plain(place: &Node<'_>) -> Value {
     let value = unwrapped(place).map_or(place.value, |place| place.value);
     let Some(members) = value.as_object() else { return value.clone() };
     let says = members.iter().filter(|(name, value)| !silent(name, value));
@@ -346,7 +264,7 @@ fn silent(name: &str, value: &Value) -> bool {
 
 /// The one enumeration that alternatives are, if each is nothing but an enumeration of the same type, and none of them
 /// has a value of another.
-fn folded<'a>(field: &str, items: &[Place<'a>]) -> Option<(Option<&'a str>, Vec<&'a Value>)> {
+fn folded<'a>(field: &str, items: &[Node<'a>]) -> Option<(Option<&'a str>, Vec<&'a Value>)> {
     let mut kinds = BTreeSet::new();
     let mut values: Vec<&Value> = Vec::new();
     for item in items {
@@ -427,8 +345,8 @@ impl<'a> Schema<'a> {
         schema
     }
 
-    fn atoms(&self) -> Vec<&Place<'a>> {
-        fn add<'n, 'a>(nodes: &'n [Node<'a>], atoms: &mut Vec<&'n Place<'a>>) {
+    fn atoms(&self) -> Vec<&Node<'a>> {
+        fn add<'n, 'a>(nodes: &'n [Part<'a>], atoms: &mut Vec<&'n Node<'a>>) {
             for node in nodes {
                 atoms.push(&node.at);
                 add(&node.members, atoms);
@@ -440,8 +358,8 @@ impl<'a> Schema<'a> {
     }
 
     /// The values of a field that speaks of the whole: the outermost, or else those of all that it includes.
-    pub(crate) fn told(&self, field: &str) -> Vec<Place<'a>> {
-        fn gather<'a>(nodes: &[Node<'a>], field: &str, found: &mut Vec<Place<'a>>) {
+    pub(crate) fn told(&self, field: &str) -> Vec<Node<'a>> {
+        fn gather<'a>(nodes: &[Part<'a>], field: &str, found: &mut Vec<Node<'a>>) {
             for node in nodes {
                 match node.at.get(field) {
                     Some(value) => found.push(value),
@@ -474,7 +392,7 @@ impl<'a> Schema<'a> {
 
     /// Whether `null` is taken; `None` where no type is said, so that it is.
     pub(crate) fn nullable(&self) -> Option<bool> {
-        fn of(node: &Node<'_>) -> Option<bool> {
+        fn of(node: &Part<'_>) -> Option<bool> {
             if node.at.flag("nullable") {
                 return Some(true);
             }
@@ -538,7 +456,7 @@ impl<'a> Schema<'a> {
 
     /// Every value of a keyword that must hold together with its others, such as `pattern`.
     pub(crate) fn all(&self, keyword: &str) -> Vec<Said> {
-        let said = |atom: &&Place<'a>| {
+        let said = |atom: &&Node<'a>| {
             Some(Said { value: atom.value.get(keyword)?.clone(), at: push(&atom.pointer, keyword) })
         };
         let mut all: Vec<Said> = self.atoms().iter().filter_map(said).collect();
@@ -617,7 +535,7 @@ impl<'a> Schema<'a> {
 
     /// What it must not be.
     pub(crate) fn nots(&self) -> Vec<Meant<'a>> {
-        let mut all: Vec<Place<'a>> = self.atoms().iter().filter_map(|atom| atom.get("not")).collect();
+        let mut all: Vec<Node<'a>> = self.atoms().iter().filter_map(|atom| atom.get("not")).collect();
         all.sort_by_cached_key(|place| plain(place).to_string());
         all.dedup_by(|one, other| same(&plain(one), &plain(other)));
         all.into_iter().map(Meant::place).collect()
@@ -650,7 +568,7 @@ impl<'a> Schema<'a> {
     }
 }
 
-fn additional<'a>(atom: &Place<'a>) -> Additional<'a> {
+fn additional<'a>(atom: &Node<'a>) -> Additional<'a> {
     match atom.get("additionalProperties") {
         Some(place) if *place.value == Value::Bool(false) => Additional::Refused,
         Some(place) if place.value.as_object().is_some_and(|it| !it.is_empty()) => {

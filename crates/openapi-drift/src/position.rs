@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::pointer::push;
+
 /// A place in a text. Both count from 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Position {
@@ -17,15 +19,6 @@ pub struct Position {
 impl fmt::Display for Position {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:{}", self.line, self.column)
-    }
-}
-
-/// Appends a key to a JSON pointer (RFC 6901).
-pub fn push(pointer: &str, key: &str) -> String {
-    if key.contains(['~', '/']) {
-        format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
-    } else {
-        format!("{pointer}/{key}")
     }
 }
 

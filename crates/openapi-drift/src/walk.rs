@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::fields::{Object, Shape, find};
-use crate::position::push;
+use crate::pointer::push;
 
 /// Visits every object of a document with its pointer and value, the document itself first. References are not followed:
 /// they are visited where they stand, and what they mean where that stands.

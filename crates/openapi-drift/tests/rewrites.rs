@@ -383,7 +383,7 @@ fn hold(document: &str, choices: &[(usize, usize)], layout: usize) -> Result<(),
     let mut text = String::new();
     write(&value, layout, &mut text);
     let revision = Document::parse(&text).unwrap();
-    prop_assert_eq!(revision.faults(), &[][..], "{:?}", &applied);
+    prop_assert_eq!(revision.problems(), &[][..], "{:?}", &applied);
     for (one, other) in [(&base, &revision), (&revision, &base)] {
         let mut findings = compare(one, other, Options::default()).unwrap();
         // A schema that was put in place of its reference, and then named, has another name.

@@ -102,7 +102,7 @@ fn changed(changes: &[(usize, Value)]) -> Value {
 
 fn answer(base: &str, revision: &str) -> Result<(), TestCaseError> {
     let (Ok(base), Ok(revision)) = (Document::parse(base), Document::parse(revision)) else { return Ok(()) };
-    for fault in base.faults() {
+    for fault in base.problems() {
         prop_assert!(base.value().pointer(&fault.pointer).is_some());
     }
     for finding in compare(&base, &revision, Options::default()).unwrap() {

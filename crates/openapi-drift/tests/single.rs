@@ -120,7 +120,7 @@ fn references_that_lead_nowhere_or_far_hide_nothing() {
         let findings = found(&chain("string", 60, wrap), &chain("integer", 60, wrap));
         assert!(findings[0].is_breaking(), "{findings:?}");
     }
-    assert_eq!(chain("string", 70, bare).faults()[0].rule, "long-reference");
+    assert_eq!(chain("string", 70, bare).problems()[0].rule, "long-reference");
     assert!(compare(&chain("string", 70, all), &chain("integer", 70, all), Options::default()).is_err());
 }
 

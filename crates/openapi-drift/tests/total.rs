@@ -20,7 +20,7 @@ fn every_use() -> (Value, Vec<Use>) {
 
 fn parse(value: &Value) -> Document {
     let document = Document::parse(&value.to_string()).unwrap();
-    assert_eq!(document.faults(), []);
+    assert_eq!(document.problems(), []);
     document
 }
 
@@ -185,7 +185,7 @@ fn a_field_that_the_specification_does_not_have_is_a_fault_wherever_it_stands() 
         let parsed = Document::parse(&changed.to_string()).unwrap();
         let known = ["/components/callbacks/made"].contains(&pointer.as_str());
         if !known {
-            let fault = &parsed.faults()[0];
+            let fault = &parsed.problems()[0];
             assert_eq!(
                 (fault.rule, fault.pointer.as_str()),
                 ("unknown-field", push(&pointer, "strange").as_str())

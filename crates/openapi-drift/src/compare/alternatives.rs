@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::schema::{Pair, identity};
 use super::{Change, Comparison, Two, Use, brief, kebab, went};
-use crate::normal::{Group, Meant, Place, Schema, same};
+use crate::node::Node;
+use crate::normal::{Group, Meant, Schema, same};
 
 /// Alternatives in alternatives in alternatives: deeper ones are taken for different.
 const DEEPEST_TRIAL: usize = 64;
@@ -213,7 +214,7 @@ impl<'a> Comparison<'a> {
         &mut self,
         pair: &Pair<'a>,
         two: &Two<Schema<'a>>,
-        (before, after): (Option<&Place<'a>>, Option<&Place<'a>>),
+        (before, after): (Option<&Node<'a>>, Option<&Node<'a>>),
     ) {
         let (old, new) = match (before, after) {
             (None, None) => return,
@@ -240,14 +241,14 @@ impl<'a> Comparison<'a> {
             self.of_schema(pair, rule, Change::Other, at, names, &what);
         }
         // Without alternatives, a value may be whatever includes this very schema.
-        let heirs = |place: &Place<'a>, schema: &Schema<'a>| {
+        let heirs = |place: &Node<'a>, schema: &Schema<'a>| {
             let owner = place.pointer.strip_suffix("/discriminator").unwrap_or_default();
             let of_itself = schema.at == owner && schema.groups.is_empty();
             // That two alternatives agree must not hang on it; where they are compared it counts.
             if of_itself && !self.trial { place.heirs(owner) } else { BTreeMap::new() }
         };
         let (base_heirs, revision_heirs) = (heirs(old, &two.base), heirs(new, &two.revision));
-        let mapping = |place: &Place<'a>, schema: &Schema<'a>, heirs: &BTreeMap<&'a str, Place<'a>>| {
+        let mapping = |place: &Node<'a>, schema: &Schema<'a>, heirs: &BTreeMap<&'a str, Node<'a>>| {
             let mut all = BTreeMap::new();
             // Each alternative is known by its schema's name, whether or not the mapping says so.
             let members = schema.groups.iter().flat_map(|group| &group.members).filter_map(Meant::name);

@@ -10,15 +10,16 @@ use super::{
 use crate::date::Date;
 use crate::fields::{METHODS, Object};
 use crate::finding::{Breaks, Effect};
-use crate::normal::{Meant, Place, Schema};
+use crate::node::Node;
+use crate::normal::{Meant, Schema, Side};
 
 /// An operation of each document.
 #[derive(Clone, Debug)]
 pub(super) struct Pair<'a> {
-    operation: Two<Place<'a>>,
-    item: Two<Place<'a>>,
+    operation: Two<Node<'a>>,
+    item: Two<Node<'a>>,
     path: Two<&'a str>,
-    roots: Two<Place<'a>>,
+    roots: Two<Node<'a>>,
     way: Way,
     site: String,
 }
@@ -27,18 +28,18 @@ pub(super) struct Pair<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Fielded<'a> {
     pub(super) object: Object,
-    pub(super) pair: Two<Place<'a>>,
+    pub(super) pair: Two<Node<'a>>,
     /// Which way it goes.
     pub(super) way: Way,
     pub(super) site: String,
 }
 
 impl<'a> Comparison<'a> {
-    pub(super) fn paths(&mut self, roots: &Two<Place<'a>>) {
+    pub(super) fn paths(&mut self, roots: &Two<Node<'a>>) {
         let paths = Two { base: templates(&roots.base), revision: templates(&roots.revision) };
         let all: BTreeSet<&String> = paths.base.keys().chain(paths.revision.keys()).collect();
         for template in all {
-            let of = |side: &BTreeMap<String, (&'a str, Place<'a>)>| side.get(template).cloned();
+            let of = |side: &BTreeMap<String, (&'a str, Node<'a>)>| side.get(template).cloned();
             match (of(&paths.base), of(&paths.revision)) {
                 (Some(base), Some(revision)) => {
                     let path = Two { base: base.0, revision: revision.0 };
@@ -56,10 +57,11 @@ impl<'a> Comparison<'a> {
     }
 
     /// A path that one document has. Its servers and parameters count in its operations alone.
-    fn lone_path(&mut self, base: Option<(&'a str, Place<'a>)>, revision: Option<(&'a str, Place<'a>)>) {
+    fn lone_path(&mut self, base: Option<(&'a str, Node<'a>)>, revision: Option<(&'a str, Node<'a>)>) {
         let removed = base.is_some();
         let Some((path, place)) = base.or(revision) else { return };
-        let item = self.follow(&place).unwrap_or_else(|| place.clone());
+        let side = if removed { Side::Base } else { Side::Revision };
+        let item = self.follow(side, &place).unwrap_or_else(|| place.clone());
         let elsewhere = "/paths".to_owned();
         let mut operations = 0;
         for method in METHODS {
@@ -85,14 +87,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn lone_operation(
-        &mut self,
-        operation: &Place<'a>,
-        removed: bool,
-        way: Way,
-        at: Two<String>,
-        site: &str,
-    ) {
+    fn lone_operation(&mut self, operation: &Node<'a>, removed: bool, way: Way, at: Two<String>, site: &str) {
         let (rule, breaks, verb) = if removed {
             ("operation-removed", Breaks::CLIENTS, "removed")
         } else {
@@ -132,9 +127,9 @@ impl<'a> Comparison<'a> {
 
     fn path_items(
         &mut self,
-        pair: &Two<Place<'a>>,
+        pair: &Two<Node<'a>>,
         path: &Two<&'a str>,
-        roots: &Two<Place<'a>>,
+        roots: &Two<Node<'a>>,
         way: Way,
         within: &str,
     ) {
@@ -174,10 +169,10 @@ impl<'a> Comparison<'a> {
 
     /// What stands beside the `$ref` of a path item: what that means is undefined (3.0.3, Path Item Object), so it counts
     /// as a whole.
-    fn beside_reference(&mut self, pair: &Two<Place<'a>>, site: &str) {
-        let beside = |place: &Place<'a>| {
+    fn beside_reference(&mut self, pair: &Two<Node<'a>>, site: &str) {
+        let beside = |place: &Node<'a>| {
             let refers = place.text("$ref").is_some();
-            let members = place.members().into_iter().filter(|(name, _)| refers && *name != "$ref");
+            let members = place.members().filter(|(name, _)| refers && *name != "$ref");
             members.collect::<BTreeMap<_, _>>()
         };
         let (base, revision) = (beside(&pair.base), beside(&pair.revision));
@@ -203,7 +198,7 @@ impl<'a> Comparison<'a> {
         self.security_of(operation, roots, site);
         let bodies = (operation.base.get("requestBody"), operation.revision.get("requestBody"));
         self.lone_or_both_bodies(bodies, operation, *way, site);
-        let of = |place: &Place<'a>| place.get_or_nothing("responses");
+        let of = |place: &Node<'a>| place.get_or_null("responses");
         let responses = Two { base: of(&operation.base), revision: of(&operation.revision) };
         self.annotations(Object::Responses, &responses, site);
         self.responses(&responses, way.back(), site);
@@ -229,11 +224,11 @@ impl<'a> Comparison<'a> {
     }
 
     /// In a callback, the server is the one that asks.
-    pub(super) fn callback(&mut self, pair: &Two<Place<'a>>, way: Way, site: &str) {
+    pub(super) fn callback(&mut self, pair: &Two<Node<'a>>, way: Way, site: &str) {
         let Some(pair) = self.follow_both(pair, site) else { return };
         self.annotations(Object::Callback, &pair, site);
-        let expressions = |place: &Place<'a>| {
-            let members = place.members().into_iter();
+        let expressions = |place: &Node<'a>| {
+            let members = place.members();
             members.filter(|(name, _)| !name.starts_with("x-")).collect::<BTreeMap<_, _>>()
         };
         let (base, revision) = (expressions(&pair.base), expressions(&pair.revision));
@@ -263,24 +258,24 @@ impl<'a> Comparison<'a> {
 
     fn parameters(
         &mut self,
-        operation: &Two<Place<'a>>,
-        item: &Two<Place<'a>>,
+        operation: &Two<Node<'a>>,
+        item: &Two<Node<'a>>,
         path: &Two<&'a str>,
         way: Way,
         site: &str,
     ) {
-        let base = self.effective(&item.base, &operation.base, path.base);
-        let revision = self.effective(&item.revision, &operation.revision, path.revision);
+        let base = self.effective(Side::Base, &item.base, &operation.base, path.base);
+        let revision = self.effective(Side::Revision, &item.revision, &operation.revision, path.revision);
         let names: BTreeSet<&(String, String)> = base.keys().chain(revision.keys()).collect();
         for key in names {
-            let named = |(_, place): &(Place<'a>, Place<'a>)| {
+            let named = |(_, place): &(Node<'a>, Node<'a>)| {
                 let (kind, name) =
                     (place.text("in").unwrap_or_default(), place.text("name").unwrap_or_default());
                 format!("{site}, {kind} parameter {name}")
             };
             match (base.get(key), revision.get(key)) {
                 (old, new) if key.0 == "header" && IGNORED.contains(&key.1.as_str()) => {
-                    let value = |parameter: Option<&(Place<'a>, Place<'a>)>| parameter.map(|it| it.1.value);
+                    let value = |parameter: Option<&(Node<'a>, Node<'a>)>| parameter.map(|it| it.1.value);
                     let (before, after) = (value(old), value(new));
                     if !both_same(before, after) {
                         let at = operation.either(old.map(|it| &it.0), new.map(|it| &it.0));
@@ -349,13 +344,14 @@ impl<'a> Comparison<'a> {
     /// each stands, and where its references lead.
     fn effective(
         &mut self,
-        item: &Place<'a>,
-        operation: &Place<'a>,
+        side: Side,
+        item: &Node<'a>,
+        operation: &Node<'a>,
         path: &str,
-    ) -> BTreeMap<(String, String), (Place<'a>, Place<'a>)> {
+    ) -> BTreeMap<(String, String), (Node<'a>, Node<'a>)> {
         let mut all = BTreeMap::new();
         for place in item.list("parameters").into_iter().chain(operation.list("parameters")) {
-            let Some(parameter) = self.follow(&place) else {
+            let Some(parameter) = self.follow(side, &place) else {
                 let key = ("unresolved".to_owned(), place.text("$ref").unwrap_or_default().to_owned());
                 all.insert(key, (place.clone(), place));
                 continue;
@@ -398,8 +394,7 @@ impl<'a> Comparison<'a> {
         self.change_of_flag(&pair, "required", Change::Narrower, *object, *way, site);
         self.change_of_flag(&pair, "allowEmptyValue", Change::Wider, *object, *way, site);
         self.change_of_flag(&pair, "allowReserved", Change::Other, *object, *way, site);
-        let style =
-            |place: &Place<'a>| place.text("style").unwrap_or_else(|| default_style(place)).to_owned();
+        let style = |place: &Node<'a>| place.text("style").unwrap_or_else(|| default_style(place)).to_owned();
         let styles = Two { base: style(&pair.base), revision: style(&pair.revision) };
         if styles.base != styles.revision {
             let (before, after) = (Value::from(styles.base.clone()), Value::from(styles.revision.clone()));
@@ -407,7 +402,7 @@ impl<'a> Comparison<'a> {
             let (rule, at) = (format!("{object}-style-changed"), pair.field_at("style"));
             self.of_value(&rule, Change::Other, *way, at, Some(&before), Some(&after), site, what);
         }
-        let explode = |place: &Place<'a>, style: &str| match place.value.get("explode") {
+        let explode = |place: &Node<'a>, style: &str| match place.value.get("explode") {
             Some(value) => *value == Value::Bool(true),
             None => style == "form",
         };
@@ -430,7 +425,7 @@ impl<'a> Comparison<'a> {
             self.contents(&pair, *way, site);
         }
         if contents.0.is_some() == contents.1.is_some() {
-            let meant = |place: &Place<'a>| Meant::field(place, "schema");
+            let meant = |place: &Node<'a>| Meant::field(place, "schema");
             let usage = Use::new(*way, Media::Text);
             let pair = Two { base: meant(&pair.base), revision: meant(&pair.revision) };
             self.later(pair, usage, site.clone(), String::new());
@@ -459,7 +454,7 @@ impl<'a> Comparison<'a> {
 
     fn change_of_flag(
         &mut self,
-        pair: &Two<Place<'a>>,
+        pair: &Two<Node<'a>>,
         field: &str,
         when_set: Change,
         object: Object,
@@ -499,8 +494,8 @@ impl<'a> Comparison<'a> {
 
     fn lone_or_both_bodies(
         &mut self,
-        bodies: (Option<Place<'a>>, Option<Place<'a>>),
-        operation: &Two<Place<'a>>,
+        bodies: (Option<Node<'a>>, Option<Node<'a>>),
+        operation: &Two<Node<'a>>,
         way: Way,
         site: &str,
     ) {
@@ -511,7 +506,8 @@ impl<'a> Comparison<'a> {
             (only, other) => {
                 let removed = only.is_some();
                 let Some(place) = only.or(other) else { return };
-                let body = self.follow(&place);
+                let side = if removed { Side::Base } else { Side::Revision };
+                let body = self.follow(side, &place);
                 let required = body.as_ref().is_some_and(|body| body.flag("required"));
                 let rule = match (removed, required) {
                     (true, _) => "request-body-removed",
@@ -532,7 +528,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    pub(super) fn request_bodies(&mut self, pair: &Two<Place<'a>>, way: Way, site: &str) {
+    pub(super) fn request_bodies(&mut self, pair: &Two<Node<'a>>, way: Way, site: &str) {
         let Some(pair) = self.follow_both(pair, site) else { return };
         let key =
             (pair.base.pointer.clone(), pair.revision.pointer.clone(), Some(Use::new(way, Media::Json)));
@@ -543,7 +539,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn contents(&mut self, owner: &Two<Place<'a>>, way: Way, site: &str) {
+    fn contents(&mut self, owner: &Two<Node<'a>>, way: Way, site: &str) {
         let (base, revision) = (media_types(&owner.base), media_types(&owner.revision));
         let (mut used, mut gone, mut specialized) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
         for (name, old) in &base {
@@ -606,10 +602,10 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn media_type(&mut self, pair: &Two<Place<'a>>, name: &str, way: Way, site: &str) {
+    fn media_type(&mut self, pair: &Two<Node<'a>>, name: &str, way: Way, site: &str) {
         self.annotations(Object::MediaType, pair, site);
         let usage = Use::new(way, Media::of(name));
-        let meant = |place: &Place<'a>| Meant::field(place, "schema");
+        let meant = |place: &Node<'a>| Meant::field(place, "schema");
         let schemas = Two { base: meant(&pair.base), revision: meant(&pair.revision) };
         self.later(schemas, usage, site.to_owned(), String::new());
         let (base, revision) = (pair.base.map("encoding"), pair.revision.map("encoding"));
@@ -634,7 +630,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn encodings(&mut self, pair: &Two<Place<'a>>, way: Way, site: &str) {
+    fn encodings(&mut self, pair: &Two<Node<'a>>, way: Way, site: &str) {
         self.annotations(Object::Encoding, pair, site);
         for field in ["contentType", "style", "explode", "allowReserved"] {
             let (before, after) = (pair.base.value.get(field), pair.revision.value.get(field));
@@ -644,7 +640,7 @@ impl<'a> Comparison<'a> {
                 ("explode", None) => Value::from(style == "form"),
                 (_, value) => value.cloned().unwrap_or_default(),
             };
-            let style = |place: &Place<'a>| place.text("style").unwrap_or("form");
+            let style = |place: &Node<'a>| place.text("style").unwrap_or("form");
             if default(before, style(&pair.base)) != default(after, style(&pair.revision)) {
                 let (rule, at) = (format!("encoding-{}-changed", super::kebab(field)), pair.field_at(field));
                 let what = format!("{field} {}", went(before, after));
@@ -654,13 +650,13 @@ impl<'a> Comparison<'a> {
         self.header_maps(pair, way, site);
     }
 
-    pub(super) fn responses(&mut self, pair: &Two<Place<'a>>, way: Way, site: &str) {
-        let statuses = |place: &Place<'a>| {
-            let members = place.members().into_iter().filter(|(name, _)| !name.starts_with("x-"));
+    pub(super) fn responses(&mut self, pair: &Two<Node<'a>>, way: Way, site: &str) {
+        let statuses = |place: &Node<'a>| {
+            let members = place.members().filter(|(name, _)| !name.starts_with("x-"));
             members.collect::<BTreeMap<_, _>>()
         };
         let (base, revision) = (statuses(&pair.base), statuses(&pair.revision));
-        let cover = |statuses: &BTreeMap<&str, Place<'a>>, status: &str| {
+        let cover = |statuses: &BTreeMap<&str, Node<'a>>, status: &str| {
             let range = format!("{}XX", status.get(..1).unwrap_or_default());
             let all = [range.as_str(), "default"].into_iter().filter(|name| *name != status);
             all.into_iter().find_map(|name| {
@@ -745,7 +741,7 @@ impl<'a> Comparison<'a> {
         });
     }
 
-    pub(super) fn response(&mut self, pair: &Two<Place<'a>>, way: Way, site: &str) {
+    pub(super) fn response(&mut self, pair: &Two<Node<'a>>, way: Way, site: &str) {
         let Some(pair) = self.follow_both(pair, site) else { return };
         let key =
             (pair.base.pointer.clone(), pair.revision.pointer.clone(), Some(Use::new(way, Media::Json)));
@@ -780,8 +776,8 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn header_maps(&mut self, owner: &Two<Place<'a>>, way: Way, site: &str) {
-        let names = |place: &Place<'a>| {
+    fn header_maps(&mut self, owner: &Two<Node<'a>>, way: Way, site: &str) {
+        let names = |place: &Node<'a>| {
             let mut headers = BTreeMap::new();
             for (name, place) in place.map("headers") {
                 headers.insert(free(&headers, name.to_ascii_lowercase()), place);
@@ -800,7 +796,7 @@ impl<'a> Comparison<'a> {
                     site,
                 })),
                 (Some(old), None) => {
-                    let header = self.follow(old);
+                    let header = self.follow(Side::Base, old);
                     let at = Two { base: old.pointer.clone(), revision: owner.revision.pointer.clone() };
                     let place = self.found.len();
                     let values = (Some(old.value), None);
@@ -810,7 +806,8 @@ impl<'a> Comparison<'a> {
                     }
                 }
                 (None, Some(new)) => {
-                    let required = self.follow(new).is_some_and(|header| header.flag("required"));
+                    let required =
+                        self.follow(Side::Revision, new).is_some_and(|header| header.flag("required"));
                     let at = Two { base: owner.base.pointer.clone(), revision: new.pointer.clone() };
                     let (rule, change) = if required {
                         ("required-header-added", Change::Narrower)
@@ -847,7 +844,7 @@ const fn on_wire(way: Way) -> Effect {
 }
 
 /// The media types of an object's `content`, without their parameters and in lower case.
-fn media_types<'a>(owner: &Place<'a>) -> BTreeMap<String, Place<'a>> {
+fn media_types<'a>(owner: &Node<'a>) -> BTreeMap<String, Node<'a>> {
     let mut found = BTreeMap::new();
     for (name, place) in owner.map("content") {
         let plain = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -867,7 +864,7 @@ fn ranges(name: &str) -> Vec<String> {
 const IGNORED: [&str; 3] = ["accept", "authorization", "content-type"];
 
 /// Whether a parameter's value is surely a single one, neither a list nor an object.
-fn single(parameter: &Place<'_>) -> bool {
+fn single(parameter: &Node<'_>) -> bool {
     let schema = Schema::of(&Meant::field(parameter, "schema"));
     matches!(schema.types()[..], ["string" | "integer" | "number" | "boolean"])
 }
@@ -882,7 +879,7 @@ fn same_syntax(one: &str, other: &str) -> bool {
 }
 
 /// The style of a parameter or header that names none (3.0.3, Parameter Object).
-fn default_style(place: &Place<'_>) -> &'static str {
+fn default_style(place: &Node<'_>) -> &'static str {
     match place.text("in") {
         Some("query" | "cookie") => "form",
         _ => "simple",

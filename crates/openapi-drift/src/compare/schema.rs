@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::{Change, Comparison, Found, Media, Two, Use, Way, Work, brief, kebab, went};
 use crate::fields::{Object, Treatment, fields};
 use crate::finding::{Breaks, Effect};
-use crate::normal::{Exact, Meant, Place, Said, Schema, same};
+use crate::node::Node;
+use crate::normal::{Exact, Meant, Said, Schema, Side, same};
 
 /// A schema of each document.
 #[derive(Clone, Debug)]
@@ -73,8 +74,8 @@ impl<'a> Comparison<'a> {
     pub(super) fn schemas(&mut self, pair: &Pair<'a>) {
         self.steps += 1;
         let two = Two { base: Schema::of(&pair.meant.base), revision: Schema::of(&pair.meant.revision) };
-        for (base, schema) in [(true, &two.base), (false, &two.revision)] {
-            self.reached.extend(schema.reached.iter().map(|pointer| (base, pointer.clone())));
+        for (side, schema) in [(Side::Base, &two.base), (Side::Revision, &two.revision)] {
+            self.reached.extend(schema.reached.iter().map(|pointer| (side, pointer.clone())));
         }
         if let (Some(before), Some(after)) = (two.base.name, two.revision.name)
             && before != after
@@ -119,13 +120,13 @@ impl<'a> Comparison<'a> {
     pub(super) fn schema_annotations(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
         let mut tell = |name: &str, effect: Effect| {
             let (before, after) = (two.base.told(name), two.revision.told(name));
-            let no = |values: &[Place<'a>]| values.iter().all(|it| *it.value == Value::Bool(false));
+            let no = |values: &[Node<'a>]| values.iter().all(|it| *it.value == Value::Bool(false));
             let equal = before.len() == after.len()
                 && before.iter().zip(&after).all(|(before, after)| same(before.value, after.value));
             if equal || no(&before) && no(&after) {
                 return;
             }
-            let at = |values: &[Place<'a>], schema: &Schema<'a>| {
+            let at = |values: &[Node<'a>], schema: &Schema<'a>| {
                 values.first().map_or_else(|| schema.at.clone(), |place| place.pointer.clone())
             };
             let at = Two { base: at(&before, &two.base), revision: at(&after, &two.revision) };
@@ -147,7 +148,7 @@ impl<'a> Comparison<'a> {
     /// What is said of the values of an enumeration that is written as alternatives, where both documents write it so.
     fn folded(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
         for old in &two.base.folded {
-            let listed = |place: &Place<'a>| place.value.get("enum").cloned().unwrap_or_default();
+            let listed = |place: &Node<'a>| place.value.get("enum").cloned().unwrap_or_default();
             let values = listed(old);
             let Some(new) = two.revision.folded.iter().find(|new| same(&listed(new), &values)) else {
                 continue;
@@ -522,20 +523,20 @@ impl<'a> Comparison<'a> {
         &mut self,
         pair: &Pair<'a>,
         two: &Two<Schema<'a>>,
-        (before, after): (Option<&Place<'a>>, Option<&Place<'a>>),
+        (before, after): (Option<&Node<'a>>, Option<&Node<'a>>),
     ) {
-        let members = |place: Option<&Place<'a>>, field: &str| {
+        let members = |place: Option<&Node<'a>>, field: &str| {
             let value = place.and_then(|place| place.value.get(field)).cloned();
             value.filter(|value| *value != Value::Bool(false))
         };
         let names: BTreeSet<&str> =
-            [before, after].into_iter().flatten().flat_map(Place::members).map(|(name, _)| name).collect();
+            [before, after].into_iter().flatten().flat_map(Node::members).map(|(name, _)| name).collect();
         for field in names {
             let (old, new) = (members(before, field), members(after, field));
             if old == new {
                 continue;
             }
-            let at = |place: Option<&Place<'a>>, schema: &Schema<'a>| {
+            let at = |place: Option<&Node<'a>>, schema: &Schema<'a>| {
                 place.map_or_else(|| schema.at.clone(), |place| place.pointer.clone())
             };
             let at = Two { base: at(before, &two.base), revision: at(after, &two.revision) };

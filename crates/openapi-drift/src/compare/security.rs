@@ -1,24 +1,23 @@
 //! Who may call: requirements of operations, and the schemes that they name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::{Comparison, Two, brief, went};
 use crate::fields::Object;
 use crate::finding::{Breaks, Effect};
-use crate::normal::{Place, same};
-
-/// One way in: schemes that must all be satisfied, each with its scopes.
-type Requirement<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+use crate::node::Node;
+use crate::normal::{Side, same};
+use crate::read::{Requirement, requirements};
 
 impl<'a> Comparison<'a> {
     /// The requirements that count for an operation: its own, or else the document's.
-    pub(super) fn security_of(&mut self, operation: &Two<Place<'a>>, roots: &Two<Place<'a>>, site: &str) {
-        let (base, base_at) = requirements(&operation.base, &roots.base);
-        let (revision, revision_at) = requirements(&operation.revision, &roots.revision);
-        self.reached.insert((true, base_at.clone()));
-        self.reached.insert((false, revision_at.clone()));
+    pub(super) fn security_of(&mut self, operation: &Two<Node<'a>>, roots: &Two<Node<'a>>, site: &str) {
+        let (base, base_at) = requirements(&[&operation.base, &roots.base]);
+        let (revision, revision_at) = requirements(&[&operation.revision, &roots.revision]);
+        self.reached.insert((Side::Base, base_at.clone()));
+        self.reached.insert((Side::Revision, revision_at.clone()));
         let at = Two { base: base_at, revision: revision_at };
         // Whoever fulfils a requirement fulfils every one that asks for less.
         let fulfils = |one: &Requirement<'_>, less: &Requirement<'_>| {
@@ -65,8 +64,8 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    pub(super) fn security_schemes(&mut self, roots: &Two<Place<'a>>) {
-        let schemes = |root: &Place<'a>| {
+    pub(super) fn security_schemes(&mut self, roots: &Two<Node<'a>>) {
+        let schemes = |root: &Node<'a>| {
             root.get("components").map(|all| all.map("securitySchemes")).unwrap_or_default()
         };
         let (base, revision) = (schemes(&roots.base), schemes(&roots.revision));
@@ -82,7 +81,7 @@ impl<'a> Comparison<'a> {
                 }
                 (old, new) => {
                     let elsewhere = "/components/securitySchemes".to_owned();
-                    let at = |found: Option<&Place<'a>>| {
+                    let at = |found: Option<&Node<'a>>| {
                         found.map_or_else(|| elsewhere.clone(), |place| place.pointer.clone())
                     };
                     let at = Two { base: at(old), revision: at(new) };
@@ -96,7 +95,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn scheme(&mut self, pair: &Two<Place<'a>>, site: &str) {
+    fn scheme(&mut self, pair: &Two<Node<'a>>, site: &str) {
         self.annotations(Object::SecurityScheme, pair, site);
         for field in ["type", "name", "in", "scheme", "openIdConnectUrl"] {
             let (before, after) = (pair.base.value.get(field), pair.revision.value.get(field));
@@ -124,7 +123,7 @@ impl<'a> Comparison<'a> {
             );
         }
         for name in ["implicit", "password", "clientCredentials", "authorizationCode"] {
-            let of = |flows: &Option<Place<'a>>| flows.as_ref().and_then(|flows| flows.get(name));
+            let of = |flows: &Option<Node<'a>>| flows.as_ref().and_then(|flows| flows.get(name));
             let site = format!("{site}, flow {name}");
             match (of(&flows.base), of(&flows.revision)) {
                 (Some(base), Some(revision)) => self.flow(&Two { base, revision }, &site),
@@ -143,7 +142,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn flow(&mut self, pair: &Two<Place<'a>>, site: &str) {
+    fn flow(&mut self, pair: &Two<Node<'a>>, site: &str) {
         self.annotations(Object::OAuthFlow, pair, site);
         for field in ["authorizationUrl", "tokenUrl", "refreshUrl"] {
             let (before, after) = (pair.base.value.get(field), pair.revision.value.get(field));
@@ -188,23 +187,6 @@ impl<'a> Comparison<'a> {
             self.tell("oauth-scope-added", Effect::Wire, Breaks::SERVERS, at, None, Some(&value), site, what);
         }
     }
-}
-
-fn requirements<'a>(operation: &Place<'a>, root: &Place<'a>) -> (Vec<Requirement<'a>>, String) {
-    let owner = [operation, root].into_iter().find(|owner| owner.value.get("security").is_some());
-    let Some(owner) = owner else { return (vec![Requirement::new()], operation.pointer.clone()) };
-    let list = owner.list("security");
-    let requirement = |place: &Place<'a>| {
-        let scopes = |scopes: &Place<'a>| {
-            let items = scopes.value.as_array().into_iter().flatten();
-            items.filter_map(Value::as_str).collect::<BTreeSet<_>>()
-        };
-        place.members().iter().map(|(name, place)| (*name, scopes(place))).collect::<Requirement<'_>>()
-    };
-    let all: Vec<_> = list.iter().map(requirement).collect();
-    let at = format!("{}/security", owner.pointer);
-    // No requirement at all is one that asks for nothing.
-    if all.is_empty() { (vec![Requirement::new()], at) } else { (all, at) }
 }
 
 fn names<'r, 'a>(requirement: &'r Requirement<'a>) -> Vec<&'r &'a str> {

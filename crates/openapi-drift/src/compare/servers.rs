@@ -7,25 +7,28 @@ use serde_json::Value;
 use super::{Comparison, Two, free, went};
 use crate::fields::Object;
 use crate::finding::{Breaks, Effect};
-use crate::normal::Place;
+use crate::node::Node;
+use crate::normal::Side;
+use crate::pointer::push;
 
 impl<'a> Comparison<'a> {
     /// The servers that count for an operation: its own, or else its path's, or else the document's.
     pub(super) fn servers_of(
         &mut self,
-        operation: &Two<Place<'a>>,
-        item: &Two<Place<'a>>,
-        roots: &Two<Place<'a>>,
+        operation: &Two<Node<'a>>,
+        item: &Two<Node<'a>>,
+        roots: &Two<Node<'a>>,
         site: &str,
     ) {
-        for (base, place) in [(true, &roots.base), (false, &roots.revision)] {
-            let owners =
-                if base { [&operation.base, &item.base] } else { [&operation.revision, &item.revision] };
+        for (side, root, owners) in [
+            (Side::Base, &roots.base, [&operation.base, &item.base]),
+            (Side::Revision, &roots.revision, [&operation.revision, &item.revision]),
+        ] {
             if owners.iter().all(|owner| owner.list("servers").is_empty()) {
-                self.reached.insert((base, format!("{}/servers", place.pointer)));
+                self.reached.insert((side, push(&root.pointer, "servers")));
             }
         }
-        let effective = |operation: &Place<'a>, item: &Place<'a>, root: &Place<'a>| {
+        let effective = |operation: &Node<'a>, item: &Node<'a>, root: &Node<'a>| {
             [operation, item, root].into_iter().find_map(|owner| {
                 let servers = owner.list("servers");
                 (!servers.is_empty()).then_some(servers)
@@ -72,7 +75,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn server(&mut self, pair: &Two<Place<'a>>) {
+    fn server(&mut self, pair: &Two<Node<'a>>) {
         if !self.seen.insert((pair.base.pointer.clone(), pair.revision.pointer.clone(), None)) {
             return;
         }
@@ -110,8 +113,8 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn variable_values(&mut self, variable: &Two<Place<'a>>, site: &str) {
-        let values = |place: &Place<'a>| place.value.get("enum").and_then(Value::as_array).cloned();
+    fn variable_values(&mut self, variable: &Two<Node<'a>>, site: &str) {
+        let values = |place: &Node<'a>| place.value.get("enum").and_then(Value::as_array).cloned();
         let (base, revision) = (values(&variable.base), values(&variable.revision));
         let lacks = |list: &Option<Vec<Value>>, value: &Value| {
             list.as_ref().is_some_and(|list| !list.contains(value))
@@ -141,9 +144,9 @@ impl<'a> Comparison<'a> {
 }
 
 /// Servers by their address, which is the root of the host where none is named (3.0.3, `OpenAPI` Object).
-fn by_url<'a>(servers: Option<Vec<Place<'a>>>) -> BTreeMap<String, Option<Place<'a>>> {
+fn by_url<'a>(servers: Option<Vec<Node<'a>>>) -> BTreeMap<String, Option<Node<'a>>> {
     let Some(servers) = servers else { return BTreeMap::from([(String::new(), None)]) };
-    let url = |place: &Place<'a>| place.text("url").unwrap_or_default().trim_end_matches('/').to_owned();
+    let url = |place: &Node<'a>| place.text("url").unwrap_or_default().trim_end_matches('/').to_owned();
     let mut found = BTreeMap::new();
     for place in servers {
         found.insert(free(&found, url(&place)), Some(place));
