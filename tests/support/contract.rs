@@ -109,7 +109,7 @@ impl Contract {
     }
 
     /// The pointer of the operation that a path and method belong to.
-    fn operation(&self, method: &str, path: &str) -> Option<String> {
+    pub(crate) fn operation(&self, method: &str, path: &str) -> Option<String> {
         let path: Vec<&str> = path.split('?').next()?.split('/').collect();
         let template = self.document["paths"].as_object()?.keys().find(|template| {
             let template: Vec<&str> = template.split('/').collect();

@@ -7,11 +7,19 @@
 mod calls;
 #[cfg(feature = "http")]
 mod contract;
+#[cfg(feature = "http")]
+pub mod fault_proxy;
+#[cfg(feature = "http")]
+pub mod faults;
 pub mod launcher;
 #[cfg(feature = "http")]
 mod proxy;
 #[cfg(feature = "http")]
 mod sessiond;
+#[cfg(feature = "http")]
+pub mod tokens;
+#[cfg(feature = "http")]
+mod validating_proxy;
 
 #[cfg(feature = "http")]
 pub use calls::{Call, call, operation_ids};

@@ -15,7 +15,6 @@ mod server;
 mod spec;
 mod statuses;
 mod suite;
-mod tokens;
 mod values;
 mod world;
 
@@ -23,7 +22,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use serde_json::Value;
 use session_test_support::launcher::WITHOUT_LIFETIMES;
+use session_test_support::tokens;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 use crate::report::{Failed, Report};
 use crate::server::{Program, Server};
@@ -40,35 +43,47 @@ struct Arguments {
     /// The program that is to keep it
     #[arg(long, value_name = "PROGRAM", group = "program")]
     sessiond: Option<PathBuf>,
-    /// The fault that the program is to have, passed on as `SESSIOND_FAULT`
-    #[arg(long, value_name = "NAME", requires = "sessiond")]
-    fault: Option<String>,
-    /// A program with seeded faults: see for each of them whether it is caught
+    /// The program in front of which faults are seeded, one after the other, to see whether each of them is found
     #[arg(long, value_name = "PROGRAM", group = "program")]
     prove: Option<PathBuf>,
+    /// With --prove: a fault to seed; repeatable; without it, every fault is seeded
+    #[arg(long, value_name = "NAME", requires = "prove")]
+    fault: Vec<String>,
+}
+
+/// The contract in this file.
+fn read(spec: &Path) -> Result<Value, Failed> {
+    let text = std::fs::read_to_string(spec)
+        .map_err(|error| Failed(format!("{} cannot be read: {error}", spec.display())))?;
+    serde_json::from_str(&text).map_err(|error| Failed(format!("{} is not JSON: {error}", spec.display())))
+}
+
+/// A runtime for one run of the suite.
+fn runtime() -> Result<Runtime, Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failed(format!("no runtime: {error}")))
+}
+
+/// A store with what the requests are about, in a folder of its own.
+fn prepare(program: &Program) -> Result<(TempDir, World), Failed> {
+    let folder = || tempfile::tempdir().map_err(|error| Failed(format!("no temporary folder: {error}")));
+    let (prepared, elsewhere) = (folder()?, folder()?);
+    let world = World::prepare(program, prepared.path(), elsewhere.path())?;
+    Ok((prepared, world))
 }
 
 /// Runs the suite on a runtime of its own.
 fn run(spec: &Path, program: &Program) -> Result<Report, Failed> {
-    let text = std::fs::read_to_string(spec)
-        .map_err(|error| Failed(format!("{} cannot be read: {error}", spec.display())))?;
-    let document = serde_json::from_str(&text)
-        .map_err(|error| Failed(format!("{} is not JSON: {error}", spec.display())))?;
-    let suite = Suite::new(document)?;
+    let suite = Suite::new(read(spec)?)?;
     spec::examine(&suite.spec, &mut suite.report.borrow_mut());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failed(format!("no runtime: {error}")))?;
-    runtime.block_on(ask(&suite, program))?;
+    let (prepared, world) = prepare(program)?;
+    runtime()?.block_on(ask(&suite, &world, program, prepared.path()))?;
     coverage::check(&suite);
     Ok(suite.report.into_inner())
 }
 
-async fn ask(suite: &Suite, program: &Program) -> Result<(), Failed> {
-    let folder = || tempfile::tempdir().map_err(|error| Failed(format!("no temporary folder: {error}")));
-    let (prepared, elsewhere) = (folder()?, folder()?);
-    let world = World::prepare(program, prepared.path(), elsewhere.path())?;
+/// Asks servers of the program, each on a copy of the prepared store.
+async fn ask(suite: &Suite, world: &World, program: &Program, prepared: &Path) -> Result<(), Failed> {
     for operation in &suite.operations {
         suite.check(world.known.contains(&operation.id), "operation-unknown", &operation.pointer, || {
             format!("{}: sessiond has no operation of this ID", operation.id)
@@ -82,7 +97,6 @@ async fn ask(suite: &Suite, program: &Program) -> Result<(), Failed> {
             || format!("{id}: sessiond has this operation, and openapi.json has not"),
         );
     }
-    let (world, prepared) = (&world, prepared.path());
     // Each on a server of its own: a server with a fault may change more than it was asked to, and then what came first
     // would decide what is found.
     let start = || Server::start(program, prepared, WITHOUT_LIFETIMES);
@@ -126,13 +140,13 @@ fn main() -> ExitCode {
     let mut out = std::io::stdout().lock();
     let outcome = match (&arguments.sessiond, &arguments.prove) {
         (Some(path), _) => {
-            let program = Program { path: path.clone(), fault: arguments.fault.clone() };
+            let program = Program { path: path.clone(), proxy: None };
             run(&arguments.spec, &program).and_then(|report| {
                 report.print(&mut out).map_err(|error| Failed(error.to_string()))?;
                 Ok(report.findings.is_empty())
             })
         }
-        (None, Some(path)) => prove::prove(&arguments.spec, path, &mut out),
+        (None, Some(path)) => prove::prove(&arguments.spec, path, &arguments.fault, &mut out),
         (None, None) => Err(Failed("name a program".to_owned())),
     };
     match outcome {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use crate::report::{Failed, Report};
 use crate::spec::{Operation, Spec, child};
@@ -73,6 +74,8 @@ pub(crate) struct Suite {
     pub(crate) operations: Vec<Operation>,
     /// What was found.
     pub(crate) report: RefCell<Report>,
+    /// Notified of each finding.
+    pub(crate) found: Notify,
     /// The pointers of answers, media types, properties and enum values that came.
     pub(crate) seen: RefCell<BTreeSet<String>>,
     client: reqwest::Client,
@@ -85,7 +88,8 @@ impl Suite {
         let client = client.map_err(|error| Failed(format!("no HTTP client: {error}")))?;
         let spec = Spec::new(document);
         let operations = spec.operations();
-        Ok(Self { spec, operations, report: RefCell::default(), seen: RefCell::default(), client })
+        let (report, found, seen) = (RefCell::default(), Notify::new(), RefCell::default());
+        Ok(Self { spec, operations, report, found, seen, client })
     }
 
     /// Notes a check, and a finding if it did not hold.
@@ -97,6 +101,7 @@ impl Suite {
         message: impl FnOnce() -> String,
     ) {
         self.report.borrow_mut().check(holds, rule, self.spec.nearest(pointer), message);
+        self.notify(holds);
     }
 
     /// As [`Suite::check`], but not counted: a part of a check.
@@ -108,6 +113,13 @@ impl Suite {
         message: impl FnOnce() -> String,
     ) {
         self.report.borrow_mut().note(holds, rule, self.spec.nearest(pointer), message);
+        self.notify(holds);
+    }
+
+    fn notify(&self, holds: bool) {
+        if !holds {
+            self.found.notify_one();
+        }
     }
 
     /// Where the answer of a status is described, if it is.
