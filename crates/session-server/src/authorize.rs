@@ -135,3 +135,152 @@ pub fn authorized_filter(
         state,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use session_store::ApiKey;
+    use session_store::contract_suite::{id, key as api_key, session};
+    use session_types::DomainId;
+    use strum::VariantArray;
+
+    use super::*;
+
+    /// The refusal without its message.
+    #[derive(Debug, PartialEq)]
+    enum Outcome {
+        Allowed,
+        NotAuthenticated,
+        NotPermitted,
+        NotFound,
+    }
+    use Outcome::{Allowed, NotAuthenticated, NotFound, NotPermitted};
+
+    fn outcome(caller: &Caller, operation: Operation, target: Target<'_>) -> Outcome {
+        match authorize(caller, operation, target) {
+            Ok(()) => Allowed,
+            Err(Refusal::NotAuthenticated) => NotAuthenticated,
+            Err(Refusal::NotPermitted(message)) => {
+                assert!(message.contains("API key"), "{message}");
+                NotPermitted
+            }
+            Err(Refusal::NotFound) => NotFound,
+        }
+    }
+
+    fn key(scopes: &[Scope], domain_id: DomainId, pool_id: Option<PoolId>) -> Caller {
+        Caller::Key(ApiKey { scopes: scopes.to_vec(), domain_id, pool_id, ..api_key(1) })
+    }
+
+    #[test]
+    fn an_api_key_needs_the_scope_within_its_domain_and_pool() {
+        let target = session(1);
+        let (domain, pool) = (target.domain_id, target.pool_id);
+        let (other_domain, other_pool) = (DomainId(id(1, 77)), PoolId(id(1, 78)));
+        let named = Target::Session(Some(&target));
+        for operation in Operation::VARIANTS.iter().copied() {
+            let Some(scope) = operation.required_scope() else {
+                let caller = key(Scope::VARIANTS, domain, None);
+                assert_eq!(outcome(&caller, operation, Target::NoSession), NotPermitted, "{operation}");
+                continue;
+            };
+            let others: Vec<Scope> =
+                Scope::VARIANTS.iter().copied().filter(|other| *other != scope).collect();
+            // Who may not even read the session is told that there is none.
+            let refused = if others.contains(&Scope::Read) { NotPermitted } else { NotFound };
+            let table = [
+                (key(&[scope], domain, None), named, Allowed),
+                (key(&[scope], domain, Some(pool)), named, Allowed),
+                (key(&[scope], domain, Some(other_pool)), named, NotFound),
+                (key(Scope::VARIANTS, domain, Some(other_pool)), named, NotFound),
+                (key(Scope::VARIANTS, other_domain, None), named, NotFound),
+                (key(Scope::VARIANTS, other_domain, Some(pool)), named, NotFound),
+                (key(Scope::VARIANTS, domain, None), Target::Session(None), NotFound),
+                (key(&others, domain, None), named, refused),
+                (key(&others, other_domain, None), named, NotFound),
+                (key(&others, domain, None), Target::Session(None), NotFound),
+                (key(&[], domain, None), named, NotFound),
+                (key(&[scope], domain, None), Target::NoSession, Allowed),
+                (key(&others, domain, None), Target::NoSession, NotPermitted),
+                (key(&[], domain, None), Target::NoSession, NotPermitted),
+            ];
+            for (place, (caller, target, expected)) in table.into_iter().enumerate() {
+                assert_eq!(outcome(&caller, operation, target), expected, "{operation}, row {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_session_token_reaches_its_own_session_and_once_authenticated_those_of_its_account() {
+        let account = Some(AccountId(id(1, 5)));
+        let authenticated =
+            StoredSession { status: SessionStatus::Authenticated, account_id: account, ..session(1) };
+        let same_account = StoredSession { id: session(2).id, ..authenticated.clone() };
+        let other_account = StoredSession { account_id: Some(AccountId(id(1, 6))), ..same_account.clone() };
+        let other_domain = StoredSession { domain_id: DomainId(id(1, 77)), ..same_account.clone() };
+        let no_account = StoredSession { account_id: None, ..same_account.clone() };
+        let unauthenticated = session(1);
+        let operation_with = |token_use: SessionTokenUse| {
+            Operation::VARIANTS.iter().copied().filter(move |it| it.session_token_use() == token_use)
+        };
+        // Columns: an operation without session tokens, one on the own session, one on those of the account.
+        let table = [
+            (&authenticated, Target::NoSession, [NotPermitted, Allowed, Allowed]),
+            (&authenticated, Target::Session(Some(&authenticated)), [NotPermitted, Allowed, Allowed]),
+            (&authenticated, Target::Session(Some(&same_account)), [NotPermitted, NotPermitted, Allowed]),
+            (&authenticated, Target::Session(Some(&other_account)), [NotFound, NotFound, NotFound]),
+            (&authenticated, Target::Session(Some(&other_domain)), [NotFound, NotFound, NotFound]),
+            (&authenticated, Target::Session(Some(&no_account)), [NotFound, NotFound, NotFound]),
+            (&authenticated, Target::Session(None), [NotFound, NotFound, NotFound]),
+            (&unauthenticated, Target::NoSession, [NotPermitted, Allowed, NotAuthenticated]),
+            (&unauthenticated, Target::Session(Some(&unauthenticated)), [NotPermitted, Allowed, Allowed]),
+            (
+                &unauthenticated,
+                Target::Session(Some(&no_account)),
+                [NotAuthenticated, NotAuthenticated, NotAuthenticated],
+            ),
+            (&unauthenticated, Target::Session(None), [NotAuthenticated, NotAuthenticated, NotAuthenticated]),
+        ];
+        for (row, (own, target, expected)) in table.into_iter().enumerate() {
+            let caller = Caller::Session(Box::new(own.clone()));
+            let uses = [SessionTokenUse::None, SessionTokenUse::OwnSession, SessionTokenUse::Account];
+            for (token_use, expected) in uses.into_iter().zip(&expected) {
+                assert!(operation_with(token_use).count() > 0);
+                for operation in operation_with(token_use) {
+                    assert_eq!(outcome(&caller, operation, target), *expected, "{operation}, row {row}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_filter_is_limited_to_what_the_caller_may_read() {
+        let (pool, other_pool) = (PoolId(id(1, 2)), PoolId(id(1, 78)));
+        let (account, other_account) = (AccountId(id(1, 5)), AccountId(id(1, 6)));
+        let domain = DomainId(id(1, 1));
+        let token = |account_id| {
+            Caller::Session(Box::new(StoredSession { domain_id: domain, account_id, ..session(1) }))
+        };
+        let filter = |account_id, pool_id| Some((domain, account_id, pool_id));
+        let table = [
+            (key(&[], domain, None), None, None, filter(None, None)),
+            (key(&[], domain, None), Some(account), Some(pool), filter(Some(account), Some(pool))),
+            (key(&[], domain, Some(pool)), Some(account), None, filter(Some(account), Some(pool))),
+            (key(&[], domain, Some(pool)), None, Some(pool), filter(None, Some(pool))),
+            (key(&[], domain, Some(pool)), None, Some(other_pool), None),
+            (token(Some(account)), None, None, filter(Some(account), None)),
+            (token(Some(account)), Some(account), Some(pool), filter(Some(account), Some(pool))),
+            (token(Some(account)), Some(other_account), None, None),
+            (token(None), None, None, None),
+            (token(None), Some(account), None, None),
+        ];
+        for (row, (caller, account_id, pool_id, expected)) in table.into_iter().enumerate() {
+            let state = StateFilter::Status(SessionStatus::New);
+            let found = authorized_filter(&caller, account_id, pool_id, state);
+            if let Ok(filter) = &found {
+                assert_eq!((filter.state, filter.device_id, filter.identity_id), (state, None, None));
+            }
+            let found = found.ok().map(|filter| (filter.domain_id, filter.account_id, filter.pool_id));
+            assert_eq!(found, expected, "row {row}");
+        }
+    }
+}

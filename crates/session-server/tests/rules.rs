@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretBox};
 use session_api::{
     Interaction, Operation, Revocation, Session, SessionAuthenticate, SessionCreate, SessionList,
     SessionWithAuthtoken,
 };
 use session_server::authn::authenticate;
 use session_server::caller::Caller;
+use session_server::credential::{Credential, Kind};
 use session_server::environment::{Clock, Random, RandomFailed};
 use session_server::error::Error;
 use session_server::lifecycle::lifetime::Lifetimes;
@@ -472,4 +474,105 @@ async fn an_ended_session_has_no_token_and_no_lifetime() {
         assert_eq!((stored.token_hash, stored.expires_at), (None, None), "{end}");
         assert_eq!(stored.ended_at.unwrap().as_ms(), ended_at, "{end}");
     }
+}
+
+/// A stored API key and its token.
+async fn stored_key(world: &World, id: u8, secret: u8) -> (KeyId, String) {
+    let secret = SecretBox::new(Box::new([secret; 32]));
+    let credential = Credential::new(Kind::ApiKey, Id::from_bytes([id; 20]), secret);
+    let Caller::Key(template) = key() else { unreachable!() };
+    let key = ApiKey { id: KeyId(credential.id), secret_hash: credential.hash(), ..template };
+    world.store.key_create(key).await.unwrap();
+    (KeyId(credential.id), credential.reveal().expose_secret().to_owned())
+}
+
+#[tokio::test]
+async fn an_api_key_works_until_it_is_revoked() {
+    let world = world();
+    let (id, token) = stored_key(&world, 9, 1).await;
+    assert!(matches!(world.caller(token.as_bytes()).await.unwrap(), Caller::Key(key) if key.id == id));
+    world.store.key_revoke(id, Timestamp::from_ms(START_MS).unwrap()).await.unwrap();
+    assert_eq!(world.caller(token.as_bytes()).await.unwrap_err().code, ErrorCode::BadAuthtoken);
+}
+
+#[tokio::test]
+async fn a_well_formed_token_with_another_secret_or_an_unknown_id_is_refused() {
+    let world = world();
+    stored_key(&world, 9, 1).await;
+    let created = world.create(None).await;
+    let session = created.session.summary.id.0;
+    for (kind, id) in [
+        (Kind::ApiKey, Id::from_bytes([9; 20])),
+        (Kind::ApiKey, Id::from_bytes([8; 20])),
+        (Kind::Session, session),
+        (Kind::Session, Id::from_bytes([8; 20])),
+        // Of the other kind.
+        (Kind::Session, Id::from_bytes([9; 20])),
+        (Kind::ApiKey, session),
+    ] {
+        for secret in [0, 1] {
+            if (kind, id, secret) == (Kind::ApiKey, Id::from_bytes([9; 20]), 1) {
+                continue;
+            }
+            let forged = Credential::new(kind, id, SecretBox::new(Box::new([secret; 32]))).reveal();
+            let error = world.caller(forged.expose_secret().as_bytes()).await.unwrap_err();
+            assert_eq!(
+                (error.code, error.warning),
+                (ErrorCode::BadAuthtoken, None),
+                "{kind:?} {id} {secret}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_replaced_token_is_refused_with_a_warning_that_names_the_session() {
+    let world = world();
+    let created = world.create(None).await;
+    let id = created.session.summary.id;
+    let mut tokens = vec![created.authtoken];
+    for _ in 0..9 {
+        let request = world.request(Operation::AuthenticateSession, key());
+        tokens.push(authenticate_session(request, id, who()).await.unwrap().authtoken);
+    }
+    assert!(world.caller(tokens[9].expose_secret().as_bytes()).await.is_ok());
+    for (age, token) in tokens[..9].iter().rev().enumerate() {
+        let error = world.caller(token.expose_secret().as_bytes()).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::BadAuthtoken);
+        let named = error.warning.is_some_and(|warning| warning.contains(&id.to_string()));
+        assert_eq!(named, age < 8, "{age}: the last eight are recognised");
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_a_token_is_not_counted_and_failed_ones_are_limited() {
+    let world = world();
+    let from = origin();
+    let none = || authenticate(&world.sessions, &world.limits, None, &from);
+    for _ in 0..100 {
+        assert_eq!(none().await.unwrap_err().code, ErrorCode::NotAuthenticated);
+    }
+    // The default limit.
+    for _ in 0..60 {
+        assert_eq!(world.caller(b"sst_wrong").await.unwrap_err().code, ErrorCode::BadAuthtoken);
+    }
+    let limited = world.caller(b"sst_wrong").await.unwrap_err();
+    assert_eq!((limited.status.as_u16(), limited.code), (429, ErrorCode::BadRequest));
+    assert!(limited.retry_after_s.is_some());
+    // A valid token is never limited.
+    let (_, token) = stored_key(&world, 9, 1).await;
+    assert!(world.caller(token.as_bytes()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_warning_about_a_replaced_token_is_kept_over_the_limit() {
+    let world = world();
+    let created = world.create(None).await;
+    world.authenticate(created.session.summary.id).await;
+    for _ in 0..60 {
+        let _ = world.caller(b"sst_wrong").await;
+    }
+    let error = world.caller(created.authtoken.expose_secret().as_bytes()).await.unwrap_err();
+    assert_eq!(error.status.as_u16(), 429);
+    assert!(error.warning.is_some());
 }

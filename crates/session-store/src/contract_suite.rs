@@ -126,7 +126,8 @@ fn seen_at(ms: u64) -> InteractionDetails {
     InteractionDetails { at: at(ms), remote_ip: None, user_agent: None }
 }
 
-fn key(last: u64) -> ApiKey {
+/// An API key with a read and a revoke scope, without a pool.
+pub fn key(last: u64) -> ApiKey {
     ApiKey {
         id: KeyId(id(5, last)),
         name: "gateway".to_owned(),
