@@ -23,13 +23,13 @@ pub struct SessionPath {
 #[dropshot::api_description {
     tag_config = {
         tags = {
-            "session" = { description = "The life of a session" },
+            "session" = { description = "Sessions" },
         },
         policy = EndpointTagPolicy::ExactlyOne,
     },
 }]
 pub trait SessionApi {
-    /// What the handlers work on.
+    /// What the handlers work with.
     type Context;
 
     /// Fetch session
@@ -44,7 +44,7 @@ pub trait SessionApi {
 
     /// Fetch own session
     ///
-    /// Answers the session that the token stands for.
+    /// Returns the session of the token.
     #[endpoint { method = GET, path = "/api/v1/whoami", tags = ["session"] }]
     async fn fetch_own_session(
         rqctx: RequestContext<Self::Context>,
@@ -52,8 +52,8 @@ pub trait SessionApi {
 
     /// List sessions
     ///
-    /// Answers the sessions that the caller may read and that pass every filter, newest first, a page at a time.
-    /// Pages stay stable while sessions come and go: one that is there throughout appears exactly once.
+    /// Returns the sessions that the caller may read and that match every filter, newest first, in pages. Pages are
+    /// stable while sessions are created and deleted: a session that exists throughout appears exactly once.
     #[endpoint { method = GET, path = "/api/v1/session", tags = ["session"] }]
     async fn list_sessions(
         rqctx: RequestContext<Self::Context>,
@@ -62,8 +62,8 @@ pub trait SessionApi {
 
     /// Create session
     ///
-    /// Creates a session and answers it with its token, which is shown this once. With an account and an
-    /// identity, the session begins authenticated.
+    /// Creates a session and returns it with its token, which is shown only once. With an account and an identity, the
+    /// session starts as authenticated.
     #[endpoint { method = POST, path = "/api/v1/session", tags = ["session"] }]
     async fn create_session(
         rqctx: RequestContext<Self::Context>,
@@ -72,7 +72,7 @@ pub trait SessionApi {
 
     /// Authenticate session
     ///
-    /// Records that an identity proved itself, and answers a new token; the old one stops working. May be
+    /// Records that an identity authenticated, and returns a new token; the previous token stops working. May be
     /// repeated to step up, with the same account.
     #[endpoint { method = POST, path = "/api/v1/session/{session_id}/authenticate", tags = ["session"] }]
     async fn authenticate_session(
@@ -83,8 +83,8 @@ pub trait SessionApi {
 
     /// Record interaction
     ///
-    /// Records that the session was used now: a new session becomes `unauthenticated`, and its idle lifetime
-    /// begins anew.
+    /// Records that the session was used now: a new session becomes `unauthenticated`, and the idle lifetime starts
+    /// again.
     #[endpoint { method = POST, path = "/api/v1/session/{session_id}/interaction", tags = ["session"] }]
     async fn record_interaction(
         rqctx: RequestContext<Self::Context>,
@@ -112,8 +112,8 @@ pub trait SessionApi {
 
     /// Revoke sessions
     ///
-    /// Revokes every live session of one account, identity, device or pool, in one step, and answers how many
-    /// there were. With `except_session_id` it signs out everywhere else.
+    /// Revokes all live sessions of one account, identity, device or pool in one transaction, and returns their number.
+    /// With `except_session_id`, this is "sign out everywhere else".
     #[endpoint { method = POST, path = "/api/v1/revocation", tags = ["session"] }]
     async fn revoke_sessions(
         rqctx: RequestContext<Self::Context>,

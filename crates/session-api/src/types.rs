@@ -1,7 +1,6 @@
 //! The bodies that go over the wire.
 //!
-//! An absent value is left out of an answer, never `null`; a request is refused when it has a property
-//! that is not listed here, or a `null`.
+//! A property without a value is left out of a response. A request with an unknown property or a `null` is refused.
 
 use std::fmt;
 
@@ -31,16 +30,16 @@ pub struct AvailableActions {
     pub revoke: bool,
 }
 
-/// What is known of a session
+/// The properties of a session
 ///
-/// It is also the line format of `sessiond import` and `sessiond export`.
+/// Also the line format of `sessiond import` and `sessiond export`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Session_Summary")]
 pub struct SessionSummary {
-    /// The account of the identity that authenticated; left out before one has
+    /// The account; left out until an identity has authenticated
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_id: Option<AccountId>,
-    /// The identity that authenticated; left out before one has
+    /// The identity that authenticated last; left out until one has
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticated_identity_id: Option<IdentityId>,
     /// The device; left out until known
@@ -48,21 +47,21 @@ pub struct SessionSummary {
     pub device_id: Option<DeviceId>,
     /// The domain of the pool
     pub domain_id: DomainId,
-    /// The first interaction; left out before there was one
+    /// The first interaction; left out until there was one
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_seen: Option<InteractionDetails>,
     /// The session's own ID
     pub id: SessionId,
-    /// The last interaction; left out before there was one
+    /// The last interaction; left out until there was one
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<InteractionDetails>,
     /// The pool that the session belongs to
     pub pool_id: PoolId,
-    /// What the session is used from
+    /// What uses the session
     pub session_type: SessionType,
-    /// Where the session is in its life
+    /// The state of the session
     pub status: SessionStatus,
-    /// A name for people to tell the session by; left out until known
+    /// A name for people; left out until known
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<Title>,
     /// Always `session`
@@ -77,7 +76,7 @@ pub struct SessionSummary {
 pub struct Interaction {
     /// The address that it came from
     pub remote_ip: Option<RemoteIp>,
-    /// What the browser or program said of itself
+    /// The `User-Agent` of the browser or program
     pub user_agent: Option<UserAgent>,
 }
 
@@ -86,40 +85,40 @@ pub struct Interaction {
 #[schemars(rename = "Session_Create")]
 #[serde(deny_unknown_fields)]
 pub struct SessionCreate {
-    /// The account, if an identity has authenticated already; together with `authenticated_identity_id` or not at all
+    /// The account, if an identity has already authenticated; together with `authenticated_identity_id` or not at all
     pub account_id: Option<AccountId>,
-    /// The identity that has authenticated already; together with `account_id` or not at all
+    /// The identity that has already authenticated; together with `account_id` or not at all
     pub authenticated_identity_id: Option<IdentityId>,
     /// The device, if known
     pub device_id: Option<DeviceId>,
-    /// The first interaction, if the session begins with one
+    /// The first interaction, if the session starts with one
     pub interaction: Option<Interaction>,
     /// The pool; may be left out when the API key is bound to one
     pub pool_id: Option<PoolId>,
-    /// What the session is used from
+    /// What uses the session
     pub session_type: SessionType,
-    /// A name for people to tell the session by
+    /// A name for people
     pub title: Option<Title>,
 }
 
-/// Who authenticated
+/// The identity that authenticated
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[schemars(rename = "Session_Authenticate")]
 #[serde(deny_unknown_fields)]
 pub struct SessionAuthenticate {
-    /// The account; on a session that is authenticated already, the same one
+    /// The account; for a session that is already authenticated, the same one
     pub account_id: AccountId,
-    /// The identity that proved itself
+    /// The identity
     pub authenticated_identity_id: IdentityId,
-    /// The interaction that this was part of
+    /// The interaction in which it authenticated
     pub interaction: Option<Interaction>,
 }
 
-/// A session and the token that stands for it from now on
+/// A session and its token
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Session_WithAuthtoken")]
 pub struct SessionWithAuthtoken {
-    /// The new token; it is shown this once
+    /// The token, which is shown only once
     pub authtoken: Authtoken,
     /// The session
     pub session: Session,
@@ -136,7 +135,7 @@ pub struct SessionPage {
     pub next_page: Option<PageToken>,
 }
 
-/// The query of a list: filters, or the place where the page before ended
+/// The query of a list: filters, or the position of the next page
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionList {
@@ -152,27 +151,27 @@ pub struct SessionList {
     /// Only sessions of this pool
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool_id: Option<PoolId>,
-    /// Only sessions in this state
+    /// Only sessions with this status
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<SessionStatus>,
     /// Only sessions of this type
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_type: Option<SessionType>,
-    /// How many sessions a page has at most; 100 unless told otherwise
+    /// The maximum number of sessions on a page; 100 by default
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<PageLimit>,
-    /// The `next_page` of the page before; it carries the filters, so only `limit` may come with it
+    /// The `next_page` of the previous page; it contains the filters, so only `limit` may be combined with it
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page_token: Option<PageToken>,
 }
 
-/// How many items a page has when the caller does not say; that of dropshot.
+/// The default number of items on a page, as in dropshot.
 pub const PAGE_LIMIT_DEFAULT: u32 = 100;
 
-/// How many items a page has at most: about 700 KiB of sessions, which one answer may take.
+/// The greatest number of items on a page: about 700 KiB of sessions, which one response may take.
 pub const PAGE_LIMIT_MAX: u32 = 1_000;
 
-/// How many items a page has at most
+/// The maximum number of items on a page
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct PageLimit(u32);
@@ -235,18 +234,18 @@ impl JsonSchema for PageLimit {
 /// The greatest length of a page token in characters: four IDs and two words of filters, with room to grow.
 pub const PAGE_TOKEN_MAX_CHARS: usize = 1_024;
 
-/// A place in a list, as an answer gave it. What is in it is for the rules.
+/// A position in a list, returned as `next_page`. Its content is up to the rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PageToken(Vec<u8>);
 
 impl PageToken {
-    /// A token of these bytes.
+    /// A token with this content.
     pub const fn new(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
 
-    /// The bytes that it was made of.
+    /// The content.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -272,7 +271,7 @@ impl TryFrom<String> for PageToken {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let known = !text.is_empty() && text.len() <= PAGE_TOKEN_MAX_CHARS;
         let bytes = known.then(|| base32::decode_vec(&text)).flatten();
-        bytes.map(Self).ok_or("it must be the `next_page` of an answer, exactly as it was there")
+        bytes.map(Self).ok_or("it must be the `next_page` of a response, unchanged")
     }
 }
 
@@ -305,17 +304,17 @@ pub struct Revocation {
     pub authenticated_identity_id: Option<IdentityId>,
     /// The sessions of this device
     pub device_id: Option<DeviceId>,
-    /// A session that stays as it is
+    /// A session that is not revoked
     pub except_session_id: Option<SessionId>,
     /// The sessions of this pool
     pub pool_id: Option<PoolId>,
 }
 
-/// What a revocation did
+/// The result of a revocation
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "Revocation_Result")]
 pub struct RevocationResult {
-    /// How many sessions were live and are revoked now
+    /// The number of live sessions that were revoked
     pub revoked: u64,
 }
 
@@ -323,16 +322,16 @@ pub struct RevocationResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Error")]
 pub struct ErrorBody {
-    /// The kind of the fault.
+    /// The kind of the error.
     pub code: ErrorCode,
-    /// One sentence for people: what, where and how to mend it.
+    /// For people: what is wrong, where, and how to fix it.
     pub message: String,
     /// Always `error`.
     pub status: ErrorStatus,
 }
 
 impl ErrorBody {
-    /// The body for a code and a sentence for people.
+    /// The body of an error with this code and message.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), status: ErrorStatus::Error }
     }

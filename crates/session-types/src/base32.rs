@@ -1,16 +1,15 @@
 //! Crockford's base32 in lower case and without its aliases: one text for each value.
 //!
-//! A codec of the data-encoding kind would need the alphabet, the padding rule and a canonical check
-//! configured; for whole groups of five bits the two loops below are the entire rule.
+//! A codec library would need the alphabet, the padding and a canonical check configured; the two loops below are shorter.
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// Number of characters that hold `bytes` bytes.
+/// The number of characters that encode `bytes` bytes.
 pub const fn encoded_len(bytes: usize) -> usize {
     (bytes * 8).div_ceil(5)
 }
 
-/// Appends `bytes` as base32 to `text`; the last character is filled up with zero bits.
+/// Appends `bytes` as base32 to `text`; the last character is padded with zero bits.
 pub fn encode_into(bytes: &[u8], text: &mut String) {
     let mut buffer = 0_u32;
     let mut bits = 0;
@@ -28,7 +27,7 @@ pub fn encode_into(bytes: &[u8], text: &mut String) {
     }
 }
 
-/// Reads exactly `N` bytes; `None` for another length, a foreign character or filling that is not zero.
+/// Decodes exactly `N` bytes; `None` for another length, an invalid character or padding that is not zero.
 pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.len() != encoded_len(N) {
         return None;
@@ -38,10 +37,10 @@ pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// Reads as many bytes as the text holds; `None` as for [`decode`].
+/// Decodes as many bytes as the text has; `None` as for [`decode`].
 pub fn decode_vec(text: &str) -> Option<Vec<u8>> {
     let mut bytes = vec![0; text.len() * 5 / 8];
-    // One text for each value: not one with a character more than the bytes need.
+    // A longer text than the bytes need would be a second text for the same value.
     if text.len() != encoded_len(bytes.len()) {
         return None;
     }
@@ -96,13 +95,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_come_back_equal(bytes in any::<[u8; 32]>(), four in any::<[u8; 4]>()) {
+        fn bytes_round_trip(bytes in any::<[u8; 32]>(), four in any::<[u8; 4]>()) {
             prop_assert_eq!(decode::<32>(&encode(&bytes)), Some(bytes));
             prop_assert_eq!(decode::<4>(&encode(&four)), Some(four));
         }
 
         #[test]
-        fn bytes_of_any_length_come_back_equal(bytes: Vec<u8>, text in "[0-9a-z]{0,40}") {
+        fn bytes_of_any_length_round_trip(bytes: Vec<u8>, text in "[0-9a-z]{0,40}") {
             prop_assert_eq!(decode_vec(&encode(&bytes)), Some(bytes));
             if let Some(bytes) = decode_vec(&text) {
                 prop_assert_eq!(encode(&bytes), text);
@@ -110,7 +109,7 @@ mod tests {
         }
 
         #[test]
-        fn a_text_has_one_reading_or_none(text in "[0-9a-z]{52}") {
+        fn a_text_decodes_to_one_value_or_none(text in "[0-9a-z]{52}") {
             if let Some(bytes) = decode::<32>(&text) {
                 prop_assert_eq!(encode(&bytes), text);
             }
@@ -118,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn filling_bits_that_are_not_zero_are_refused() {
+    fn padding_that_is_not_zero_is_refused() {
         assert_eq!(decode::<4>("0000000"), Some([0; 4]));
         assert_eq!(decode::<4>("0000001"), None);
     }

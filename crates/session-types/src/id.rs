@@ -23,22 +23,22 @@ pub const ID_SEQUENCE_MAX: u32 = (1 << 30) - 1;
 
 const ID_PATTERN: &str = "^[0-9a-hjkmnp-tv-z]{32}$";
 
-/// Why a text is not an ID. The text itself is not repeated.
+/// The text is not an ID. The text itself is not repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "an ID is {ID_CHARS} characters, each a digit or a lower-case letter other than i, l, o and u; \
-     pass it exactly as it was given to you"
+     pass it unchanged, as the service returned it"
 )]
 pub struct InvalidId;
 
-/// An ID of any kind; the newtypes below tell the kinds apart.
+/// An ID of any kind; the types below are one for each kind.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id([u8; ID_BYTES]);
 
 impl Id {
-    /// Composes an ID of its three parts.
+    /// Composes an ID from its three parts.
     ///
-    /// `time_ms` is Unix time in milliseconds; it and `sequence` are cut to their 50 and 30 bits.
+    /// `time_ms` is Unix time in milliseconds; it and `sequence` are truncated to their 50 and 30 bits.
     pub fn compose(time_ms: u64, sequence: u32, random: [u8; 10]) -> Self {
         let head = (u128::from(time_ms & ID_TIME_MAX_MS) << 30) | u128::from(sequence & ID_SEQUENCE_MAX);
         let mut bytes = [0; ID_BYTES];
@@ -60,14 +60,14 @@ impl Id {
         u64::from_be_bytes(head) >> 6
     }
 
-    /// The place of the ID among those that its process minted in the same millisecond.
+    /// The sequence number of the ID among those that its process minted in the same millisecond.
     pub fn sequence(self) -> u32 {
         let tail = [self.0[6], self.0[7], self.0[8], self.0[9]];
         u32::from_be_bytes(tail) & ID_SEQUENCE_MAX
     }
 
-    /// The ID with a number put into its last 64 bits, for many that are minted as one: unique as long as the numbers
-    /// are, for the 16 random bits before them and the time and sequence stay.
+    /// An ID derived from this one by a number in its last 64 bits, to mint many IDs at once: as unique as the numbers,
+    /// because the time, the sequence and 16 random bits stay.
     #[must_use]
     pub fn with_number(self, number: u64) -> Self {
         let mut bytes = self.0;
@@ -172,17 +172,17 @@ macro_rules! id_kinds {
 }
 
 id_kinds! {
-    /// Names a session; its time is the session's creation time.
+    /// The ID of a session; its time is when the session was created.
     SessionId = "Session_Id", "A valid session ID", "013xrzp12g3nqk8nkv4y96wrbzje9dsr";
-    /// Names an account of the identity system.
+    /// The ID of an account in the identity system.
     AccountId = "Account_Id", "A valid account ID", "013xrzp12g3nqk8n6cyr5x0k8yb10h59";
-    /// Names an identity of the identity system.
+    /// The ID of an identity in the identity system.
     IdentityId = "Identity_Id", "A valid identity ID", "013xrzp12g3nqk8n3f5qv5e2r757shwd";
-    /// Names a device.
+    /// The ID of a device.
     DeviceId = "Device_Id", "A valid device ID", "013xrzp12g3nqk8ncwfp3ra29yjzx1gs";
-    /// Names a domain: the outermost border between callers.
+    /// The ID of a domain: a tenant.
     DomainId = "Domain_Id", "A valid domain ID", "013xrzp12g3nqk8n32sd3jyxq5a8ywe2";
-    /// Names a pool: the part of a domain that a session belongs to.
+    /// The ID of a pool: the part of a domain that a session belongs to.
     PoolId = "Pool_Id", "A valid pool ID", "013xrzp12g3nqk8ng09nmc8kwqzfafa2";
 }
 
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_examples_of_the_reference_page_hold_its_time_and_sequence() {
+    fn the_examples_of_the_reference_page_contain_its_time_and_sequence() {
         for text in [
             "013xrzp12g3nqk8n6cyr5x0k8yb10h59",
             "013xrzp12g3nqk8n3f5qv5e2r757shwd",
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_id_is_refused() {
+    fn a_text_that_is_not_an_id_is_refused() {
         for text in [
             "",
             "013xrzp12g3nqk8nkv4y96wrbzje9ds",
@@ -235,7 +235,7 @@ mod tests {
         }
 
         #[test]
-        fn the_parts_come_back_and_ids_sort_as_their_parts(
+        fn the_parts_round_trip_and_ids_sort_as_their_parts(
             one in (0..=ID_TIME_MAX_MS, 0..=ID_SEQUENCE_MAX, any::<[u8; 10]>()),
             two in (0..=ID_TIME_MAX_MS, 0..=ID_SEQUENCE_MAX, any::<[u8; 10]>()),
         ) {

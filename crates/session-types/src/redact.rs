@@ -1,12 +1,12 @@
-//! Cuts tokens out of texts that people get to see.
+//! Redaction of tokens in texts for people.
 //!
-//! Nothing of ours writes one there, but a caller may have put it where it does not belong: into a URL, which dropshot
-//! logs, or in the place of a property's name, which a message repeats.
+//! The server writes none there, but a caller may send one in the wrong place: in a URL, which dropshot logs, or as the
+//! name of a property, which an error message repeats.
 
-/// The characters behind the prefix that are enough to take a word for a token: more than any name has.
+/// From how many characters after the prefix a word counts as a token: more than any name has.
 const TOKEN_MIN_CHARS: usize = 16;
 
-/// The text with `[REDACTED]` for everything that looks like a token.
+/// Returns the text with `[REDACTED]` in place of everything that looks like a token.
 pub fn without_tokens(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_cut_out_and_everything_else_stays() {
+    fn a_token_is_redacted_and_everything_else_stays() {
         let token = format!("ssk_{}", "7".repeat(91));
         let text = format!("a {token}, sst_short sst_{}é", "z".repeat(16));
         let cut = String::from_utf8(without_tokens(text.as_bytes())).unwrap();

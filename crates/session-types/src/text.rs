@@ -1,4 +1,4 @@
-//! Texts that a caller sends: bounded, and free of characters that forge a log line.
+//! Texts from callers: bounded, and without characters that could forge a log line.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub const TITLE_MAX_CHARS: usize = 200;
 /// Control characters forge lines in logs and terminals, and PostgreSQL cannot store U+0000.
 const TEXT_PATTERN: &str = "^[^\\x00-\\x1f\\x7f]*$";
 
-/// Why a text is refused. The text itself is not repeated.
+/// The text is not allowed. The text itself is not repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it must have 1 to {max_chars} characters, none of them a control character")]
 pub struct InvalidText {
@@ -93,12 +93,12 @@ macro_rules! texts {
 }
 
 texts! {
-    /// What a browser or program says of itself.
+    /// The `User-Agent` of a browser or program.
     UserAgent = "UserAgent", "User-Agent string", USER_AGENT_MAX_CHARS,
         "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) \
          Chrome/91.0.4472.114 Safari/537.36";
-    /// What a person calls the session.
-    Title = "Session_Title", "A name for people to tell the session by", TITLE_MAX_CHARS, "Chrome 91 on macOS";
+    /// A name of a session for people.
+    Title = "Session_Title", "A name for people", TITLE_MAX_CHARS, "Chrome 91 on macOS";
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Points in time: kept in milliseconds, written as a JSON number of seconds.
+//! Points in time: milliseconds in memory, a JSON number of seconds on the wire.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct Timestamp(u64);
 /// The greatest timestamp in seconds: [`ID_TIME_MAX_MS`].
 const MAX_SECONDS: f64 = 1_125_899_906_842.623;
 
-/// Why a number is not a timestamp.
+/// The number is not a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a timestamp is a number of seconds from 0 to {MAX_SECONDS}, whole or with at most three decimals")]
 pub struct InvalidTimestamp;
@@ -60,8 +60,8 @@ impl Timestamp {
             return Err(InvalidTimestamp);
         }
         let time = Self((seconds * 1000.0).round() as u64);
-        // A fourth decimal would be lost: then the number is not the one that is read back.
-        #[expect(clippy::float_cmp, reason = "exact on purpose")]
+        // A fourth decimal would be lost, and the number would not round-trip.
+        #[expect(clippy::float_cmp, reason = "an exact comparison is intended")]
         if time.as_seconds() == seconds { Ok(time) } else { Err(InvalidTimestamp) }
     }
 }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_no_timestamp_are_refused() {
+    fn numbers_that_are_not_timestamps_are_refused() {
         for text in [
             "-1",
             "-0.5",
@@ -171,7 +171,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_timestamp_comes_back_equal_with_at_most_three_decimals(ms in 0..=ID_TIME_MAX_MS) {
+        fn any_timestamp_round_trips_with_at_most_three_decimals(ms in 0..=ID_TIME_MAX_MS) {
             let time = Timestamp::from_ms(ms).unwrap();
             let text = serde_json::to_string(&time).unwrap();
             prop_assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), time);
