@@ -4,18 +4,18 @@
 //! results, so that many callers share one sync of the disk. Readers have their own connections and do not wait for
 //! the writer.
 
+mod change;
 mod column;
 mod connection;
 mod error;
 mod list;
 mod migrations;
 mod reference;
-mod session;
 mod table;
 mod writer;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, named_params};
@@ -23,7 +23,9 @@ use session_types::{DomainId, Id, PoolId, SessionId, Timestamp};
 
 use self::column::Column;
 use self::connection::Readers;
-use self::error::failed;
+use self::error::{failed, insert_failed};
+use self::list::{LIVE, Query};
+use self::table::Record;
 use self::writer::Writer;
 use crate::event::{Event, EventId};
 use crate::key::{ApiKey, KeyId};
@@ -79,7 +81,7 @@ impl Store for SqliteStore {
 
     async fn session_create(&self, session: StoredSession, event: Event) -> Result<(), StoreError> {
         self.writer
-            .submit(move |connection| session::session_create_in_txn(connection, &session, &event))
+            .submit(move |connection| change::session_create_in_txn(connection, &session, &event))
             .await
     }
 
@@ -88,8 +90,18 @@ impl Store for SqliteStore {
         session: StoredSession,
         event: Option<Event>,
     ) -> Result<bool, StoreError> {
+        static UPDATE: LazyLock<String> = LazyLock::new(|| {
+            let compared = ["id", "domain_id", "pool_id", "session_type", "revision"];
+            StoredSession::statements().update(&compared, "")
+        });
         self.writer
-            .submit(move |connection| session::session_replace_in_txn(connection, &session, event.as_ref()))
+            .submit(move |connection| {
+                let replaced = table::execute_in_txn(connection, &UPDATE, &session.parameters()[..])? > 0;
+                if let Some(event) = event.filter(|_| replaced) {
+                    change::event_insert_in_txn(connection, &event)?;
+                }
+                Ok(replaced)
+            })
             .await
     }
 
@@ -99,8 +111,8 @@ impl Store for SqliteStore {
     ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         self.writer
             .submit(move |connection| {
-                let import = |(session, event)| session::session_import_in_txn(connection, session, event);
-                sessions.iter().map(|(session, event)| import((session, event))).collect()
+                let import = |(session, event): &_| change::session_import_in_txn(connection, session, event);
+                sessions.iter().map(import).collect()
             })
             .await
     }
@@ -119,7 +131,11 @@ impl Store for SqliteStore {
         before: Option<SessionId>,
         limit: u32,
     ) -> Result<Vec<StoredSession>, StoreError> {
-        self.scan(move |connection| list::session_list(connection, &filter, before, limit)).await
+        self.scan(move |connection| {
+            let page = Query::page(&filter, before.as_ref(), limit);
+            table::select(connection, &page.sql, &page.parameters[..])
+        })
+        .await
     }
 
     async fn session_list_expired(
@@ -127,7 +143,16 @@ impl Store for SqliteStore {
         at: Timestamp,
         limit: u32,
     ) -> Result<Vec<StoredSession>, StoreError> {
-        self.scan(move |connection| session::session_list_expired(connection, at, limit)).await
+        static SELECT: LazyLock<String> = LazyLock::new(|| {
+            let select = &StoredSession::statements().select;
+            format!(
+                "{select} INDEXED BY session_by_expires_at WHERE expires_at <= :at ORDER BY expires_at LIMIT :limit"
+            )
+        });
+        self.scan(move |connection| {
+            table::select(connection, &SELECT, named_params! { ":at": at.to_column(), ":limit": limit })
+        })
+        .await
     }
 
     async fn session_revoke_many(
@@ -139,26 +164,24 @@ impl Store for SqliteStore {
     ) -> Result<u64, StoreError> {
         self.writer
             .submit(move |connection| {
-                list::session_revoke_many_in_txn(connection, &filter, except, at, &event)
+                change::session_revoke_many_in_txn(connection, &filter, except, at, &event)
             })
             .await
     }
 
     async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<(), StoreError> {
-        self.writer
-            .submit(move |connection| {
-                let update = |one| session::session_update_last_seen_in_txn(connection, one);
-                last_seen.iter().try_for_each(update)
-            })
-            .await
+        static UPDATE: LazyLock<String> = LazyLock::new(|| {
+            let condition = format!(
+                " AND last_seen_at <= :last_seen_at AND ended_at IS NULL AND {LIVE}                  AND (expires_at IS NULL OR expires_at > :last_seen_at)"
+            );
+            LastSeen::statements().update(&["id"], &condition)
+        });
+        self.writer.submit(move |connection| table::execute_all_in_txn(connection, &UPDATE, &last_seen)).await
     }
 
     async fn session_update_times(&self, times: Vec<SessionTimes>) -> Result<(), StoreError> {
-        self.writer
-            .submit(move |connection| {
-                times.iter().try_for_each(|one| session::session_update_times_in_txn(connection, one))
-            })
-            .await
+        static UPDATE: LazyLock<String> = LazyLock::new(|| SessionTimes::statements().update(&["id"], ""));
+        self.writer.submit(move |connection| table::execute_all_in_txn(connection, &UPDATE, &times)).await
     }
 
     async fn session_delete_ended(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
@@ -192,7 +215,7 @@ impl Store for SqliteStore {
         let sql = "SELECT value FROM setting WHERE name = :name";
         self.readers
             .lock()
-            .query_row(sql, named_params! { ":name": name }, table::only)
+            .query_row(sql, named_params! { ":name": name }, table::read_only)
             .optional()
             .map_err(failed)
     }
@@ -213,7 +236,7 @@ impl Store for SqliteStore {
         domain_id: DomainId,
         pool_id: Option<PoolId>,
     ) -> Result<Option<ReferenceKind>, StoreError> {
-        reference::find(&self.readers.lock(), id, domain_id, pool_id)
+        reference::reference_find(&self.readers.lock(), id, domain_id, pool_id)
     }
 
     async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
@@ -221,7 +244,14 @@ impl Store for SqliteStore {
     }
 
     async fn key_create(&self, key: ApiKey) -> Result<(), StoreError> {
-        self.writer.submit(move |connection| session::key_insert_in_txn(connection, &key)).await
+        self.writer
+            .submit(move |connection| {
+                if let Some(pool_id) = key.pool_id {
+                    change::pool_claim_in_txn(connection, pool_id, key.domain_id)?;
+                }
+                table::insert_in_txn(connection, &key).map_err(insert_failed)
+            })
+            .await
     }
 
     async fn key_list(&self) -> Result<Vec<ApiKey>, StoreError> {

@@ -1,20 +1,19 @@
 //! Sessions that match a filter: each list or revocation reads one range of one index.
 
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, named_params};
-use session_types::{SessionId, SessionStatus, Timestamp};
+use session_types::{SessionId, Timestamp};
 
 use super::column::Column;
-use super::error::failed;
-use super::session::{LIVE, event_insert_in_txn};
-use super::table::{self, Record};
-use crate::event::{Event, EventId};
-use crate::store::{SessionFilter, StateFilter, StoreError, StoredSession};
+use super::table::Record;
+use crate::store::{SessionFilter, StateFilter, StoredSession};
 
-/// SQL with the names and values of its parameters.
-struct Query<'a> {
-    sql: String,
-    parameters: Vec<(&'static str, ToSqlOutput<'a>)>,
+/// The condition that the status of a session is not final.
+pub(super) const LIVE: &str = "status IN ('new', 'unauthenticated', 'authenticated')";
+
+/// A statement with the names and values of its parameters.
+pub(super) struct Query<'a> {
+    pub(super) sql: String,
+    pub(super) parameters: Vec<(&'static str, ToSqlOutput<'a>)>,
 }
 
 impl<'a> Query<'a> {
@@ -55,14 +54,13 @@ impl<'a> Query<'a> {
     /// Appends a condition with one parameter, if there is a value for it.
     fn and(&mut self, condition: &str, parameter: &'static str, value: Option<&'a impl Column>) {
         if let Some(value) = value {
-            self.sql.push_str(" AND ");
-            self.sql.push_str(condition);
+            self.sql.extend([" AND ", condition]);
             self.parameters.push((parameter, value.to_column()));
         }
     }
 
     /// Selects at most `limit` sessions that match the filter, by descending ID from the first one below `before`.
-    fn page(filter: &'a SessionFilter, before: Option<&'a SessionId>, limit: u32) -> Self {
+    pub(super) fn page(filter: &'a SessionFilter, before: Option<&'a SessionId>, limit: u32) -> Self {
         let mut query = Self::matching(&StoredSession::statements().select, filter);
         query.and("id < :before", ":before", before);
         query.sql.push_str(" ORDER BY id DESC LIMIT :limit");
@@ -71,62 +69,20 @@ impl<'a> Query<'a> {
     }
 
     /// Selects the IDs of the sessions that match the filter, are live at `at` and are not `except`.
-    fn live(filter: &'a SessionFilter, except: Option<&'a SessionId>, at: &'a Timestamp) -> Self {
+    pub(super) fn live(filter: &'a SessionFilter, except: Option<&'a SessionId>, at: &'a Timestamp) -> Self {
         let mut query = Self::matching("SELECT id FROM session", filter);
         query.and("(expires_at IS NULL OR expires_at > :live_at)", ":live_at", Some(at));
         query.and("id <> :except", ":except", except);
-        query.sql.push_str(" AND ");
-        query.sql.push_str(LIVE);
-        query.sql.push_str(" ORDER BY id");
+        query.sql.extend([" AND ", LIVE, " ORDER BY id"]);
         query
     }
 }
 
-/// As [`crate::Store::session_list`].
-pub(super) fn session_list(
-    connection: &Connection,
-    filter: &SessionFilter,
-    before: Option<SessionId>,
-    limit: u32,
-) -> Result<Vec<StoredSession>, StoreError> {
-    let page = Query::page(filter, before.as_ref(), limit);
-    table::select(connection, &page.sql, &page.parameters[..])
-}
-
-/// As [`crate::Store::session_revoke_many`].
-pub(super) fn session_revoke_many_in_txn(
-    connection: &Connection,
-    filter: &SessionFilter,
-    except: Option<SessionId>,
-    at: Timestamp,
-    event: &Event,
-) -> Result<u64, StoreError> {
-    let live = Query::live(filter, except.as_ref(), &at);
-    let ids: Vec<SessionId> = connection
-        .prepare_cached(&live.sql)
-        .and_then(|mut select| select.query_map(&live.parameters[..], table::only)?.collect())
-        .map_err(failed)?;
-    let update = "UPDATE session SET status = :status, token_hash = NULL, expires_at = NULL, ended_at = :at, \
-                  revision = revision + 1 WHERE id = :id";
-    let mut revoked = 0;
-    for session_id in ids {
-        let status = SessionStatus::Revoked;
-        let parameters = named_params! {
-            ":id": session_id.to_column(),
-            ":status": status.to_column(),
-            ":at": at.to_column(),
-        };
-        table::execute_in_txn(connection, update, parameters)?;
-        let id = EventId(event.id.0.with_number(revoked));
-        event_insert_in_txn(connection, &Event { id, session_id, ..event.clone() })?;
-        revoked += 1;
-    }
-    Ok(revoked)
-}
 #[cfg(test)]
 mod tests {
     use rusqlite::StatementStatus;
-    use session_types::{AccountId, DeviceId, DomainId, Id, IdentityId, PoolId, SessionType};
+    use session_types::{AccountId, DeviceId, DomainId, Id, IdentityId, PoolId, SessionStatus, SessionType};
+    use strum::VariantArray;
 
     use super::*;
     use crate::sqlite::connection::open_writer;
@@ -215,6 +171,13 @@ mod tests {
         // Each filter alone has an index of its own.
         for index in ["account", "identity", "device", "pool", "status", "type", "domain"] {
             assert!(plans.iter().any(|plan| plan.contains(&format!("session_by_{index}"))), "{plans:#?}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_live_in_every_status_that_is_not_final() {
+        for status in SessionStatus::VARIANTS {
+            assert_eq!(LIVE.contains(&format!("'{status}'")), !status.is_final(), "{status}");
         }
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params};
 use session_types::Id;
 
-use super::column::{Column, ColumnReader, Property};
+use super::column::{Column, Property};
 use super::error::failed;
 use crate::event::Event;
 use crate::key::ApiKey;
@@ -26,7 +26,6 @@ pub(super) trait Record: Sized {
 
 /// The statements of a record, with a parameter for each column: `:id` for the column `id`.
 pub(super) struct Statements {
-    table: &'static str,
     parameters: Vec<String>,
     /// `SELECT` and `FROM`.
     pub(super) select: String,
@@ -36,7 +35,7 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    fn new(table: &'static str, properties: &[(&str, &[&str])]) -> Self {
+    fn new(table: &str, properties: &[(&str, &[&str])]) -> Self {
         let columns: Vec<String> = properties
             .iter()
             .flat_map(|(name, suffixes)| suffixes.iter().map(move |suffix| format!("{name}{suffix}")))
@@ -50,16 +49,19 @@ impl Statements {
             insert: format!("INSERT INTO {table} ({names}) VALUES ({values})"),
             select,
             parameters,
-            table,
         }
     }
 
-    /// Returns `UPDATE` and `SET` for each column but those of `except`.
-    pub(super) fn update(&self, except: &[&str]) -> String {
-        let changed = self.parameters.iter().map(|parameter| &parameter[1..]);
-        let changed = changed.filter(|column| !except.contains(column));
-        let assignments: Vec<_> = changed.map(|column| format!("{column} = :{column}")).collect();
-        format!("UPDATE {} SET {}", self.table, assignments.join(", "))
+    /// Returns the `UPDATE` of the session that is equal in the `compared` columns and meets `condition`. It sets every
+    /// other column and increments the revision.
+    pub(super) fn update(&self, compared: &[&str], condition: &str) -> String {
+        let columns = self.parameters.iter().map(|parameter| &parameter[1..]);
+        let (compared, set): (Vec<_>, Vec<_>) = columns.partition(|column| compared.contains(column));
+        let equal = |columns: Vec<&str>, separator: &str| {
+            columns.iter().map(|column| format!("{column} = :{column}")).collect::<Vec<_>>().join(separator)
+        };
+        let (set, compared) = (equal(set, ", "), equal(compared, " AND "));
+        format!("UPDATE session SET {set}, revision = revision + 1 WHERE {compared}{condition}")
     }
 }
 
@@ -83,8 +85,8 @@ macro_rules! records {
             }
 
             fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-                let mut columns = ColumnReader::new(row);
-                Ok(Self { $($field: columns.next()?,)* })
+                let mut position = 0;
+                Ok(Self { $($field: Property::read(row, &mut position)?,)* })
             }
 
             fn parameters(&self) -> Vec<(&'static str, ToSqlOutput<'_>)> {
@@ -156,8 +158,8 @@ pub(super) fn select<T: Record>(
 }
 
 /// Reads a row of one column.
-pub(super) fn only<T: Property>(row: &Row<'_>) -> rusqlite::Result<T> {
-    ColumnReader::new(row).next()
+pub(super) fn read_only<T: Property>(row: &Row<'_>) -> rusqlite::Result<T> {
+    T::read(row, &mut 0)
 }
 
 /// Returns whether a statement selects a row.
@@ -185,4 +187,13 @@ pub(super) fn execute_in_txn(
         .and_then(|mut statement| statement.execute(parameters))
         .map(|count| count as u64)
         .map_err(failed)
+}
+
+/// Executes a statement once for each record, with its parameters.
+pub(super) fn execute_all_in_txn<T: Record>(
+    connection: &Connection,
+    sql: &str,
+    records: &[T],
+) -> Result<(), StoreError> {
+    records.iter().try_for_each(|record| execute_in_txn(connection, sql, &record.parameters()[..]).map(drop))
 }
