@@ -23,7 +23,7 @@ use session_types::{DomainId, Id, PoolId, SessionId, Timestamp};
 
 use self::column::Column;
 use self::connection::Readers;
-use self::error::{failed, insert_failed};
+use self::error::{Result, failed, insert_failed};
 use self::list::{LIVE, Query};
 use self::table::Record;
 use self::writer::Writer;
@@ -49,7 +49,7 @@ impl SqliteStore {
     /// Opens the file. Creates it, readable only by its owner, and migrates it.
     ///
     /// Fails if the file cannot be opened, is not a session store, or was written by a newer program.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub fn open(path: &Path) -> Result<Self> {
         let writer = Writer::start(connection::open_writer(path)?)?;
         // One for each thread of the runtime.
         let readers = std::thread::available_parallelism().map_or(2, usize::from);
@@ -61,9 +61,9 @@ impl SqliteStore {
     }
 
     /// Reads many rows, on a thread that may block.
-    async fn scan<F, T>(&self, read: F) -> Result<T, StoreError>
+    async fn scan<F, T>(&self, read: F) -> Result<T>
     where
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
         let scanners = Arc::clone(&self.scanners);
@@ -75,25 +75,18 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>, StoreError> {
+    async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>> {
         table::fetch(&self.readers.lock(), id.0)
     }
 
-    async fn session_create(&self, session: StoredSession, event: Event) -> Result<(), StoreError> {
+    async fn session_create(&self, session: StoredSession, event: Event) -> Result<()> {
         self.writer
             .submit(move |connection| change::session_create_in_txn(connection, &session, &event))
             .await
     }
 
-    async fn session_replace(
-        &self,
-        session: StoredSession,
-        event: Option<Event>,
-    ) -> Result<bool, StoreError> {
-        static UPDATE: LazyLock<String> = LazyLock::new(|| {
-            let compared = ["id", "domain_id", "pool_id", "session_type", "revision"];
-            StoredSession::statements().update(&compared, "")
-        });
+    async fn session_replace(&self, session: StoredSession, event: Option<Event>) -> Result<bool> {
+        static UPDATE: LazyLock<String> = LazyLock::new(|| StoredSession::statements().session_update());
         self.writer
             .submit(move |connection| {
                 let replaced = table::execute_in_txn(connection, &UPDATE, &session.parameters()[..])? > 0;
@@ -105,10 +98,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn session_import(
-        &self,
-        sessions: Vec<(StoredSession, Event)>,
-    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    async fn session_import(&self, sessions: Vec<(StoredSession, Event)>) -> Result<Vec<Result<()>>> {
         self.writer
             .submit(move |connection| {
                 let import = |(session, event): &_| change::session_import_in_txn(connection, session, event);
@@ -117,11 +107,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn session_page(
-        &self,
-        after: Option<SessionId>,
-        limit: u32,
-    ) -> Result<Vec<StoredSession>, StoreError> {
+    async fn session_page(&self, after: Option<SessionId>, limit: u32) -> Result<Vec<StoredSession>> {
         self.scan(move |connection| table::page(connection, after.map(|id| id.0), limit)).await
     }
 
@@ -130,7 +116,7 @@ impl Store for SqliteStore {
         filter: SessionFilter,
         before: Option<SessionId>,
         limit: u32,
-    ) -> Result<Vec<StoredSession>, StoreError> {
+    ) -> Result<Vec<StoredSession>> {
         self.scan(move |connection| {
             let page = Query::page(&filter, before.as_ref(), limit);
             table::select(connection, &page.sql, &page.parameters[..])
@@ -138,11 +124,7 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn session_list_expired(
-        &self,
-        at: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<StoredSession>, StoreError> {
+    async fn session_list_expired(&self, at: Timestamp, limit: u32) -> Result<Vec<StoredSession>> {
         static SELECT: LazyLock<String> = LazyLock::new(|| {
             let select = &StoredSession::statements().select;
             format!(
@@ -161,7 +143,7 @@ impl Store for SqliteStore {
         except: Option<SessionId>,
         at: Timestamp,
         event: Event,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<u64> {
         self.writer
             .submit(move |connection| {
                 change::session_revoke_many_in_txn(connection, &filter, except, at, &event)
@@ -169,22 +151,23 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<(), StoreError> {
+    async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<()> {
         static UPDATE: LazyLock<String> = LazyLock::new(|| {
-            let condition = format!(
-                " AND last_seen_at <= :last_seen_at AND ended_at IS NULL AND {LIVE}                  AND (expires_at IS NULL OR expires_at > :last_seen_at)"
-            );
-            LastSeen::statements().update(&["id"], &condition)
+            let update = LastSeen::statements().session_update();
+            format!(
+                "{update} AND last_seen_at <= :last_seen_at AND ended_at IS NULL AND {LIVE} \
+                 AND (expires_at IS NULL OR expires_at > :last_seen_at)"
+            )
         });
         self.writer.submit(move |connection| table::execute_all_in_txn(connection, &UPDATE, &last_seen)).await
     }
 
-    async fn session_update_times(&self, times: Vec<SessionTimes>) -> Result<(), StoreError> {
-        static UPDATE: LazyLock<String> = LazyLock::new(|| SessionTimes::statements().update(&["id"], ""));
+    async fn session_update_times(&self, times: Vec<SessionTimes>) -> Result<()> {
+        static UPDATE: LazyLock<String> = LazyLock::new(|| SessionTimes::statements().session_update());
         self.writer.submit(move |connection| table::execute_all_in_txn(connection, &UPDATE, &times)).await
     }
 
-    async fn session_delete_ended(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    async fn session_delete_ended(&self, at: Timestamp, limit: u32) -> Result<u64> {
         self.writer
             .submit(move |connection| {
                 let sql = "DELETE FROM session WHERE id IN (SELECT id FROM session INDEXED BY session_by_ended_at \
@@ -195,11 +178,11 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Vec<Event>, StoreError> {
+    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Vec<Event>> {
         self.scan(move |connection| table::page(connection, after.map(|id| id.0), limit)).await
     }
 
-    async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64> {
         let before = Id::compose(at.as_ms(), 0, [0; 10]);
         self.writer
             .submit(move |connection| {
@@ -211,16 +194,16 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn setting_fetch(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+    async fn setting_fetch(&self, name: &'static str) -> Result<Option<String>> {
         let sql = "SELECT value FROM setting WHERE name = :name";
         self.readers
             .lock()
-            .query_row(sql, named_params! { ":name": name }, table::read_only)
+            .query_row(sql, named_params! { ":name": name }, table::read_value)
             .optional()
             .map_err(failed)
     }
 
-    async fn setting_replace(&self, name: &'static str, value: String) -> Result<(), StoreError> {
+    async fn setting_replace(&self, name: &'static str, value: String) -> Result<()> {
         self.writer
             .submit(move |connection| {
                 let sql = "INSERT OR REPLACE INTO setting (name, value) VALUES (:name, :value)";
@@ -235,15 +218,15 @@ impl Store for SqliteStore {
         id: Id,
         domain_id: DomainId,
         pool_id: Option<PoolId>,
-    ) -> Result<Option<ReferenceKind>, StoreError> {
+    ) -> Result<Option<ReferenceKind>> {
         reference::reference_find(&self.readers.lock(), id, domain_id, pool_id)
     }
 
-    async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
+    async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>> {
         table::fetch(&self.readers.lock(), id.0)
     }
 
-    async fn key_create(&self, key: ApiKey) -> Result<(), StoreError> {
+    async fn key_create(&self, key: ApiKey) -> Result<()> {
         self.writer
             .submit(move |connection| {
                 if let Some(pool_id) = key.pool_id {
@@ -254,11 +237,11 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn key_list(&self) -> Result<Vec<ApiKey>, StoreError> {
+    async fn key_list(&self) -> Result<Vec<ApiKey>> {
         table::page(&self.readers.lock(), None, u32::MAX)
     }
 
-    async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool, StoreError> {
+    async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool> {
         self.writer
             .submit(move |connection| {
                 let sql = "UPDATE api_key SET revoked_at = coalesce(revoked_at, :at) WHERE id = :id";
@@ -268,7 +251,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn ready(&self) -> Result<(), StoreError> {
+    async fn ready(&self) -> Result<()> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM session LIMIT 1)";
         self.readers.lock().query_row(sql, [], |_| Ok(())).map_err(failed)
     }

@@ -4,22 +4,18 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 use session_types::{DomainId, PoolId, SessionId, SessionStatus, Timestamp};
 
 use super::column::Column;
-use super::error::{failed, insert_failed};
+use super::error::{Result, failed, insert_failed};
 use super::list::Query;
 use super::table;
 use crate::event::{Event, EventId};
 use crate::store::{SessionFilter, StoreError, StoredSession};
 
 /// Adds the pool if it is new. Fails if it belongs to another domain.
-pub(super) fn pool_claim_in_txn(
-    connection: &Connection,
-    pool_id: PoolId,
-    domain_id: DomainId,
-) -> Result<(), StoreError> {
+pub(super) fn pool_claim_in_txn(connection: &Connection, pool_id: PoolId, domain_id: DomainId) -> Result<()> {
     let parameters = named_params! { ":id": pool_id.to_column() };
     let owner: Option<DomainId> = connection
         .prepare_cached("SELECT domain_id FROM pool WHERE id = :id")
-        .and_then(|mut select| select.query_row(parameters, table::read_only).optional())
+        .and_then(|mut select| select.query_row(parameters, table::read_value).optional())
         .map_err(failed)?;
     if let Some(owner) = owner {
         return if owner == domain_id { Ok(()) } else { Err(StoreError::PoolOfOtherDomain) };
@@ -30,7 +26,7 @@ pub(super) fn pool_claim_in_txn(
 }
 
 /// Adds an event.
-pub(super) fn event_insert_in_txn(connection: &Connection, event: &Event) -> Result<(), StoreError> {
+pub(super) fn event_insert_in_txn(connection: &Connection, event: &Event) -> Result<()> {
     table::insert_in_txn(connection, event).map_err(failed)
 }
 
@@ -39,7 +35,7 @@ pub(super) fn session_create_in_txn(
     connection: &Connection,
     session: &StoredSession,
     event: &Event,
-) -> Result<(), StoreError> {
+) -> Result<()> {
     pool_claim_in_txn(connection, session.pool_id, session.domain_id)?;
     table::insert_in_txn(connection, session).map_err(insert_failed)?;
     event_insert_in_txn(connection, event)
@@ -51,7 +47,7 @@ pub(super) fn session_import_in_txn(
     connection: &Connection,
     session: &StoredSession,
     event: &Event,
-) -> Result<Result<(), StoreError>, StoreError> {
+) -> Result<Result<()>> {
     // Before the pool is claimed, because nothing is rolled back.
     let parameters = named_params! { ":id": session.id.to_column() };
     if table::exists(connection, "SELECT 1 FROM session WHERE id = :id", parameters)? {
@@ -71,11 +67,11 @@ pub(super) fn session_revoke_many_in_txn(
     except: Option<SessionId>,
     at: Timestamp,
     event: &Event,
-) -> Result<u64, StoreError> {
+) -> Result<u64> {
     let live = Query::live(filter, except.as_ref(), &at);
     let ids: Vec<SessionId> = connection
         .prepare_cached(&live.sql)
-        .and_then(|mut select| select.query_map(&live.parameters[..], table::read_only)?.collect())
+        .and_then(|mut select| select.query_map(&live.parameters[..], table::read_value)?.collect())
         .map_err(failed)?;
     let update = "UPDATE session SET status = :status, token_hash = NULL, expires_at = NULL, ended_at = :at, \
                   revision = revision + 1 WHERE id = :id";

@@ -1,7 +1,6 @@
 //! Values as SQLite stores them: most in one column, some in a group of columns.
 
 use std::fmt::Display;
-use std::str::FromStr;
 
 use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Type, ValueRef};
@@ -36,10 +35,6 @@ fn invalid(error: impl Display) -> FromSqlError {
     FromSqlError::Other(error.to_string().into())
 }
 
-fn parse<T: FromStr<Err: Display>>(text: &str) -> FromSqlResult<T> {
-    text.parse().map_err(invalid)
-}
-
 /// Implements [`Column`] by two expressions: of `self`, and of `value`, the stored value.
 macro_rules! columns {
     ($($type:ty: |$this:ident| $write:expr, |$value:ident| $read:expr;)*) => {$(
@@ -59,9 +54,9 @@ macro_rules! columns {
 columns! {
     Id: |id| blob(id.as_bytes()), |value| FromSql::column_result(value).map(Self::from_bytes);
     SecretHash: |hash| blob(&hash.0), |value| FromSql::column_result(value).map(Self);
-    SessionType: |word| text(word.as_ref()), |value| parse(value.as_str()?);
-    SessionStatus: |word| text(word.as_ref()), |value| parse(value.as_str()?);
-    EventAction: |word| text(word.as_ref()), |value| parse(value.as_str()?);
+    SessionType: |word| text(word.as_ref()), |value| value.as_str()?.parse().map_err(invalid);
+    SessionStatus: |word| text(word.as_ref()), |value| value.as_str()?.parse().map_err(invalid);
+    EventAction: |word| text(word.as_ref()), |value| value.as_str()?.parse().map_err(invalid);
     String: |string| text(string), |value| FromSql::column_result(value);
     Title: |title| text(title.as_str()), |value| Self::try_from(String::from_column(value)?).map_err(invalid);
     UserAgent: |agent| text(agent.as_str()), |value| Self::try_from(String::from_column(value)?).map_err(invalid);
@@ -71,7 +66,7 @@ columns! {
     Timestamp: |time| time.as_ms().cast_signed().into(),
         |value| Self::from_ms(u64::from_column(value)?).map_err(invalid);
     Vec<Scope>: |scopes| scopes.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(" ").into(),
-        |value| value.as_str()?.split_whitespace().map(parse).collect();
+        |value| value.as_str()?.split_whitespace().map(|word| word.parse().map_err(invalid)).collect();
     Vec<SecretHash>: |hashes| if hashes.is_empty() {
             NULL
         } else {

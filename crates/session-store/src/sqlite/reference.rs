@@ -4,8 +4,9 @@ use rusqlite::{Connection, named_params};
 use session_types::{DomainId, Id, PoolId};
 
 use super::column::Column;
+use super::error::Result;
 use super::table::exists;
-use crate::store::{ReferenceKind, StoreError};
+use crate::store::ReferenceKind;
 
 macro_rules! sessions_by {
     ($column:literal) => {
@@ -22,6 +23,7 @@ const KINDS: [(ReferenceKind, &str); 4] = [
     (ReferenceKind::Account, sessions_by!("account_id")),
     (ReferenceKind::Identity, sessions_by!("identity_id")),
     (ReferenceKind::Device, sessions_by!("device_id")),
+    // The ID of the domain itself is reported as such.
     (
         ReferenceKind::Pool,
         "SELECT 1 FROM pool WHERE id = :id AND domain_id = :domain_id AND id <> domain_id \
@@ -35,7 +37,7 @@ pub(super) fn reference_find(
     id: Id,
     domain_id: DomainId,
     pool_id: Option<PoolId>,
-) -> Result<Option<ReferenceKind>, StoreError> {
+) -> Result<Option<ReferenceKind>> {
     let (of_id, of_domain) = (id.to_column(), domain_id.to_column());
     let of_pool = pool_id.as_ref().map(Column::to_column);
     for (kind, sql) in KINDS {

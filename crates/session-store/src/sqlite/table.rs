@@ -7,10 +7,10 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, named_params};
 use session_types::Id;
 
 use super::column::{Column, Property};
-use super::error::failed;
+use super::error::{Result, failed};
 use crate::event::Event;
 use crate::key::ApiKey;
-use crate::store::{LastSeen, SessionTimes, StoreError, StoredSession};
+use crate::store::{LastSeen, SessionTimes, StoredSession};
 
 /// A type whose fields are columns of one table.
 pub(super) trait Record: Sized {
@@ -23,6 +23,9 @@ pub(super) trait Record: Sized {
     /// Returns the name and value of a parameter for each column.
     fn parameters(&self) -> Vec<(&'static str, ToSqlOutput<'_>)>;
 }
+
+/// The columns of a session that an update compares instead of setting them.
+const COMPARED: [&str; 5] = ["id", "domain_id", "pool_id", "session_type", "revision"];
 
 /// The statements of a record, with a parameter for each column: `:id` for the column `id`.
 pub(super) struct Statements {
@@ -52,16 +55,16 @@ impl Statements {
         }
     }
 
-    /// Returns the `UPDATE` of the session that is equal in the `compared` columns and meets `condition`. It sets every
-    /// other column and increments the revision.
-    pub(super) fn update(&self, compared: &[&str], condition: &str) -> String {
+    /// Returns the `UPDATE` of a session that sets the columns of this record, compares those of [`COMPARED`] and
+    /// increments the revision. It ends in its `WHERE`, so that a further condition can be appended.
+    pub(super) fn session_update(&self) -> String {
         let columns = self.parameters.iter().map(|parameter| &parameter[1..]);
-        let (compared, set): (Vec<_>, Vec<_>) = columns.partition(|column| compared.contains(column));
+        let (compared, set): (Vec<_>, Vec<_>) = columns.partition(|column| COMPARED.contains(column));
         let equal = |columns: Vec<&str>, separator: &str| {
             columns.iter().map(|column| format!("{column} = :{column}")).collect::<Vec<_>>().join(separator)
         };
         let (set, compared) = (equal(set, ", "), equal(compared, " AND "));
-        format!("UPDATE session SET {set}, revision = revision + 1 WHERE {compared}{condition}")
+        format!("UPDATE session SET {set}, revision = revision + 1 WHERE {compared}")
     }
 }
 
@@ -127,7 +130,7 @@ records! {
 }
 
 /// Returns the record with this ID.
-pub(super) fn fetch<T: Record>(connection: &Connection, id: Id) -> Result<Option<T>, StoreError> {
+pub(super) fn fetch<T: Record>(connection: &Connection, id: Id) -> Result<Option<T>> {
     connection
         .prepare_cached(&T::statements().select_by_id)
         .and_then(|mut select| select.query_row(named_params! { ":id": id.to_column() }, T::read).optional())
@@ -135,11 +138,7 @@ pub(super) fn fetch<T: Record>(connection: &Connection, id: Id) -> Result<Option
 }
 
 /// Returns at most `limit` records with an ID above `after`, by ascending ID.
-pub(super) fn page<T: Record>(
-    connection: &Connection,
-    after: Option<Id>,
-    limit: u32,
-) -> Result<Vec<T>, StoreError> {
+pub(super) fn page<T: Record>(connection: &Connection, after: Option<Id>, limit: u32) -> Result<Vec<T>> {
     // No ID sorts below the empty blob.
     let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
     select(connection, &T::statements().select_page, named_params! { ":after": after, ":limit": limit })
@@ -150,24 +149,20 @@ pub(super) fn select<T: Record>(
     connection: &Connection,
     sql: &str,
     parameters: impl Params,
-) -> Result<Vec<T>, StoreError> {
+) -> Result<Vec<T>> {
     connection
         .prepare_cached(sql)
         .and_then(|mut select| select.query_map(parameters, T::read)?.collect())
         .map_err(failed)
 }
 
-/// Reads a row of one column.
-pub(super) fn read_only<T: Property>(row: &Row<'_>) -> rusqlite::Result<T> {
+/// Reads a row that has one property.
+pub(super) fn read_value<T: Property>(row: &Row<'_>) -> rusqlite::Result<T> {
     T::read(row, &mut 0)
 }
 
 /// Returns whether a statement selects a row.
-pub(super) fn exists(
-    connection: &Connection,
-    sql: &str,
-    parameters: impl Params,
-) -> Result<bool, StoreError> {
+pub(super) fn exists(connection: &Connection, sql: &str, parameters: impl Params) -> Result<bool> {
     connection.prepare_cached(sql).and_then(|mut select| select.exists(parameters)).map_err(failed)
 }
 
@@ -177,11 +172,7 @@ pub(super) fn insert_in_txn<T: Record>(connection: &Connection, record: &T) -> r
 }
 
 /// Executes a statement that changes rows. Returns their number.
-pub(super) fn execute_in_txn(
-    connection: &Connection,
-    sql: &str,
-    parameters: impl Params,
-) -> Result<u64, StoreError> {
+pub(super) fn execute_in_txn(connection: &Connection, sql: &str, parameters: impl Params) -> Result<u64> {
     connection
         .prepare_cached(sql)
         .and_then(|mut statement| statement.execute(parameters))
@@ -190,10 +181,6 @@ pub(super) fn execute_in_txn(
 }
 
 /// Executes a statement once for each record, with its parameters.
-pub(super) fn execute_all_in_txn<T: Record>(
-    connection: &Connection,
-    sql: &str,
-    records: &[T],
-) -> Result<(), StoreError> {
+pub(super) fn execute_all_in_txn<T: Record>(connection: &Connection, sql: &str, records: &[T]) -> Result<()> {
     records.iter().try_for_each(|record| execute_in_txn(connection, sql, &record.parameters()[..]).map(drop))
 }

@@ -5,7 +5,7 @@ use std::thread;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::error::failed;
+use super::error::{Result, failed};
 use crate::store::StoreError;
 
 /// How many changes may wait. When the queue is full, callers wait for room instead of filling the memory.
@@ -18,7 +18,7 @@ const GROUP_MAX: usize = 512;
 type Change = Box<dyn FnOnce(&Connection) -> (bool, Respond) + Send>;
 
 /// Responds to the caller of a change, after the commit or its failure.
-type Respond = Box<dyn FnOnce(Result<(), StoreError>)>;
+type Respond = Box<dyn FnOnce(Result<()>)>;
 
 /// Sends changes to the thread that makes them. Dropping it waits until every change in the queue is made.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread, which owns the connection.
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection) -> Result<Self> {
         let (queue, changes) = mpsc::channel(QUEUE_MAX);
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
@@ -40,9 +40,9 @@ impl Writer {
 
     /// Makes a change in a transaction that it may share with others. Returns when the change is on the disk, or has
     /// failed.
-    pub(super) async fn submit<F, T>(&self, run: F) -> Result<T, StoreError>
+    pub(super) async fn submit<F, T>(&self, run: F) -> Result<T>
     where
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
@@ -89,11 +89,7 @@ fn write_all(mut connection: Connection, mut changes: mpsc::Receiver<Change>) {
 
 /// Makes the changes in one transaction. Adds a response for each; one that was not reached is dropped, and its caller
 /// gets [`stopped`].
-fn commit(
-    connection: &mut Connection,
-    group: Vec<Change>,
-    responses: &mut Vec<Respond>,
-) -> Result<(), StoreError> {
+fn commit(connection: &mut Connection, group: Vec<Change>, responses: &mut Vec<Respond>) -> Result<()> {
     let mut transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     for change in group {
