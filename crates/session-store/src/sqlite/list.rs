@@ -80,7 +80,7 @@ impl<'a> Query<'a> {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::StatementStatus;
+    use rusqlite::{StatementStatus, named_params};
     use session_types::{AccountId, DeviceId, DomainId, Id, IdentityId, PoolId, SessionStatus, SessionType};
     use strum::VariantArray;
 
@@ -88,22 +88,29 @@ mod tests {
     use crate::sqlite::connection::open_writer;
 
     #[test]
-    fn among_a_million_sessions_the_ten_of_an_account_are_listed_in_a_few_steps() {
+    fn listing_ten_of_a_million_sessions_takes_few_steps() {
         let folder = tempfile::tempdir().unwrap();
         let connection = open_writer(&folder.path().join("sessions.db")).unwrap();
         let [domain, pool, account] = [1, 2, 3].map(|byte| Id::from_bytes([byte; 20]));
-        // In one statement: what is tested is the list, not the way there. Every 100,000th is of the account.
+        // All in one statement, to be fast. Every 100,000th session is of the account.
         connection.execute_batch("PRAGMA synchronous = OFF").unwrap();
         connection
-            .execute("INSERT INTO pool (id, domain_id) VALUES (?1, ?2)", [pool.as_bytes(), domain.as_bytes()])
+            .execute(
+                "INSERT INTO pool (id, domain_id) VALUES (:pool, :domain)",
+                named_params! { ":pool": pool.as_bytes(), ":domain": domain.as_bytes() },
+            )
             .unwrap();
         connection
             .execute(
                 "INSERT INTO session (id, domain_id, pool_id, session_type, status, account_id, identity_id, revision) \
                  WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < 999999) \
-                 SELECT unhex(printf('%040x', n)), ?1, ?2, 'browser', 'authenticated', \
-                 iif(n % 100000 = 0, ?3, unhex(printf('%040x', n))), ?1, 0 FROM number",
-                [domain.as_bytes(), pool.as_bytes(), account.as_bytes()],
+                 SELECT unhex(printf('%040x', n)), :domain, :pool, 'browser', 'authenticated', \
+                 iif(n % 100000 = 0, :account, unhex(printf('%040x', n))), :domain, 0 FROM number",
+                named_params! {
+                    ":domain": domain.as_bytes(),
+                    ":pool": pool.as_bytes(),
+                    ":account": account.as_bytes(),
+                },
             )
             .unwrap();
         let filter = SessionFilter {
@@ -127,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_one_range_of_one_index_whatever_the_filter() {
+    fn a_page_is_one_range_of_one_index_for_every_filter() {
         let folder = tempfile::tempdir().unwrap();
         let connection = open_writer(&folder.path().join("sessions.db")).unwrap();
         let id = Id::from_bytes([1; 20]);
@@ -158,8 +165,8 @@ mod tests {
                         .unwrap()
                         .map(Result::unwrap)
                         .collect();
-                    // One search and no sort: as many rows are read as the page has, and those that a further
-                    // filter leaves out.
+                    // One search without a sort reads only the rows of the page, and those in between that another
+                    // condition excludes.
                     assert_eq!(lines.len(), 1, "{filter:?}: {lines:?}");
                     assert!(lines[0].starts_with("SEARCH session USING INDEX session_by_"), "{lines:?}");
                     let bounded = lines[0].contains("id<?");
@@ -168,7 +175,7 @@ mod tests {
                 }
             }
         }
-        // Each filter alone has an index of its own.
+        // Each condition has its own index.
         for index in ["account", "identity", "device", "pool", "status", "type", "domain"] {
             assert!(plans.iter().any(|plan| plan.contains(&format!("session_by_{index}"))), "{plans:#?}");
         }

@@ -184,3 +184,23 @@ pub(super) fn execute_in_txn(connection: &Connection, sql: &str, parameters: imp
 pub(super) fn execute_all_in_txn<T: Record>(connection: &Connection, sql: &str, records: &[T]) -> Result<()> {
     records.iter().try_for_each(|record| execute_in_txn(connection, sql, &record.parameters()[..]).map(drop))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_name_every_column_of_a_record() {
+        let statements = LastSeen::statements();
+        assert_eq!(
+            statements.select,
+            "SELECT id, last_seen_at, last_seen_ip, last_seen_user_agent, expires_at FROM session"
+        );
+        assert_eq!(
+            statements.session_update(),
+            "UPDATE session SET last_seen_at = :last_seen_at, last_seen_ip = :last_seen_ip, \
+             last_seen_user_agent = :last_seen_user_agent, expires_at = :expires_at, \
+             revision = revision + 1 WHERE id = :id"
+        );
+    }
+}
