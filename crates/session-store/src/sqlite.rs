@@ -4,18 +4,18 @@
 //! results, so that many callers share one sync of the disk. Readers have their own connections and do not wait for
 //! the writer.
 
+mod change;
 mod column;
 mod connection;
 mod error;
 mod list;
 mod migrations;
 mod reference;
-mod session;
 mod table;
 mod writer;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, named_params};
@@ -23,7 +23,9 @@ use session_types::{DomainId, Id, PoolId, SessionId, Timestamp};
 
 use self::column::Column;
 use self::connection::Readers;
-use self::error::failed;
+use self::error::{Result, failed, insert_failed};
+use self::list::{LIVE, Query};
+use self::table::Record;
 use self::writer::Writer;
 use crate::event::{Event, EventId};
 use crate::key::{ApiKey, KeyId};
@@ -47,7 +49,7 @@ impl SqliteStore {
     /// Opens the file. Creates it, readable only by its owner, and migrates it.
     ///
     /// Fails if the file cannot be opened, is not a session store, or was written by a newer program.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub fn open(path: &Path) -> Result<Self> {
         let writer = Writer::start(connection::open_writer(path)?)?;
         // One for each thread of the runtime.
         let readers = std::thread::available_parallelism().map_or(2, usize::from);
@@ -59,9 +61,9 @@ impl SqliteStore {
     }
 
     /// Reads many rows, on a thread that may block.
-    async fn scan<F, T>(&self, read: F) -> Result<T, StoreError>
+    async fn scan<F, T>(&self, read: F) -> Result<T>
     where
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
         let scanners = Arc::clone(&self.scanners);
@@ -73,43 +75,39 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>, StoreError> {
+    async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>> {
         table::fetch(&self.readers.lock(), id.0)
     }
 
-    async fn session_create(&self, session: StoredSession, event: Event) -> Result<(), StoreError> {
+    async fn session_create(&self, session: StoredSession, event: Event) -> Result<()> {
         self.writer
-            .submit(move |connection| session::session_create_in_txn(connection, &session, &event))
+            .submit(move |connection| change::session_create_in_txn(connection, &session, &event))
             .await
     }
 
-    async fn session_replace(
-        &self,
-        session: StoredSession,
-        event: Option<Event>,
-    ) -> Result<bool, StoreError> {
-        self.writer
-            .submit(move |connection| session::session_replace_in_txn(connection, &session, event.as_ref()))
-            .await
-    }
-
-    async fn session_import(
-        &self,
-        sessions: Vec<(StoredSession, Event)>,
-    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    async fn session_replace(&self, session: StoredSession, event: Option<Event>) -> Result<bool> {
+        static UPDATE: LazyLock<String> = LazyLock::new(|| StoredSession::statements().session_update());
         self.writer
             .submit(move |connection| {
-                let import = |(session, event)| session::session_import_in_txn(connection, session, event);
-                sessions.iter().map(|(session, event)| import((session, event))).collect()
+                let replaced = table::execute_in_txn(connection, &UPDATE, &session.parameters()[..])? > 0;
+                if let Some(event) = event.filter(|_| replaced) {
+                    change::event_insert_in_txn(connection, &event)?;
+                }
+                Ok(replaced)
             })
             .await
     }
 
-    async fn session_page(
-        &self,
-        after: Option<SessionId>,
-        limit: u32,
-    ) -> Result<Vec<StoredSession>, StoreError> {
+    async fn session_import(&self, sessions: Vec<(StoredSession, Event)>) -> Result<Vec<Result<()>>> {
+        self.writer
+            .submit(move |connection| {
+                let import = |(session, event): &_| change::session_import_in_txn(connection, session, event);
+                sessions.iter().map(import).collect()
+            })
+            .await
+    }
+
+    async fn session_page(&self, after: Option<SessionId>, limit: u32) -> Result<Vec<StoredSession>> {
         self.scan(move |connection| table::page(connection, after.map(|id| id.0), limit)).await
     }
 
@@ -118,16 +116,25 @@ impl Store for SqliteStore {
         filter: SessionFilter,
         before: Option<SessionId>,
         limit: u32,
-    ) -> Result<Vec<StoredSession>, StoreError> {
-        self.scan(move |connection| list::session_list(connection, &filter, before, limit)).await
+    ) -> Result<Vec<StoredSession>> {
+        self.scan(move |connection| {
+            let page = Query::page(&filter, before.as_ref(), limit);
+            table::select(connection, &page.sql, &page.parameters[..])
+        })
+        .await
     }
 
-    async fn session_list_expired(
-        &self,
-        at: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<StoredSession>, StoreError> {
-        self.scan(move |connection| session::session_list_expired(connection, at, limit)).await
+    async fn session_list_expired(&self, at: Timestamp, limit: u32) -> Result<Vec<StoredSession>> {
+        static SELECT: LazyLock<String> = LazyLock::new(|| {
+            let select = &StoredSession::statements().select;
+            format!(
+                "{select} INDEXED BY session_by_expires_at WHERE expires_at <= :at ORDER BY expires_at LIMIT :limit"
+            )
+        });
+        self.scan(move |connection| {
+            table::select(connection, &SELECT, named_params! { ":at": at.to_column(), ":limit": limit })
+        })
+        .await
     }
 
     async fn session_revoke_many(
@@ -136,32 +143,31 @@ impl Store for SqliteStore {
         except: Option<SessionId>,
         at: Timestamp,
         event: Event,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<u64> {
         self.writer
             .submit(move |connection| {
-                list::session_revoke_many_in_txn(connection, &filter, except, at, &event)
+                change::session_revoke_many_in_txn(connection, &filter, except, at, &event)
             })
             .await
     }
 
-    async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<(), StoreError> {
-        self.writer
-            .submit(move |connection| {
-                let update = |one| session::session_update_last_seen_in_txn(connection, one);
-                last_seen.iter().try_for_each(update)
-            })
-            .await
+    async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<()> {
+        static UPDATE: LazyLock<String> = LazyLock::new(|| {
+            let update = LastSeen::statements().session_update();
+            format!(
+                "{update} AND last_seen_at <= :last_seen_at AND ended_at IS NULL AND {LIVE} \
+                 AND (expires_at IS NULL OR expires_at > :last_seen_at)"
+            )
+        });
+        self.writer.submit(move |connection| table::execute_all_in_txn(connection, &UPDATE, &last_seen)).await
     }
 
-    async fn session_update_times(&self, times: Vec<SessionTimes>) -> Result<(), StoreError> {
-        self.writer
-            .submit(move |connection| {
-                times.iter().try_for_each(|one| session::session_update_times_in_txn(connection, one))
-            })
-            .await
+    async fn session_update_times(&self, times: Vec<SessionTimes>) -> Result<()> {
+        static UPDATE: LazyLock<String> = LazyLock::new(|| SessionTimes::statements().session_update());
+        self.writer.submit(move |connection| table::execute_all_in_txn(connection, &UPDATE, &times)).await
     }
 
-    async fn session_delete_ended(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    async fn session_delete_ended(&self, at: Timestamp, limit: u32) -> Result<u64> {
         self.writer
             .submit(move |connection| {
                 let sql = "DELETE FROM session WHERE id IN (SELECT id FROM session INDEXED BY session_by_ended_at \
@@ -172,11 +178,11 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Vec<Event>, StoreError> {
+    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Vec<Event>> {
         self.scan(move |connection| table::page(connection, after.map(|id| id.0), limit)).await
     }
 
-    async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64> {
         let before = Id::compose(at.as_ms(), 0, [0; 10]);
         self.writer
             .submit(move |connection| {
@@ -188,16 +194,16 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn setting_fetch(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+    async fn setting_fetch(&self, name: &'static str) -> Result<Option<String>> {
         let sql = "SELECT value FROM setting WHERE name = :name";
         self.readers
             .lock()
-            .query_row(sql, named_params! { ":name": name }, table::only)
+            .query_row(sql, named_params! { ":name": name }, table::read_value)
             .optional()
             .map_err(failed)
     }
 
-    async fn setting_replace(&self, name: &'static str, value: String) -> Result<(), StoreError> {
+    async fn setting_replace(&self, name: &'static str, value: String) -> Result<()> {
         self.writer
             .submit(move |connection| {
                 let sql = "INSERT OR REPLACE INTO setting (name, value) VALUES (:name, :value)";
@@ -212,23 +218,30 @@ impl Store for SqliteStore {
         id: Id,
         domain_id: DomainId,
         pool_id: Option<PoolId>,
-    ) -> Result<Option<ReferenceKind>, StoreError> {
-        reference::find(&self.readers.lock(), id, domain_id, pool_id)
+    ) -> Result<Option<ReferenceKind>> {
+        reference::reference_find(&self.readers.lock(), id, domain_id, pool_id)
     }
 
-    async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
+    async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>> {
         table::fetch(&self.readers.lock(), id.0)
     }
 
-    async fn key_create(&self, key: ApiKey) -> Result<(), StoreError> {
-        self.writer.submit(move |connection| session::key_insert_in_txn(connection, &key)).await
+    async fn key_create(&self, key: ApiKey) -> Result<()> {
+        self.writer
+            .submit(move |connection| {
+                if let Some(pool_id) = key.pool_id {
+                    change::pool_claim_in_txn(connection, pool_id, key.domain_id)?;
+                }
+                table::insert_in_txn(connection, &key).map_err(insert_failed)
+            })
+            .await
     }
 
-    async fn key_list(&self) -> Result<Vec<ApiKey>, StoreError> {
+    async fn key_list(&self) -> Result<Vec<ApiKey>> {
         table::page(&self.readers.lock(), None, u32::MAX)
     }
 
-    async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool, StoreError> {
+    async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool> {
         self.writer
             .submit(move |connection| {
                 let sql = "UPDATE api_key SET revoked_at = coalesce(revoked_at, :at) WHERE id = :id";
@@ -238,7 +251,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn ready(&self) -> Result<(), StoreError> {
+    async fn ready(&self) -> Result<()> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM session LIMIT 1)";
         self.readers.lock().query_row(sql, [], |_| Ok(())).map_err(failed)
     }

@@ -47,6 +47,31 @@ pub struct StoredSession {
     pub revision: u64,
 }
 
+/// The fields of [`StoredSession`] for the macro `$callback`: in every store, each is a column or a group of columns.
+macro_rules! session_fields {
+    ($callback:ident) => {
+        $callback! {
+            id,
+            domain_id,
+            pool_id,
+            session_type,
+            status,
+            account_id,
+            identity_id,
+            device_id,
+            title,
+            first_seen,
+            last_seen,
+            token_hash,
+            replaced_token_hashes,
+            expires_at,
+            ended_at,
+            revision,
+        }
+    };
+}
+pub(crate) use session_fields;
+
 impl StoredSession {
     /// A new session, with nothing that is optional.
     pub const fn new(id: SessionId, domain_id: DomainId, pool_id: PoolId, session_type: SessionType) -> Self {

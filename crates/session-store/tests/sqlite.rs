@@ -1,4 +1,4 @@
-//! The embedded store: the contract suite, and what only a file can suffer.
+//! The SQLite store: the contract suite, and tests of its file.
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 use std::path::Path;
@@ -18,19 +18,21 @@ fn open() -> (TempDir, SqliteStore) {
 
 session_store::contract_suite!(open());
 
-fn refusal(path: &Path) -> String {
+/// Returns the error of opening a file that is not a valid store.
+fn open_error(path: &Path) -> String {
     match SqliteStore::open(path) {
         Err(StoreError::Failed(text)) => text,
-        other => panic!("it was not refused: {other:?}"),
+        other => panic!("it was opened: {other:?}"),
     }
 }
 
+/// Executes SQL in a file.
 fn sql(path: &Path, batch: &str) {
     rusqlite::Connection::open(path).unwrap().execute_batch(batch).unwrap();
 }
 
 #[tokio::test]
-async fn sessions_are_there_after_the_store_is_opened_again() {
+async fn sessions_are_stored_when_the_store_is_opened_again() {
     let (folder, store) = open();
     store.session_create(session(1), event(1, session(1).id)).await.unwrap();
     drop(store);
@@ -39,7 +41,7 @@ async fn sessions_are_there_after_the_store_is_opened_again() {
 }
 
 #[tokio::test]
-async fn dropping_the_store_writes_what_waits() {
+async fn dropping_the_store_makes_the_waiting_changes() {
     let (folder, store) = open();
     let store = std::sync::Arc::new(store);
     let tasks: Vec<_> = (0..50)
@@ -60,12 +62,12 @@ async fn dropping_the_store_writes_what_waits() {
 }
 
 #[test]
-fn a_database_of_a_newer_program_is_refused_and_left_as_it_is() {
+fn a_database_of_a_newer_program_is_refused_and_unchanged() {
     let (folder, store) = open();
     drop(store);
     let path = folder.path().join("sessions.db");
     sql(&path, "PRAGMA user_version = 4711");
-    let text = refusal(&path);
+    let text = open_error(&path);
     assert!(text.contains("4711") && text.contains("newer"), "{text}");
     let version: i32 = rusqlite::Connection::open(&path)
         .unwrap()
@@ -79,21 +81,21 @@ fn a_database_of_another_program_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("theirs.db");
     sql(&path, "CREATE TABLE notes (text)");
-    assert!(refusal(&path).contains("another program"));
+    assert!(open_error(&path).contains("another program"));
 }
 
 #[test]
-fn a_file_that_is_no_database_is_refused() {
+fn a_file_that_is_not_a_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("letter.txt");
     std::fs::write(&path, "Dear reader, this is not a database. ".repeat(100)).unwrap();
-    assert!(refusal(&path).contains("not a database"));
+    assert!(open_error(&path).contains("not a database"));
     assert!(SqliteStore::open(folder.path()).is_err());
     assert!(SqliteStore::open(&folder.path().join("no/such/folder.db")).is_err());
 }
 
 #[test]
-fn the_files_are_for_their_owner_alone() {
+fn only_the_owner_can_read_the_files() {
     use std::os::unix::fs::PermissionsExt;
     let (folder, _store) = open();
     for file in std::fs::read_dir(folder.path()).unwrap() {
@@ -124,7 +126,7 @@ fn the_lookups_of_the_fetch_path_use_the_primary_key_and_the_indexes() {
 }
 
 #[tokio::test]
-async fn a_database_of_the_first_version_is_migrated_and_keeps_its_sessions() {
+async fn a_database_of_the_first_version_is_migrated_with_its_sessions() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.db");
     sql(&path, include_str!("../src/sqlite/migrations/0001_first.sql"));
@@ -148,7 +150,7 @@ async fn a_database_of_the_first_version_is_migrated_and_keeps_its_sessions() {
 }
 
 #[tokio::test]
-async fn a_database_of_the_second_version_is_migrated_and_keeps_its_lifetimes() {
+async fn a_database_of_the_second_version_is_migrated_with_its_lifetimes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.db");
     sql(&path, include_str!("../src/sqlite/migrations/0001_first.sql"));

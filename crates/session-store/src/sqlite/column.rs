@@ -1,7 +1,6 @@
 //! Values as SQLite stores them: most in one column, some in a group of columns.
 
 use std::fmt::Display;
-use std::str::FromStr;
 
 use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Type, ValueRef};
@@ -36,20 +35,6 @@ fn invalid(error: impl Display) -> FromSqlError {
     FromSqlError::Other(error.to_string().into())
 }
 
-fn parse<T: FromStr<Err: Display>>(text: &str) -> FromSqlResult<T> {
-    text.parse().map_err(invalid)
-}
-
-impl<T: Column> Column for Option<T> {
-    fn to_column(&self) -> ToSqlOutput<'_> {
-        self.as_ref().map_or(NULL, T::to_column)
-    }
-
-    fn from_column(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        if value == ValueRef::Null { Ok(None) } else { T::from_column(value).map(Some) }
-    }
-}
-
 /// Implements [`Column`] by two expressions: of `self`, and of `value`, the stored value.
 macro_rules! columns {
     ($($type:ty: |$this:ident| $write:expr, |$value:ident| $read:expr;)*) => {$(
@@ -69,9 +54,9 @@ macro_rules! columns {
 columns! {
     Id: |id| blob(id.as_bytes()), |value| FromSql::column_result(value).map(Self::from_bytes);
     SecretHash: |hash| blob(&hash.0), |value| FromSql::column_result(value).map(Self);
-    SessionType: |word| text(word.as_ref()), |value| parse(value.as_str()?);
-    SessionStatus: |word| text(word.as_ref()), |value| parse(value.as_str()?);
-    EventAction: |word| text(word.as_ref()), |value| parse(value.as_str()?);
+    SessionType: |word| text(word.as_ref()), |value| value.as_str()?.parse().map_err(invalid);
+    SessionStatus: |word| text(word.as_ref()), |value| value.as_str()?.parse().map_err(invalid);
+    EventAction: |word| text(word.as_ref()), |value| value.as_str()?.parse().map_err(invalid);
     String: |string| text(string), |value| FromSql::column_result(value);
     Title: |title| text(title.as_str()), |value| Self::try_from(String::from_column(value)?).map_err(invalid);
     UserAgent: |agent| text(agent.as_str()), |value| Self::try_from(String::from_column(value)?).map_err(invalid);
@@ -81,7 +66,7 @@ columns! {
     Timestamp: |time| time.as_ms().cast_signed().into(),
         |value| Self::from_ms(u64::from_column(value)?).map_err(invalid);
     Vec<Scope>: |scopes| scopes.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(" ").into(),
-        |value| value.as_str()?.split_whitespace().map(parse).collect();
+        |value| value.as_str()?.split_whitespace().map(|word| word.parse().map_err(invalid)).collect();
     Vec<SecretHash>: |hashes| if hashes.is_empty() {
             NULL
         } else {
@@ -101,24 +86,6 @@ macro_rules! id_columns {
 
 id_columns! { SessionId AccountId IdentityId DeviceId DomainId PoolId KeyId EventId }
 
-/// Reads the columns of a row from the first to the last.
-pub(super) struct ColumnReader<'row> {
-    row: &'row Row<'row>,
-    position: usize,
-}
-
-impl<'row> ColumnReader<'row> {
-    /// Starts at the first column.
-    pub(super) fn new(row: &'row Row<'row>) -> Self {
-        Self { row, position: 0 }
-    }
-
-    /// Reads the columns of the next property.
-    pub(super) fn next<T: Property>(&mut self) -> rusqlite::Result<T> {
-        T::read(self)
-    }
-}
-
 /// A value with a column or a group of columns. Its columns have the property's name, each followed by a suffix.
 pub(super) trait Property: Sized {
     /// The suffixes of the columns, in the order in which they are written and read.
@@ -127,8 +94,8 @@ pub(super) trait Property: Sized {
     /// Appends the value of each column.
     fn write<'a>(&'a self, values: &mut Vec<ToSqlOutput<'a>>);
 
-    /// Reads the columns.
-    fn read(columns: &mut ColumnReader<'_>) -> rusqlite::Result<Self>;
+    /// Reads the columns from `position` on, and advances it behind them.
+    fn read(row: &Row<'_>, position: &mut usize) -> rusqlite::Result<Self>;
 }
 
 impl<T: Column> Property for T {
@@ -138,7 +105,7 @@ impl<T: Column> Property for T {
         values.push(self.to_column());
     }
 
-    fn read(columns: &mut ColumnReader<'_>) -> rusqlite::Result<Self> {
+    fn read(row: &Row<'_>, position: &mut usize) -> rusqlite::Result<Self> {
         /// So that rusqlite adds the column to an error.
         struct Read<T>(T);
 
@@ -148,26 +115,29 @@ impl<T: Column> Property for T {
             }
         }
 
-        let position = columns.position;
-        columns.position += 1;
-        columns.row.get(position).map(|Read(value)| value)
+        let Read(value) = row.get(*position)?;
+        *position += 1;
+        Ok(value)
     }
 }
 
-/// Without an interaction, all columns are null.
-impl Property for Option<InteractionDetails> {
-    const SUFFIXES: &'static [&'static str] = InteractionDetails::SUFFIXES;
+/// `None` is null in every column.
+impl<T: Property> Property for Option<T> {
+    const SUFFIXES: &'static [&'static str] = T::SUFFIXES;
 
     fn write<'a>(&'a self, values: &mut Vec<ToSqlOutput<'a>>) {
         match self {
-            Some(details) => details.write(values),
-            None => values.extend(Self::SUFFIXES.iter().map(|_| NULL)),
+            Some(value) => value.write(values),
+            None => values.extend(T::SUFFIXES.iter().map(|_| NULL)),
         }
     }
 
-    fn read(columns: &mut ColumnReader<'_>) -> rusqlite::Result<Self> {
-        let (at, remote_ip, user_agent) = (columns.next()?, columns.next()?, columns.next()?);
-        Ok(Option::map(at, |at| InteractionDetails { at, remote_ip, user_agent }))
+    fn read(row: &Row<'_>, position: &mut usize) -> rusqlite::Result<Self> {
+        if row.get_ref(*position)? != ValueRef::Null {
+            return T::read(row, position).map(Some);
+        }
+        *position += T::SUFFIXES.len();
+        Ok(None)
     }
 }
 
@@ -176,11 +146,17 @@ impl Property for InteractionDetails {
 
     fn write<'a>(&'a self, values: &mut Vec<ToSqlOutput<'a>>) {
         let Self { at, remote_ip, user_agent } = self;
-        values.extend([at.to_column(), remote_ip.to_column(), user_agent.to_column()]);
+        at.write(values);
+        remote_ip.write(values);
+        user_agent.write(values);
     }
 
-    fn read(columns: &mut ColumnReader<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { at: columns.next()?, remote_ip: columns.next()?, user_agent: columns.next()? })
+    fn read(row: &Row<'_>, position: &mut usize) -> rusqlite::Result<Self> {
+        Ok(Self {
+            at: Property::read(row, position)?,
+            remote_ip: Property::read(row, position)?,
+            user_agent: Property::read(row, position)?,
+        })
     }
 }
 
@@ -192,11 +168,14 @@ impl Property for Actor {
         values.extend([text(self.kind()), id]);
     }
 
-    fn read(columns: &mut ColumnReader<'_>) -> rusqlite::Result<Self> {
-        let position = columns.position;
-        let (kind, id) = (columns.next::<String>()?, columns.next()?);
+    fn read(row: &Row<'_>, position: &mut usize) -> rusqlite::Result<Self> {
+        let (kind, id) = (String::read(row, position)?, Option::read(row, position)?);
         Self::from_parts(&kind, id).ok_or_else(|| {
-            rusqlite::Error::FromSqlConversionFailure(position, Type::Text, "its ID does not fit".into())
+            rusqlite::Error::FromSqlConversionFailure(
+                *position - 1,
+                Type::Blob,
+                "not an ID of this kind".into(),
+            )
         })
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::error::failed;
+use super::error::{Result, failed};
 use super::migrations::migrate;
 use crate::store::StoreError;
 
@@ -30,7 +30,7 @@ const CACHE_KIB: i32 = -16 * 1024;
 const CHECKPOINT_PAGES: i32 = 16_000;
 
 /// Opens the connection that writes. Creates the file, readable only by its owner, and migrates it.
-pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -48,7 +48,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-fn connect(path: &Path, access: OpenFlags, busy_timeout: Duration) -> Result<Connection, StoreError> {
+fn connect(path: &Path, access: OpenFlags, busy_timeout: Duration) -> Result<Connection> {
     // NO_MUTEX: a connection is only used by the thread that owns or has locked it.
     let connection =
         Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
@@ -63,9 +63,9 @@ pub(super) struct Readers(Vec<Mutex<Connection>>);
 
 impl Readers {
     /// Opens `count` connections to an existing file.
-    pub(super) fn open(path: &Path, count: usize) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, count: usize) -> Result<Self> {
         let open = |_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY_TIMEOUT);
-        (0..count).map(open).map(|reader| reader.map(Mutex::new)).collect::<Result<_, _>>().map(Self)
+        (0..count).map(open).map(|reader| reader.map(Mutex::new)).collect::<Result<_>>().map(Self)
     }
 
     /// Locks a connection that is free. If none is, waits for the first one.

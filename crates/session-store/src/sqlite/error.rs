@@ -4,6 +4,9 @@ use rusqlite::{ErrorCode, ffi};
 
 use crate::store::StoreError;
 
+/// The result of an operation of the store.
+pub(super) type Result<T> = std::result::Result<T, StoreError>;
+
 /// Converts the error of a statement. Its text is SQLite's and has none of the statement's parameters.
 pub(super) fn failed(error: rusqlite::Error) -> StoreError {
     let busy = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));

@@ -1,20 +1,19 @@
 //! Sessions that match a filter: each list or revocation reads one range of one index.
 
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, named_params};
-use session_types::{SessionId, SessionStatus, Timestamp};
+use session_types::{SessionId, Timestamp};
 
 use super::column::Column;
-use super::error::failed;
-use super::session::{LIVE, event_insert_in_txn};
-use super::table::{self, Record};
-use crate::event::{Event, EventId};
-use crate::store::{SessionFilter, StateFilter, StoreError, StoredSession};
+use super::table::Record;
+use crate::store::{SessionFilter, StateFilter, StoredSession};
 
-/// SQL with the names and values of its parameters.
-struct Query<'a> {
-    sql: String,
-    parameters: Vec<(&'static str, ToSqlOutput<'a>)>,
+/// The condition that the status of a session is not final.
+pub(super) const LIVE: &str = "status IN ('new', 'unauthenticated', 'authenticated')";
+
+/// A statement with the names and values of its parameters.
+pub(super) struct Query<'a> {
+    pub(super) sql: String,
+    pub(super) parameters: Vec<(&'static str, ToSqlOutput<'a>)>,
 }
 
 impl<'a> Query<'a> {
@@ -55,14 +54,13 @@ impl<'a> Query<'a> {
     /// Appends a condition with one parameter, if there is a value for it.
     fn and(&mut self, condition: &str, parameter: &'static str, value: Option<&'a impl Column>) {
         if let Some(value) = value {
-            self.sql.push_str(" AND ");
-            self.sql.push_str(condition);
+            self.sql.extend([" AND ", condition]);
             self.parameters.push((parameter, value.to_column()));
         }
     }
 
     /// Selects at most `limit` sessions that match the filter, by descending ID from the first one below `before`.
-    fn page(filter: &'a SessionFilter, before: Option<&'a SessionId>, limit: u32) -> Self {
+    pub(super) fn page(filter: &'a SessionFilter, before: Option<&'a SessionId>, limit: u32) -> Self {
         let mut query = Self::matching(&StoredSession::statements().select, filter);
         query.and("id < :before", ":before", before);
         query.sql.push_str(" ORDER BY id DESC LIMIT :limit");
@@ -71,83 +69,48 @@ impl<'a> Query<'a> {
     }
 
     /// Selects the IDs of the sessions that match the filter, are live at `at` and are not `except`.
-    fn live(filter: &'a SessionFilter, except: Option<&'a SessionId>, at: &'a Timestamp) -> Self {
+    pub(super) fn live(filter: &'a SessionFilter, except: Option<&'a SessionId>, at: &'a Timestamp) -> Self {
         let mut query = Self::matching("SELECT id FROM session", filter);
         query.and("(expires_at IS NULL OR expires_at > :live_at)", ":live_at", Some(at));
         query.and("id <> :except", ":except", except);
-        query.sql.push_str(" AND ");
-        query.sql.push_str(LIVE);
-        query.sql.push_str(" ORDER BY id");
+        query.sql.extend([" AND ", LIVE, " ORDER BY id"]);
         query
     }
 }
 
-/// As [`crate::Store::session_list`].
-pub(super) fn session_list(
-    connection: &Connection,
-    filter: &SessionFilter,
-    before: Option<SessionId>,
-    limit: u32,
-) -> Result<Vec<StoredSession>, StoreError> {
-    let page = Query::page(filter, before.as_ref(), limit);
-    table::select(connection, &page.sql, &page.parameters[..])
-}
-
-/// As [`crate::Store::session_revoke_many`].
-pub(super) fn session_revoke_many_in_txn(
-    connection: &Connection,
-    filter: &SessionFilter,
-    except: Option<SessionId>,
-    at: Timestamp,
-    event: &Event,
-) -> Result<u64, StoreError> {
-    let live = Query::live(filter, except.as_ref(), &at);
-    let ids: Vec<SessionId> = connection
-        .prepare_cached(&live.sql)
-        .and_then(|mut select| select.query_map(&live.parameters[..], table::only)?.collect())
-        .map_err(failed)?;
-    let update = "UPDATE session SET status = :status, token_hash = NULL, expires_at = NULL, ended_at = :at, \
-                  revision = revision + 1 WHERE id = :id";
-    let mut revoked = 0;
-    for session_id in ids {
-        let status = SessionStatus::Revoked;
-        let parameters = named_params! {
-            ":id": session_id.to_column(),
-            ":status": status.to_column(),
-            ":at": at.to_column(),
-        };
-        table::execute_in_txn(connection, update, parameters)?;
-        let id = EventId(event.id.0.with_number(revoked));
-        event_insert_in_txn(connection, &Event { id, session_id, ..event.clone() })?;
-        revoked += 1;
-    }
-    Ok(revoked)
-}
 #[cfg(test)]
 mod tests {
-    use rusqlite::StatementStatus;
-    use session_types::{AccountId, DeviceId, DomainId, Id, IdentityId, PoolId, SessionType};
+    use rusqlite::{StatementStatus, named_params};
+    use session_types::{AccountId, DeviceId, DomainId, Id, IdentityId, PoolId, SessionStatus, SessionType};
+    use strum::VariantArray;
 
     use super::*;
     use crate::sqlite::connection::open_writer;
 
     #[test]
-    fn among_a_million_sessions_the_ten_of_an_account_are_listed_in_a_few_steps() {
+    fn listing_ten_of_a_million_sessions_takes_few_steps() {
         let folder = tempfile::tempdir().unwrap();
         let connection = open_writer(&folder.path().join("sessions.db")).unwrap();
         let [domain, pool, account] = [1, 2, 3].map(|byte| Id::from_bytes([byte; 20]));
-        // In one statement: what is tested is the list, not the way there. Every 100,000th is of the account.
+        // All in one statement, to be fast. Every 100,000th session is of the account.
         connection.execute_batch("PRAGMA synchronous = OFF").unwrap();
         connection
-            .execute("INSERT INTO pool (id, domain_id) VALUES (?1, ?2)", [pool.as_bytes(), domain.as_bytes()])
+            .execute(
+                "INSERT INTO pool (id, domain_id) VALUES (:pool, :domain)",
+                named_params! { ":pool": pool.as_bytes(), ":domain": domain.as_bytes() },
+            )
             .unwrap();
         connection
             .execute(
                 "INSERT INTO session (id, domain_id, pool_id, session_type, status, account_id, identity_id, revision) \
                  WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < 999999) \
-                 SELECT unhex(printf('%040x', n)), ?1, ?2, 'browser', 'authenticated', \
-                 iif(n % 100000 = 0, ?3, unhex(printf('%040x', n))), ?1, 0 FROM number",
-                [domain.as_bytes(), pool.as_bytes(), account.as_bytes()],
+                 SELECT unhex(printf('%040x', n)), :domain, :pool, 'browser', 'authenticated', \
+                 iif(n % 100000 = 0, :account, unhex(printf('%040x', n))), :domain, 0 FROM number",
+                named_params! {
+                    ":domain": domain.as_bytes(),
+                    ":pool": pool.as_bytes(),
+                    ":account": account.as_bytes(),
+                },
             )
             .unwrap();
         let filter = SessionFilter {
@@ -171,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_one_range_of_one_index_whatever_the_filter() {
+    fn a_page_is_one_range_of_one_index_for_every_filter() {
         let folder = tempfile::tempdir().unwrap();
         let connection = open_writer(&folder.path().join("sessions.db")).unwrap();
         let id = Id::from_bytes([1; 20]);
@@ -202,8 +165,8 @@ mod tests {
                         .unwrap()
                         .map(Result::unwrap)
                         .collect();
-                    // One search and no sort: as many rows are read as the page has, and those that a further
-                    // filter leaves out.
+                    // One search without a sort reads only the rows of the page, and those in between that another
+                    // condition excludes.
                     assert_eq!(lines.len(), 1, "{filter:?}: {lines:?}");
                     assert!(lines[0].starts_with("SEARCH session USING INDEX session_by_"), "{lines:?}");
                     let bounded = lines[0].contains("id<?");
@@ -212,9 +175,16 @@ mod tests {
                 }
             }
         }
-        // Each filter alone has an index of its own.
+        // Each condition has its own index.
         for index in ["account", "identity", "device", "pool", "status", "type", "domain"] {
             assert!(plans.iter().any(|plan| plan.contains(&format!("session_by_{index}"))), "{plans:#?}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_live_in_every_status_that_is_not_final() {
+        for status in SessionStatus::VARIANTS {
+            assert_eq!(LIVE.contains(&format!("'{status}'")), !status.is_final(), "{status}");
         }
     }
 }

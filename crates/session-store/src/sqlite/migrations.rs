@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::error::failed;
+use super::error::{Result, failed};
 use crate::store::StoreError;
 
 /// "SESS" in ASCII. Marks the file as a session store, so that the database of another program is not changed by mistake.
@@ -16,7 +16,7 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 /// Applies the migrations that are missing. Fails, changing nothing, on a database of a newer or of another program.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let number = |pragma: &str| {
         transaction.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0)).map_err(failed)

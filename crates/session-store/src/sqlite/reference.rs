@@ -4,10 +4,11 @@ use rusqlite::{Connection, named_params};
 use session_types::{DomainId, Id, PoolId};
 
 use super::column::Column;
+use super::error::Result;
 use super::table::exists;
-use crate::store::{ReferenceKind, StoreError};
+use crate::store::ReferenceKind;
 
-macro_rules! referring_by {
+macro_rules! sessions_by {
     ($column:literal) => {
         concat!(
             "SELECT 1 FROM session WHERE ",
@@ -17,38 +18,33 @@ macro_rules! referring_by {
     };
 }
 
-/// The statement that selects the sessions that refer to an ID of each kind.
-const REFERRING: [(ReferenceKind, &str); 3] = [
-    (ReferenceKind::Account, referring_by!("account_id")),
-    (ReferenceKind::Identity, referring_by!("identity_id")),
-    (ReferenceKind::Device, referring_by!("device_id")),
+/// For each kind, the statement that selects a row if an ID is of that kind.
+const KINDS: [(ReferenceKind, &str); 4] = [
+    (ReferenceKind::Account, sessions_by!("account_id")),
+    (ReferenceKind::Identity, sessions_by!("identity_id")),
+    (ReferenceKind::Device, sessions_by!("device_id")),
+    // The ID of the domain itself is reported as such.
+    (
+        ReferenceKind::Pool,
+        "SELECT 1 FROM pool WHERE id = :id AND domain_id = :domain_id AND id <> domain_id \
+         AND (:pool_id IS NULL OR id = :pool_id)",
+    ),
 ];
 
 /// As [`crate::Store::reference_find`].
-pub(super) fn find(
+pub(super) fn reference_find(
     connection: &Connection,
     id: Id,
     domain_id: DomainId,
     pool_id: Option<PoolId>,
-) -> Result<Option<ReferenceKind>, StoreError> {
-    let (id_column, domain_column) = (id.to_column(), domain_id.to_column());
-    for (kind, sql) in REFERRING {
-        let parameters = named_params! {
-            ":id": id_column,
-            ":domain_id": domain_column,
-            ":pool_id": pool_id.to_column(),
-        };
+) -> Result<Option<ReferenceKind>> {
+    let (of_id, of_domain) = (id.to_column(), domain_id.to_column());
+    let of_pool = pool_id.as_ref().map(Column::to_column);
+    for (kind, sql) in KINDS {
+        let parameters = named_params! { ":id": of_id, ":domain_id": of_domain, ":pool_id": of_pool };
         if exists(connection, sql, parameters)? {
             return Ok(Some(kind));
         }
     }
-    if id == domain_id.0 {
-        return Ok(Some(ReferenceKind::Domain));
-    }
-    if pool_id.is_some_and(|pool_id| pool_id.0 != id) {
-        return Ok(None);
-    }
-    let sql = "SELECT 1 FROM pool WHERE id = :id AND domain_id = :domain_id";
-    let parameters = named_params! { ":id": id_column, ":domain_id": domain_column };
-    Ok(exists(connection, sql, parameters)?.then_some(ReferenceKind::Pool))
+    Ok((id == domain_id.0).then_some(ReferenceKind::Domain))
 }

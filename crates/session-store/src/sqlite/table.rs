@@ -6,11 +6,11 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params};
 use session_types::Id;
 
-use super::column::{Column, ColumnReader, Property};
-use super::error::failed;
+use super::column::{Column, Property};
+use super::error::{Result, failed};
 use crate::event::Event;
 use crate::key::ApiKey;
-use crate::store::{LastSeen, SessionTimes, StoreError, StoredSession};
+use crate::store::{LastSeen, SessionTimes, StoredSession, session_fields};
 
 /// A type whose fields are columns of one table.
 pub(super) trait Record: Sized {
@@ -24,9 +24,11 @@ pub(super) trait Record: Sized {
     fn parameters(&self) -> Vec<(&'static str, ToSqlOutput<'_>)>;
 }
 
+/// The columns of a session that an update compares instead of setting them.
+const COMPARED: [&str; 5] = ["id", "domain_id", "pool_id", "session_type", "revision"];
+
 /// The statements of a record, with a parameter for each column: `:id` for the column `id`.
 pub(super) struct Statements {
-    table: &'static str,
     parameters: Vec<String>,
     /// `SELECT` and `FROM`.
     pub(super) select: String,
@@ -36,7 +38,7 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    fn new(table: &'static str, properties: &[(&str, &[&str])]) -> Self {
+    fn new(table: &str, properties: &[(&str, &[&str])]) -> Self {
         let columns: Vec<String> = properties
             .iter()
             .flat_map(|(name, suffixes)| suffixes.iter().map(move |suffix| format!("{name}{suffix}")))
@@ -50,16 +52,19 @@ impl Statements {
             insert: format!("INSERT INTO {table} ({names}) VALUES ({values})"),
             select,
             parameters,
-            table,
         }
     }
 
-    /// Returns `UPDATE` and `SET` for each column but those of `except`.
-    pub(super) fn update(&self, except: &[&str]) -> String {
-        let changed = self.parameters.iter().map(|parameter| &parameter[1..]);
-        let changed = changed.filter(|column| !except.contains(column));
-        let assignments: Vec<_> = changed.map(|column| format!("{column} = :{column}")).collect();
-        format!("UPDATE {} SET {}", self.table, assignments.join(", "))
+    /// Returns the `UPDATE` of a session that sets the columns of this record, compares those of [`COMPARED`] and
+    /// increments the revision. It ends in its `WHERE`, so that a further condition can be appended.
+    pub(super) fn session_update(&self) -> String {
+        let columns = self.parameters.iter().map(|parameter| &parameter[1..]);
+        let (compared, set): (Vec<_>, Vec<_>) = columns.partition(|column| COMPARED.contains(column));
+        let equal = |columns: Vec<&str>, separator: &str| {
+            columns.iter().map(|column| format!("{column} = :{column}")).collect::<Vec<_>>().join(separator)
+        };
+        let (set, compared) = (equal(set, ", "), equal(compared, " AND "));
+        format!("UPDATE session SET {set}, revision = revision + 1 WHERE {compared}")
     }
 }
 
@@ -83,8 +88,8 @@ macro_rules! records {
             }
 
             fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-                let mut columns = ColumnReader::new(row);
-                Ok(Self { $($field: columns.next()?,)* })
+                let mut position = 0;
+                Ok(Self { $($field: Property::read(row, &mut position)?,)* })
             }
 
             fn parameters(&self) -> Vec<(&'static str, ToSqlOutput<'_>)> {
@@ -99,25 +104,13 @@ macro_rules! records {
     (@name $field:ident $column:literal) => { $column };
 }
 
+macro_rules! session_record {
+    ($($field:ident,)*) => { records! { "session": StoredSession { $($field,)* } } };
+}
+
+session_fields!(session_record);
+
 records! {
-    "session": StoredSession {
-        id,
-        domain_id,
-        pool_id,
-        session_type,
-        status,
-        account_id,
-        identity_id,
-        device_id,
-        title,
-        first_seen,
-        last_seen,
-        token_hash,
-        replaced_token_hashes,
-        expires_at,
-        ended_at,
-        revision,
-    }
     "session": LastSeen { session_id as "id", details as "last_seen", expires_at, }
     "session": SessionTimes { session_id as "id", expires_at, ended_at, }
     "api_key": ApiKey { id, name, domain_id, pool_id, scopes, secret_hash, revoked_at, }
@@ -125,7 +118,7 @@ records! {
 }
 
 /// Returns the record with this ID.
-pub(super) fn fetch<T: Record>(connection: &Connection, id: Id) -> Result<Option<T>, StoreError> {
+pub(super) fn fetch<T: Record>(connection: &Connection, id: Id) -> Result<Option<T>> {
     connection
         .prepare_cached(&T::statements().select_by_id)
         .and_then(|mut select| select.query_row(named_params! { ":id": id.to_column() }, T::read).optional())
@@ -133,11 +126,7 @@ pub(super) fn fetch<T: Record>(connection: &Connection, id: Id) -> Result<Option
 }
 
 /// Returns at most `limit` records with an ID above `after`, by ascending ID.
-pub(super) fn page<T: Record>(
-    connection: &Connection,
-    after: Option<Id>,
-    limit: u32,
-) -> Result<Vec<T>, StoreError> {
+pub(super) fn page<T: Record>(connection: &Connection, after: Option<Id>, limit: u32) -> Result<Vec<T>> {
     // No ID sorts below the empty blob.
     let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
     select(connection, &T::statements().select_page, named_params! { ":after": after, ":limit": limit })
@@ -148,24 +137,20 @@ pub(super) fn select<T: Record>(
     connection: &Connection,
     sql: &str,
     parameters: impl Params,
-) -> Result<Vec<T>, StoreError> {
+) -> Result<Vec<T>> {
     connection
         .prepare_cached(sql)
         .and_then(|mut select| select.query_map(parameters, T::read)?.collect())
         .map_err(failed)
 }
 
-/// Reads a row of one column.
-pub(super) fn only<T: Property>(row: &Row<'_>) -> rusqlite::Result<T> {
-    ColumnReader::new(row).next()
+/// Reads a row that has one property.
+pub(super) fn read_value<T: Property>(row: &Row<'_>) -> rusqlite::Result<T> {
+    T::read(row, &mut 0)
 }
 
 /// Returns whether a statement selects a row.
-pub(super) fn exists(
-    connection: &Connection,
-    sql: &str,
-    parameters: impl Params,
-) -> Result<bool, StoreError> {
+pub(super) fn exists(connection: &Connection, sql: &str, parameters: impl Params) -> Result<bool> {
     connection.prepare_cached(sql).and_then(|mut select| select.exists(parameters)).map_err(failed)
 }
 
@@ -175,14 +160,35 @@ pub(super) fn insert_in_txn<T: Record>(connection: &Connection, record: &T) -> r
 }
 
 /// Executes a statement that changes rows. Returns their number.
-pub(super) fn execute_in_txn(
-    connection: &Connection,
-    sql: &str,
-    parameters: impl Params,
-) -> Result<u64, StoreError> {
+pub(super) fn execute_in_txn(connection: &Connection, sql: &str, parameters: impl Params) -> Result<u64> {
     connection
         .prepare_cached(sql)
         .and_then(|mut statement| statement.execute(parameters))
         .map(|count| count as u64)
         .map_err(failed)
+}
+
+/// Executes a statement once for each record, with its parameters.
+pub(super) fn execute_all_in_txn<T: Record>(connection: &Connection, sql: &str, records: &[T]) -> Result<()> {
+    records.iter().try_for_each(|record| execute_in_txn(connection, sql, &record.parameters()[..]).map(drop))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_name_every_column_of_a_record() {
+        let statements = LastSeen::statements();
+        assert_eq!(
+            statements.select,
+            "SELECT id, last_seen_at, last_seen_ip, last_seen_user_agent, expires_at FROM session"
+        );
+        assert_eq!(
+            statements.session_update(),
+            "UPDATE session SET last_seen_at = :last_seen_at, last_seen_ip = :last_seen_ip, \
+             last_seen_user_agent = :last_seen_user_agent, expires_at = :expires_at, \
+             revision = revision + 1 WHERE id = :id"
+        );
+    }
 }

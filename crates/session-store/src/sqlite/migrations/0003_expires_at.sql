@@ -1,4 +1,4 @@
--- The time at which the lifetime of a session passes is named as in the program.
+-- Names the column for the end of a lifetime as the field of the program: expires_at.
 
 ALTER TABLE session RENAME COLUMN ends_at TO expires_at;
 
