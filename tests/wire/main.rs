@@ -5,8 +5,8 @@
 //! is 0 without findings, 1 with some, and 2 if the tool could not do its work.
 
 mod coverage;
+mod faults;
 mod probe;
-mod prove;
 mod report;
 mod routes;
 mod rules;
@@ -43,11 +43,11 @@ struct Arguments {
     /// The program that is to keep it
     #[arg(long, value_name = "PROGRAM", group = "program")]
     sessiond: Option<PathBuf>,
-    /// The program in front of which faults are seeded, one after the other, to see whether each of them is found
+    /// The program to seed faults in, one at a time, to report whether the suite finds each of them
     #[arg(long, value_name = "PROGRAM", group = "program")]
-    prove: Option<PathBuf>,
-    /// With --prove: a fault to seed; repeatable; without it, every fault is seeded
-    #[arg(long, value_name = "NAME", requires = "prove")]
+    seed_faults: Option<PathBuf>,
+    /// With --seed-faults: a fault to seed; repeatable; without it, every fault is seeded
+    #[arg(long, value_name = "NAME", requires = "seed_faults")]
     fault: Vec<String>,
 }
 
@@ -138,7 +138,7 @@ async fn ask(suite: &Suite, world: &World, program: &Program, prepared: &Path) -
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut out = std::io::stdout().lock();
-    let outcome = match (&arguments.sessiond, &arguments.prove) {
+    let outcome = match (&arguments.sessiond, &arguments.seed_faults) {
         (Some(path), _) => {
             let program = Program { path: path.clone(), proxy: None };
             run(&arguments.spec, &program).and_then(|report| {
@@ -146,7 +146,7 @@ fn main() -> ExitCode {
                 Ok(report.findings.is_empty())
             })
         }
-        (None, Some(path)) => prove::prove(&arguments.spec, path, &arguments.fault, &mut out),
+        (None, Some(path)) => faults::seed(&arguments.spec, path, &arguments.fault, &mut out),
         (None, None) => Err(Failed("name a program".to_owned())),
     };
     match outcome {

@@ -1,7 +1,6 @@
 //! Queries and pages of lists.
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::deployment::Deployment;
@@ -77,7 +76,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault::in_follow_up(
         "one-item-too-many",
         "A page has one session more than `limit` allows.",
-        one_item_too_many,
+        |server, request, response| one_item_too_many(server, request, response).boxed(),
     ),
     Fault::in_response("no-next-page", "A page never says that there is a next one.", |_, response| {
         response.edit_success(|body| {
@@ -89,23 +88,20 @@ pub(super) const FAULTS: &[Fault] = &[
 ];
 
 /// Adds the first session of the next page to a page.
-fn one_item_too_many<'a>(
-    deployment: &'a Deployment<'a>,
-    request: &'a Request,
-    response: &'a Response,
-) -> BoxFuture<'a, Option<Response>> {
-    async move {
-        let next_page = response.json()["next_page"].as_str()?.to_owned();
-        let (path, _) = request.target.split_once('?').unwrap_or((&request.target, ""));
-        let target = format!("{path}?limit=1&page_token={next_page}");
-        let next = deployment.send(Request { target, ..request.clone() }).await.json();
-        let mut longer = response.clone();
-        longer.edit_success(|body| {
-            if let (Some(items), Some(one)) = (body["items"].as_array_mut(), next["items"].get(0)) {
-                items.push(Value::clone(one));
-            }
-        });
-        Some(longer)
-    }
-    .boxed()
+async fn one_item_too_many(
+    server: &Deployment<'_>,
+    request: &Request,
+    response: &Response,
+) -> Option<Response> {
+    let next_page = response.json()["next_page"].as_str()?.to_owned();
+    let (path, _) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    let target = format!("{path}?limit=1&page_token={next_page}");
+    let next = server.send(Request { target, ..request.clone() }).await.json();
+    let mut longer = response.clone();
+    longer.edit_success(|body| {
+        if let (Some(items), Some(one)) = (body["items"].as_array_mut(), next["items"].get(0)) {
+            items.push(Value::clone(one));
+        }
+    });
+    Some(longer)
 }
