@@ -73,6 +73,36 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault::in_request("device-filter-ignored", "A list is not filtered by `device_id`.", |request, _| {
         request.edit_query(|pairs| pairs.retain(|(name, value)| name != "device_id" || !is_id(value)));
     }),
+    Fault::in_request("status-filter-ignored", "A list is not filtered by `status`.", |request, _| {
+        request.edit_query(|pairs| {
+            pairs.retain(|(name, value)| name != "status" || !STATUSES.contains(&value.as_str()));
+        });
+    }),
+    Fault::in_request("account-filter-ignored", "A list is not filtered by `account_id`.", |request, _| {
+        request.edit_query(|pairs| pairs.retain(|(name, value)| name != "account_id" || !is_id(value)));
+    }),
+    Fault::in_request(
+        "default-limit-ignored",
+        "Without a `limit`, a page has at most 10 sessions.",
+        |request, _| {
+            let absent = ["limit", "page_token"].into_iter().all(|name| request.query_value(name).is_none());
+            if absent && request.is_of(&["list_sessions"]) {
+                let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+                let joint = if query.is_empty() { "" } else { "&" };
+                request.target = format!("{path}?{query}{joint}limit=10");
+            }
+        },
+    ),
+    Fault::in_response("page-reversed", "A page begins with its oldest session.", |_, response| {
+        response.edit_success(|body| {
+            if let Some(items) = body.get_mut("items").and_then(Value::as_array_mut) {
+                items.reverse();
+            }
+        });
+    }),
+    Fault::in_follow_up("page-token-ignored", "Every page is the first one.", |server, request, response| {
+        first_page(server, request, response).boxed()
+    }),
     Fault::in_follow_up(
         "one-item-too-many",
         "A page has one session more than `limit` allows.",
@@ -104,4 +134,12 @@ async fn one_item_too_many(
         }
     });
     Some(longer)
+}
+
+/// Fetches the first page of as many sessions in the place of a later one.
+async fn first_page(server: &Deployment<'_>, request: &Request, response: &Response) -> Option<Response> {
+    request.query_value("page_token").filter(|_| request.is_of(&["list_sessions"]))?;
+    let limit = response.json()["items"].as_array()?.len().max(1);
+    let (path, _) = request.target.split_once('?')?;
+    Some(server.send(Request { target: format!("{path}?limit={limit}"), ..request.clone() }).await)
 }

@@ -1,6 +1,7 @@
 //! Rules about sessions that are not enforced, and limits, lifetimes and switches that are ignored.
 
 use futures::FutureExt;
+use futures::future::ready;
 use serde_json::{Value, json};
 
 use super::deployment::Deployment;
@@ -44,6 +45,11 @@ pub(super) const FAULTS: &[Fault] = &[
         "other-account-accepted",
         "A session of one account can be authenticated as another.",
         |server, request, response| other_account_accepted(server, request, response).boxed(),
+    ),
+    Fault::in_follow_up(
+        "replaced-token-returned",
+        "An authentication returns the token that it has replaced.",
+        |server, request, response| ready(replaced_token(server, request, response)).boxed(),
     ),
     Fault::in_request(
         "account-without-identity",
@@ -149,4 +155,16 @@ async fn other_account_accepted(
     let mut request = request.clone();
     request.edit_body(|body| drop(body.insert("account_id".to_owned(), own.clone())));
     Some(server.send(request).await)
+}
+
+/// The response to an authentication with the session's first token, if the proxy saw that one.
+fn replaced_token(server: &Deployment<'_>, request: &Request, response: &Response) -> Option<Response> {
+    let new = response.json()["authtoken"]
+        .as_str()
+        .filter(|_| request.is_of(&["authenticate_session"]))?
+        .to_owned();
+    let first = server.credentials.tokens_of_session(&new).into_iter().next()?;
+    let mut response = response.clone();
+    response.edit_success(|body| body["authtoken"] = first.into());
+    Some(response)
 }
