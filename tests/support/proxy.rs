@@ -66,7 +66,12 @@ async fn forward(
     };
     let (status, headers) = (answer.status(), answer.headers().clone());
     let body = answer.bytes().await.unwrap_or_default();
-    faults.lock().unwrap().extend(contract.judge(parts.method.as_str(), &path, status, &headers, &body));
+    if let Some(operation) = contract.operation_for(parts.method.as_str(), &path) {
+        let violations = contract.judge(operation, status.as_u16(), &headers, &body).violations;
+        let lines =
+            violations.iter().map(|one| format!("{} ({} at #{})", one.message, one.rule, one.pointer));
+        faults.lock().unwrap().extend(lines);
+    }
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     *response.headers_mut() = headers;

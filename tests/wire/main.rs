@@ -10,9 +10,9 @@ mod prove;
 mod report;
 mod routes;
 mod rules;
+mod schemas;
 mod security;
 mod server;
-mod spec;
 mod statuses;
 mod suite;
 mod tokens;
@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use session_test_support::Contract;
 use session_test_support::launcher::WITHOUT_LIFETIMES;
 
 use crate::report::{Failed, Report};
@@ -52,10 +53,12 @@ struct Arguments {
 fn run(spec: &Path, program: &Program) -> Result<Report, Failed> {
     let text = std::fs::read_to_string(spec)
         .map_err(|error| Failed(format!("{} cannot be read: {error}", spec.display())))?;
-    let document = serde_json::from_str(&text)
-        .map_err(|error| Failed(format!("{} is not JSON: {error}", spec.display())))?;
-    let suite = Suite::new(document)?;
-    spec::examine(&suite.spec, &mut suite.report.borrow_mut());
+    let contract = Contract::parse(&text).map_err(|error| {
+        let advice = "fix what `cargo xtask check --static` reports";
+        Failed(format!("{} has problems; {advice}: {error}", spec.display()))
+    })?;
+    let suite = Suite::new(contract)?;
+    schemas::check(&suite);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -69,14 +72,14 @@ async fn ask(suite: &Suite, program: &Program) -> Result<(), Failed> {
     let folder = || tempfile::tempdir().map_err(|error| Failed(format!("no temporary folder: {error}")));
     let (prepared, elsewhere) = (folder()?, folder()?);
     let world = World::prepare(program, prepared.path(), elsewhere.path())?;
-    for operation in &suite.operations {
+    for operation in suite.contract.operations() {
         suite.check(world.known.contains(&operation.id), "operation-unknown", &operation.pointer, || {
             format!("{}: sessiond has no operation of this ID", operation.id)
         });
     }
     for id in &world.known {
         suite.check(
-            suite.operations.iter().any(|operation| operation.id == *id),
+            suite.contract.operations().iter().any(|operation| operation.id == *id),
             "operation-undocumented",
             "",
             || format!("{id}: sessiond has this operation, and openapi.json has not"),
