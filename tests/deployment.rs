@@ -3,7 +3,7 @@
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::json;
-use session_test_support::{Sessiond, operation_ids, seed};
+use session_test_support::{Contract, Sessiond, seed};
 
 const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
 
@@ -15,9 +15,9 @@ async fn an_address_that_fails_to_authenticate_too_often_is_told_when_to_try_aga
     for _ in 0..3 {
         assert_eq!(server.fetch(seed::SESSION_ID, "sst_guess").await.outcome(), (401, "bad_authtoken"));
     }
-    for operation in operation_ids() {
-        let answer = server.call(&operation, seed::SESSION_ID, Some("sst_guess")).await;
-        assert_eq!(answer.outcome(), (429, "bad_request"), "{operation}");
+    for operation in Contract::load().operations() {
+        let answer = server.call(&operation.id, seed::SESSION_ID, Some("sst_guess")).await;
+        assert_eq!(answer.outcome(), (429, "bad_request"), "{}", operation.id);
         let seconds: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
         assert!((1..=20).contains(&seconds), "{seconds}");
         assert!(answer.message().contains("try again in"), "{}", answer.message());
@@ -56,9 +56,10 @@ async fn the_loopback_has_no_limits_by_default() {
 
 #[tokio::test]
 async fn an_operation_that_is_not_offered_says_so_before_it_asks_who_calls() {
-    let all = operation_ids();
+    let contract = Contract::load();
+    let all: Vec<_> = contract.operations().iter().map(|operation| &operation.id).collect();
     let server = Sessiond::start_with_settings(&format!("disabled_operations = {all:?}")).await;
-    for operation in &all {
+    for operation in all {
         for token in [None, Some("sst_guess")] {
             let answer = server.call(operation, seed::SESSION_ID, token).await;
             assert_eq!(answer.outcome(), (501, "not_implemented"), "{operation}");

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::json;
-use session_test_support::{Call, Sessiond, call, operation_ids, seed};
+use session_test_support::{Contract, Sessiond, call, seed};
 
 #[tokio::test]
 async fn a_path_or_method_that_the_contract_does_not_have_is_refused() {
@@ -26,15 +26,18 @@ async fn a_path_or_method_that_the_contract_does_not_have_is_refused() {
 async fn every_operation_refuses_an_id_that_is_none_and_a_body_that_cannot_be_read() {
     let server = Sessiond::start().await;
     let key = server.key(&["session:create", "session:update", "session:read", "session:revoke"]);
-    for operation in operation_ids() {
-        let Call { method, path, body, names_session } = call(&operation, "SHORT");
+    let contract = Contract::load();
+    for operation in contract.operations() {
+        let request = call(&contract, &operation.id, "SHORT");
+        let (method, body): (Method, _) = (request.method.parse().unwrap(), request.body);
+        let (names_session, operation) = (operation.path_parameter().is_some(), &operation.id);
         if names_session {
-            let answer = server.request(method.clone(), &path, Some(&key), body.clone()).await;
+            let answer = server.request(method.clone(), &request.target, Some(&key), body.clone()).await;
             assert_eq!(answer.outcome(), (400, "invalid_value"), "{operation}");
             assert!(answer.message().contains("session_id"), "{}", answer.message());
         }
         let Some(body) = body else { continue };
-        let path = call(&operation, seed::SESSION_ID).path;
+        let path = call(&contract, operation, seed::SESSION_ID).target;
         let send = async |media_type: &str, body: String| {
             let mut headers = HeaderMap::new();
             headers.insert("authorization", format!("Bearer {key}").parse().unwrap());

@@ -1,17 +1,19 @@
-//! Gives the client every answer that the document has, and sees what it makes of them.
+//! Sends the client every response that the contract documents, and checks how it reads them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use openapi_drift::push;
 use serde_json::Value;
+use session_test_support::coverage::{all_listed, listed, schema_at};
+use session_test_support::samples::{Sample, Samples, samples};
+use session_test_support::{Contract, Operation};
 
 use crate::calls::Call;
-use crate::coverage::{all_listed, listed, schema_at};
-use crate::document::{Document, Operation, escaped, first_difference, same};
 use crate::fake::{Answer, Fake};
 use crate::fields::fields;
 use crate::outcome::{End, Outcome, Read, Unreadable, unreadable_error};
 use crate::report::Report;
-use crate::samples::{Sample, Samples, samples};
+use crate::values::{first_difference, same};
 
 /// A documented response of an operation, with a status that it stands for.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ pub(crate) struct Content {
 
 /// The answers of one operation.
 pub(crate) struct Answers<'a> {
-    pub(crate) document: &'a Document,
+    pub(crate) contract: &'a Contract,
     pub(crate) report: &'a Report,
     pub(crate) operation: &'a Operation,
     pub(crate) fake: &'a Fake,
@@ -63,7 +65,7 @@ pub(crate) struct Answers<'a> {
 impl Answers<'_> {
     pub(crate) fn add(&self, rule: &'static str, pointer: &str, status: u16, what: impl Into<String>) {
         let place = format!("{} {status}", self.operation.id);
-        self.report.add(rule, self.document.nearest(pointer), &place, what);
+        self.report.add(rule, self.contract.nearest(pointer), &place, what);
     }
 
     /// What the client makes of an answer.
@@ -78,18 +80,13 @@ impl Answers<'_> {
     /// Every documented response, each with what it may hold.
     pub(crate) fn documented(&self) -> Vec<Documented> {
         let responses = format!("{}/responses", self.operation.pointer);
-        let named: BTreeSet<u16> =
-            self.document.members(&responses).filter_map(|(status, _)| status.parse().ok()).collect();
+        let members = self.contract.members(&responses).into_iter();
+        let members = members.filter(|(status, _)| !status.starts_with("x-"));
+        let named: BTreeSet<u16> = members.clone().filter_map(|(status, _)| status.parse().ok()).collect();
         let mut documented = Vec::new();
-        for (status, _) in self.document.members(&responses) {
-            let member = format!("{responses}/{}", escaped(status));
-            let Some(statuses) = statuses(status, &named) else {
-                let what = format!("{status} is no status");
-                self.report.add("malformed", member, &self.operation.id, what);
-                continue;
-            };
-            let Some(pointer) = self.document.resolve(&member) else { continue };
-            for status in statuses {
+        for (status, member) in members {
+            let pointer = self.contract.resolve(&member);
+            for status in statuses(status, &named) {
                 documented.push(Documented {
                     status,
                     headers: self.headers(&pointer, status),
@@ -105,21 +102,21 @@ impl Answers<'_> {
     fn headers(&self, response: &str, status: u16) -> Vec<Header> {
         let holder = format!("{response}/headers");
         let mut headers = Vec::new();
-        for (name, _) in self.document.members(&holder) {
-            let Some(pointer) = self.document.resolve(&self.document.child(&holder, name)) else { continue };
+        for (name, header) in self.contract.members(&holder) {
+            let pointer = self.contract.resolve(&header);
             let schema = format!("{pointer}/schema");
             let Some(samples) = self.samples(&schema, status) else { continue };
             for sample in samples.all(&schema) {
                 self.is_sound(status, &schema, &sample);
             }
-            let required = self.document.get(&format!("{pointer}/required")) == &Value::Bool(true);
+            let required = self.contract.get(&format!("{pointer}/required")) == &Value::Bool(true);
             headers.push(Header { name: name.to_owned(), required, pointer, samples });
         }
         headers
     }
 
     fn samples(&self, schema: &str, status: u16) -> Option<Samples> {
-        let (samples, lost) = samples(self.document, schema);
+        let (samples, lost) = samples(self.contract, schema);
         for pointer in lost {
             let what = "no value of this schema can be made, so nothing shows that the client reads it";
             self.add("no-sample", &pointer, status, what);
@@ -130,18 +127,17 @@ impl Answers<'_> {
     fn contents(&self, response: &str, status: u16) -> Vec<Content> {
         let holder = format!("{response}/content");
         let mut contents = Vec::new();
-        for (media, _) in self.document.members(&holder) {
-            let pointer = self.document.child(&holder, media);
+        for (media, pointer) in self.contract.members(&holder) {
             let schema = format!("{pointer}/schema");
             let Some(samples) = self.samples(&schema, status) else { continue };
             let mut examples = Vec::new();
-            if let Some(value) = self.document.get(&pointer).get("example") {
+            if let Some(value) = self.contract.get(&pointer).get("example") {
                 examples.push(Sample { value: value.clone(), pointer: format!("{pointer}/example") });
             }
-            for (name, example) in self.document.members(&format!("{pointer}/examples")) {
-                let pointer = self.document.child(&format!("{pointer}/examples"), name);
-                let value = example.get("value").cloned();
-                examples.extend(value.map(|value| Sample { value, pointer: format!("{pointer}/value") }));
+            for (_, example) in self.contract.members(&format!("{pointer}/examples")) {
+                let pointer = push(&self.contract.resolve(&example), "value");
+                let value = self.contract.has(&pointer).then(|| self.contract.get(&pointer).clone());
+                examples.extend(value.map(|value| Sample { value, pointer }));
             }
             contents.push(Content { media: media.to_owned(), schema, samples, examples });
         }
@@ -194,12 +190,12 @@ impl Answers<'_> {
 
     /// Whether a sample is one of its schema; an example, an enum value or a bound may contradict the rest.
     fn is_sound(&self, status: u16, schema: &str, sample: &Sample) -> bool {
-        let faults = self.document.faults(schema, &sample.value);
-        for fault in &faults {
-            let what = format!("the document contradicts itself here: {fault}");
+        let errors = self.contract.errors(schema, &sample.value);
+        for error in &errors {
+            let what = format!("the document contradicts itself here: {error}");
             self.add("sample-invalid", &sample.pointer, status, what);
         }
-        faults.is_empty()
+        errors.is_empty()
     }
 
     /// Gives one answer; answers whether the client understands it. A fault is at what the sample tries if that is
@@ -267,9 +263,9 @@ impl Answers<'_> {
             return sample.pointer.clone();
         }
         let parts: Vec<&str> = fault.path.iter().map(String::as_str).collect();
-        let at = schema_at(self.document, schema, &sample.value, &parts);
+        let at = schema_at(self.contract, schema, &sample.value, &parts);
         let missing = fault.message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-        missing.map_or(at.clone(), |name| self.document.nearest(&format!("{at}/properties/{name}")))
+        missing.map_or(at.clone(), |name| self.contract.nearest(&format!("{at}/properties/{name}")))
     }
 
     /// Holds what the client read against what was sent; answers whether it is the same.
@@ -301,7 +297,7 @@ impl Answers<'_> {
         let difference = first_difference(&sample.value, &read.body);
         if let Some(path) = &difference {
             let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-            let at = schema_at(self.document, schema, &sample.value, &parts);
+            let at = schema_at(self.contract, schema, &sample.value, &parts);
             let at = if exact { &sample.pointer } else { &at };
             let what = format!("the client does not give {} back as it was sent", dotted(path));
             self.add("answer-changed", at, response.status, what);
@@ -343,14 +339,14 @@ impl Answers<'_> {
         for (holder, field) in fields(shown) {
             let component = of_type.entry(holder.clone()).or_insert_with(|| self.component(&holder));
             let (pointer, known) = if let Some(pointer) = component {
-                let listed = listed(self.document, pointer, 0);
+                let listed = listed(self.contract, pointer);
                 // A type of our own for a text or number has fields of its own.
                 (pointer.clone(), listed.is_empty() || listed.contains(field.as_str()))
             } else {
                 if anywhere.is_empty() {
-                    anywhere = all_listed(self.document, schema);
+                    anywhere = all_listed(self.contract, schema);
                 }
-                (self.document.resolve(schema).unwrap_or_default(), anywhere.contains(&field))
+                (self.contract.resolve(schema), anywhere.contains(&field))
             };
             if !known {
                 let what = format!("the client's {holder} has {field}, the document does not");
@@ -361,9 +357,8 @@ impl Answers<'_> {
 
     /// The named schema that a type is generated from, as far as its name tells.
     fn component(&self, name: &str) -> Option<String> {
-        let mut names = self.document.members("/components/schemas").map(|(name, _)| name);
-        let schema = names.find(|schema| schema.replace('_', "") == name)?;
-        Some(self.document.child("/components/schemas", schema))
+        let schemas = self.contract.members("/components/schemas").into_iter();
+        schemas.filter(|(schema, _)| schema.replace('_', "") == name).map(|(_, pointer)| pointer).next()
     }
 
     /// Headers of a response as a caller of this module may send them: each in full.
@@ -387,16 +382,13 @@ fn texts<'a>(headers: &[&'a Header], value: impl Fn(&'a Header) -> &'a Value) ->
     headers.iter().map(|header| (header.name.clone(), text(value(header)))).collect()
 }
 
-/// The statuses that a key of `responses` is tried with; `None` if it is no such key.
-fn statuses(key: &str, named: &BTreeSet<u16>) -> Option<Vec<u16>> {
+/// The statuses that stand for a key of `responses`: of a range or the default, those that have no key of their own.
+fn statuses(key: &str, named: &BTreeSet<u16>) -> Vec<u16> {
     let first =
         |from: u16| (from + 18..from + 100).chain(from..from + 18).find(|status| !named.contains(status));
-    match key {
-        "default" => Some([400, 500].into_iter().filter_map(first).collect()),
-        "1XX" | "2XX" | "3XX" | "4XX" | "5XX" => {
-            let hundreds = key.chars().next()?.to_digit(10)?;
-            Some(first(u16::try_from(hundreds).ok()? * 100).into_iter().collect())
-        }
-        _ => key.parse().ok().filter(|status| (100..600).contains(status)).map(|status| vec![status]),
+    match key.strip_suffix("XX").and_then(|hundreds| hundreds.parse::<u16>().ok()) {
+        Some(hundreds) => first(hundreds * 100).into_iter().collect(),
+        None if key == "default" => [400, 500].into_iter().filter_map(first).collect(),
+        None => key.parse().into_iter().collect(),
     }
 }

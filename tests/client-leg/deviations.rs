@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use openapi_drift::push;
 use serde_json::{Value, json};
+use session_test_support::Contract;
+use session_test_support::pattern::LENGTH_MAX;
 
 use crate::answers::{Answers, Documented};
 use crate::calls::NEVER_SENT;
-use crate::document::{Document, escaped};
 use crate::fake::Answer;
 use crate::outcome::{End, known_values, unreadable_error};
-use crate::pattern::LENGTH_MAX;
 use crate::report::Report;
 
 /// What progenitor and typify cannot notice: the kind of deviation, the beginning of its pointer, and why it passes.
@@ -42,19 +43,19 @@ pub(crate) async fn give(answers: &Answers<'_>, documented: &[Documented]) {
         let headers = full_headers(response);
         let Some(content) = response.contents.first() else { continue };
         // The errors of an operation are read by the same type.
-        if !response.is_success() && !errors.insert(answers.document.resolve(&content.schema)) {
+        if !response.is_success() && !errors.insert(answers.contract.resolve(&content.schema)) {
             continue;
         }
         let Some(base) = [&content.samples.fullest, &content.samples.smallest]
             .into_iter()
-            .find(|base| answers.document.allows(&content.schema, base))
+            .find(|base| answers.contract.allows(&content.schema, base))
         else {
             continue;
         };
-        let mut walk = Walk { document: answers.document, base, found: Vec::new() };
+        let mut walk = Walk { contract: answers.contract, base, found: Vec::new() };
         walk.value(&content.schema, base, "");
         for deviation in walk.found {
-            if answers.document.allows(&content.schema, &deviation.body) {
+            if answers.contract.allows(&content.schema, &deviation.body) {
                 continue;
             }
             let body = deviation.body.to_string();
@@ -126,7 +127,7 @@ async fn values(
         if let Some(at) = changed.pointer_mut(&deviation.place) {
             *at = json!(value);
         }
-        if answers.document.allows(schema, &changed) {
+        if answers.contract.allows(schema, &changed) {
             continue;
         }
         if passes(answers, response.status, headers, changed.to_string().as_bytes()).await {
@@ -162,7 +163,7 @@ async fn about_headers(
 async fn statuses(answers: &Answers<'_>, documented: &[Documented]) {
     let keys = format!("{}/responses", answers.operation.pointer);
     let is_documented = |status: u16| {
-        answers.document.members(&keys).any(|(key, _)| {
+        answers.contract.members(&keys).into_iter().any(|(key, _)| {
             key == status.to_string()
                 || key == format!("{}XX", status / 100)
                 || key == "default" && status >= 300
@@ -190,7 +191,7 @@ fn is_status(status: u16) -> bool {
 }
 
 /// Adds a finding for each excuse that was not needed.
-pub(crate) fn unused(document: &Document, report: &Report) {
+pub(crate) fn unused(contract: &Contract, report: &Report) {
     let used = report.excused();
     let sent = NEVER_SENT.iter().map(|(format, keyword, _)| (*keyword, *format));
     let passed = EXCUSED.iter().map(|(kind, pointer, _)| (*kind, *pointer));
@@ -198,14 +199,14 @@ pub(crate) fn unused(document: &Document, report: &Report) {
         if !used.contains(&place) {
             let what =
                 format!("`{kind}` at {pointer} is excused, but needs no excuse; take it out of the table");
-            report.add("unused-excuse", document.nearest(pointer), "client-leg", what);
+            report.add("unused-excuse", contract.nearest(pointer), "client-leg", what);
         }
     }
 }
 
 /// Goes through a value along its schema and deviates from it in each place.
 struct Walk<'a> {
-    document: &'a Document,
+    contract: &'a Contract,
     base: &'a Value,
     found: Vec<Deviation>,
 }
@@ -221,11 +222,11 @@ impl Walk<'_> {
     }
 
     fn value(&mut self, schema: &str, value: &Value, place: &str) {
-        let document = self.document;
-        let Some(pointer) = document.resolve(schema) else { return };
+        let contract = self.contract;
+        let pointer = contract.resolve(schema);
         for keyword in ["allOf", "oneOf", "anyOf"] {
-            for part in document.items(&format!("{pointer}/{keyword}")) {
-                if document.allows(&part, value) {
+            for part in contract.items(&format!("{pointer}/{keyword}")) {
+                if contract.allows(&part, value) {
                     self.value(&part, value, place);
                 }
             }
@@ -233,7 +234,7 @@ impl Walk<'_> {
         let other = if value.is_string() { json!(7) } else { json!("x") };
         self.put("type", format!("{pointer}/type"), place, other);
         let values = format!("{pointer}/enum");
-        if document.get(&values).is_array() {
+        if contract.get(&values).is_array() {
             self.put("enum", values, place, json!("no_such_value"));
             self.put(
                 "enum-as-object",
@@ -261,8 +262,8 @@ impl Walk<'_> {
     }
 
     fn object(&mut self, pointer: &str, members: &serde_json::Map<String, Value>, place: &str) {
-        for required in self.document.items(&format!("{pointer}/required")) {
-            let name = self.document.text(&required);
+        for required in self.contract.items(&format!("{pointer}/required")) {
+            let name = self.contract.text(&required);
             let mut rest = members.clone();
             rest.remove(name);
             self.put("required", required.clone(), place, Value::Object(rest));
@@ -277,10 +278,10 @@ impl Walk<'_> {
             place,
             Value::Object(more),
         );
-        let required = self.document.names(&format!("{pointer}/required"));
+        let required = self.contract.texts(&format!("{pointer}/required"));
         for (name, value) in members {
-            let property = format!("{pointer}/properties/{}", escaped(name));
-            let place = format!("{place}/{}", escaped(name));
+            let property = push(&push(pointer, "properties"), name);
+            let place = push(place, name);
             self.value(&property, value, &place);
             let kind = if required.contains(&name.as_str()) { "type" } else { "null" };
             self.put(kind, property, &place, Value::Null);
@@ -296,7 +297,7 @@ impl Walk<'_> {
         of: impl Fn(usize) -> Value,
     ) {
         let bound = |keyword: &str| {
-            let bound = self.document.get(&format!("{pointer}/{keyword}")).as_u64();
+            let bound = self.contract.get(&format!("{pointer}/{keyword}")).as_u64();
             bound.and_then(|bound| usize::try_from(bound).ok()).filter(|bound| *bound < LENGTH_MAX)
         };
         let (least, most) = (bound(min), bound(max));
@@ -312,11 +313,11 @@ impl Walk<'_> {
         self.length(pointer, ["minLength", "maxLength"], place, |count| {
             text.chars().cycle().take(count).collect::<String>().into()
         });
-        if !self.document.get(&format!("{pointer}/format")).is_null() {
+        if !self.contract.get(&format!("{pointer}/format")).is_null() {
             self.put("format", format!("{pointer}/format"), place, json!("no such thing"));
         }
         let pattern = format!("{pointer}/pattern");
-        if self.document.get(&pattern).is_string() {
+        if self.contract.get(&pattern).is_string() {
             for wrong in ["\u{1}", "!", "U", "é"] {
                 let rest: String = text.chars().skip(1).collect();
                 self.put("pattern", pattern.clone(), place, json!(format!("{wrong}{rest}")));
@@ -327,7 +328,7 @@ impl Walk<'_> {
     fn number(&mut self, pointer: &str, place: &str) {
         for (keyword, step) in [("minimum", -1.0), ("maximum", 1.0)] {
             let bound = format!("{pointer}/{keyword}");
-            let Some(number) = self.document.get(&bound).as_f64() else { continue };
+            let Some(number) = self.contract.get(&bound).as_f64() else { continue };
             self.put(keyword, bound.clone(), place, json!(number + step));
             #[expect(clippy::cast_possible_truncation, reason = "a bound beyond it is tried as a decimal")]
             let whole = (number + step) as i64;

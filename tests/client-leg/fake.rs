@@ -85,7 +85,7 @@ impl Fake {
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         let mut state = self.state();
         state.captured.push(Captured {
-            method: parts.method.as_str().to_lowercase(),
+            method: parts.method.as_str().to_owned(),
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
             headers: parts.headers,

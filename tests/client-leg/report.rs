@@ -36,11 +36,6 @@ impl Report {
         self.gathered().faults.entry((rule, pointer, what.into())).or_default().insert(place.to_owned());
     }
 
-    /// Whether there is no finding so far.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.gathered().faults.is_empty()
-    }
-
     /// Notes that an excuse, by its place in its table, was needed.
     pub(crate) fn excuse(&self, place: usize) {
         self.gathered().excused.insert(place);

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,9 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::calls::{Call, call};
+use crate::contract::Contract;
 use crate::launcher::{Command, Program, Server, WITHOUT_LIFETIMES, key_create};
+use crate::requests::call;
 use crate::seed;
 use crate::validating_proxy::{self, Violations};
 
@@ -219,8 +220,9 @@ impl Sessiond {
 
     /// Sends a valid request of an operation.
     pub async fn call(&self, operation_id: &str, session_id: &str, token: Option<&str>) -> Answer {
-        let Call { method, path, body, .. } = call(operation_id, session_id);
-        self.request(method, &path, token, body).await
+        static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::load);
+        let request = call(&CONTRACT, operation_id, session_id);
+        self.request(request.method.parse().unwrap(), &request.target, token, request.body).await
     }
 
     /// Fetches a session.

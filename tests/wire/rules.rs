@@ -3,10 +3,10 @@
 
 use std::net::SocketAddr;
 
+use openapi_drift::push;
 use serde_json::{Value, json};
-use session_test_support::seed;
+use session_test_support::{Operation, seed};
 
-use crate::spec::{Operation, child};
 use crate::suite::{Request, Suite};
 use crate::tokens::text_at;
 use crate::values::summary_schema;
@@ -42,15 +42,17 @@ fn broken_bodies() -> [(&'static str, Value, &'static str); 5] {
 
 /// Tries them all.
 pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
-    let find = |id: &str| suite.operations.iter().find(|operation| operation.id == id);
+    let find = |id: &str| suite.contract.operation(id);
     let nobody = Target { id: String::new(), account: String::new(), token: String::new() };
     for (id, body, what) in broken_bodies() {
         let Some(operation) = find(id) else { continue };
         let mut request = valid_request(suite, operation, &world.bound_key, &nobody);
         request.body = Some(body.to_string().into_bytes());
         what.clone_into(&mut request.what);
-        let place =
-            operation.body.clone().map_or(operation.pointer.clone(), |schema| suite.spec.resolve(&schema));
+        let place = operation
+            .body
+            .clone()
+            .map_or(operation.pointer.clone(), |schema| suite.contract.resolve(&schema));
         suite.expect(server, operation, &request, &[400], "rule-broken", &place).await;
     }
     if let Some(create) = find("create_session") {
@@ -65,7 +67,7 @@ pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
         "another account than the session's".clone_into(&mut request.what);
         suite.expect(server, authenticate, &request, &[400], "rule-broken", &authenticate.pointer).await;
     }
-    for operation in &suite.operations {
+    for operation in suite.contract.operations() {
         about_its_session(suite, world, server, operation).await;
     }
     gallery(suite, world, server).await;
@@ -122,8 +124,11 @@ async fn about_its_session(suite: &Suite, world: &World, server: SocketAddr, ope
 
 /// Sessions that between them have every property and value.
 async fn gallery(suite: &Suite, world: &World, server: SocketAddr) {
-    let reading =
-        suite.operations.iter().filter(|operation| operation.reads() && operation.path_parameter().is_some());
+    let reading = suite
+        .contract
+        .operations()
+        .iter()
+        .filter(|operation| operation.reads() && operation.path_parameter().is_some());
     for operation in reading {
         for (number, id) in world.gallery.iter().enumerate() {
             for (key, may_revoke) in [(&world.key, true), (&world.scoped[0], false)] {
@@ -158,7 +163,7 @@ async fn tokens(suite: &Suite, world: &World, server: SocketAddr, own: &Operatio
         let Some(target) = world.session(suite, server, authenticated).await else { return };
         let request = valid_request(suite, own, &target.token, &target);
         answers_id(suite, server, own, &request, &target.id, "the token of a creation").await;
-        let Some(operation) = suite.operations.iter().find(|one| one.id == "authenticate_session") else {
+        let Some(operation) = suite.contract.operation("authenticate_session") else {
             return;
         };
         let mut request = valid_request(suite, operation, &world.key, &target);
@@ -187,11 +192,11 @@ async fn filters(suite: &Suite, world: &World, server: SocketAddr, list: &Operat
         Some(answer.body["items"].as_array().cloned().unwrap_or_default())
     };
     for parameter in &list.parameters {
-        let schema = suite.spec.resolve(&child(&parameter.pointer, "schema"));
-        if suite.spec.member(&child(&summary, "properties"), &parameter.name).as_ref() != Some(&schema) {
+        let schema = suite.contract.resolve(&parameter.schema.clone());
+        if suite.contract.member(&push(&summary, "properties"), &parameter.name).as_ref() != Some(&schema) {
             continue;
         }
-        let listed = suite.spec.get(&schema)["enum"].as_array().cloned().unwrap_or_default();
+        let listed = suite.contract.get(&schema)["enum"].as_array().cloned().unwrap_or_default();
         let known: Vec<Value> = match parameter.name.as_str() {
             "account_id" => vec![json!(seed::ACCOUNT_ID)],
             "authenticated_identity_id" => vec![json!(seed::IDENTITY_ID)],
@@ -229,7 +234,7 @@ async fn filters(suite: &Suite, world: &World, server: SocketAddr, list: &Operat
         });
     }
     if let Some(items) = ask(&world.key, String::new(), "no parameter").await {
-        let limit = suite.spec.get("/components/schemas/Page_Limit/default").as_u64();
+        let limit = suite.contract.get("/components/schemas/Page_Limit/default").as_u64();
         let fits = limit.is_none_or(|limit| items.len() as u64 == limit);
         suite.check(fits, "default-ignored", &list.pointer, || {
             format!(
@@ -248,12 +253,12 @@ async fn filters(suite: &Suite, world: &World, server: SocketAddr, list: &Operat
 }
 
 fn listed_none(suite: &Suite, schema: &str) -> bool {
-    suite.spec.get(schema).get("enum").is_none()
+    suite.contract.get(schema).get("enum").is_none()
 }
 
 /// A revocation ends what it names, spares the exception, and says how many it was.
 async fn revocations(suite: &Suite, world: &World, server: SocketAddr) {
-    let Some(operation) = suite.operations.iter().find(|operation| operation.id == "revoke_sessions") else {
+    let Some(operation) = suite.contract.operation("revoke_sessions") else {
         return;
     };
     let account = world.account();

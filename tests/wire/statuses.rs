@@ -6,16 +6,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::future::join_all;
+use openapi_drift::push;
 use serde_json::{Value, json};
 use session_test_support::launcher::WITHOUT_LIFETIMES;
-use session_test_support::seed;
+use session_test_support::requests::path_with;
+use session_test_support::{Operation, seed};
 
 use crate::report::Failed;
-use crate::security::unauthorized;
+use crate::security::{API_KEY, SESSION_TOKEN, unauthorized};
 use crate::server::{Program, Server};
-use crate::spec::{Operation, child};
 use crate::suite::{Answer, Request, Suite};
-use crate::world::{MISSING, Target, World, bearer, minimal_body, path_with, valid_request};
+use crate::world::{MISSING, Target, World, bearer, valid_request};
 
 /// Asks, where the operation documents the status, and holds status and code against what the way leads to.
 async fn lead(
@@ -29,7 +30,7 @@ async fn lead(
     if !suite.documents(operation, status) {
         return None;
     }
-    let pointer = child(&child(&operation.pointer, "responses"), &status.to_string());
+    let pointer = push(&push(&operation.pointer, "responses"), &status.to_string());
     let answer = suite.expect(server, operation, request, &[status], "status-wrong", &pointer).await?;
     suite.check(answer.status != status || answer.code() == code, "code-wrong", &pointer, || {
         format!("{}: {} was sent; the code of the answer {status} was not {code}", operation.id, request.what)
@@ -49,9 +50,7 @@ async fn holder(
     server: SocketAddr,
     operation: &Operation,
 ) -> Option<(String, Target)> {
-    let schemes = suite.spec.get(&operation.pointer)["security"].as_array();
-    let by_key = schemes.into_iter().flatten().any(|one| one.get("api_key").is_some());
-    if by_key {
+    if operation.accepts(API_KEY) {
         return Some((world.key_of(operation).to_owned(), world.target("unauthenticated")));
     }
     let target = world.session(suite, server, true).await?;
@@ -60,7 +59,7 @@ async fn holder(
 
 /// What a server with ordinary settings answers.
 pub(crate) async fn ordinary(suite: &Suite, world: &World, server: SocketAddr) {
-    for operation in &suite.operations {
+    for operation in suite.contract.operations() {
         missing_and_ended(suite, world, server, operation).await;
         other_kinds(suite, world, server, operation).await;
         unreadable(suite, world, server, operation).await;
@@ -132,9 +131,9 @@ async fn unreadable(suite: &Suite, world: &World, server: SocketAddr, operation:
         let place = operation.body.as_deref().unwrap_or_default();
         suite.expect(server, operation, &request, &successes, "valid-refused", place).await;
     }
-    let body = suite.spec.member(&operation.pointer, "requestBody").unwrap_or_default();
-    let limit = child(&body, "x-max-body-bytes");
-    let bytes = suite.spec.get(&limit).as_u64().and_then(|bytes| usize::try_from(bytes).ok());
+    let body = suite.contract.member(&operation.pointer, "requestBody").unwrap_or_default();
+    let limit = push(&body, "x-max-body-bytes");
+    let bytes = suite.contract.get(&limit).as_u64().and_then(|bytes| usize::try_from(bytes).ok());
     suite.check(bytes.is_some(), "body-limit-missing", &limit, || {
         format!("{}: the request body has no x-max-body-bytes; add its limit in bytes", operation.id)
     });
@@ -172,21 +171,15 @@ async fn forbidden(suite: &Suite, world: &World, server: SocketAddr, operation: 
     };
     // What the caller's credential does not reach, named in a body or a query.
     let has = |name: &str, kind: &str| match kind {
-        "query" => operation.parameters.iter().any(|one| one.place == "query" && one.name == name),
+        "query" => operation.parameters.iter().any(|one| one.location == "query" && one.name == name),
         _ => operation.body.as_ref().is_some_and(|schema| {
-            suite
-                .spec
-                .document
-                .pointer(&child(&child(&suite.spec.resolve(schema), "properties"), name))
-                .is_some()
+            suite.contract.has(&push(&suite.contract.child(schema, "properties"), name))
         }),
     };
     let Some(own) = world.session(suite, server, true).await else { return };
     let pool = "013xrzp12g3nqk8ng09nmc8kwqzfaf33";
     let nobody = Target { id: String::new(), account: world.account(), token: String::new() };
-    let by_session = suite.spec.get(&operation.pointer)["security"]
-        .as_array()
-        .is_some_and(|all| all.iter().any(|one| one.get("session_token").is_some()));
+    let by_session = operation.accepts(SESSION_TOKEN);
     if operation.path_parameter().is_none() && has("pool_id", "query") {
         let mut request = valid_request(suite, operation, &world.bound_key, &nobody);
         request.path = format!("{}?pool_id={pool}", operation.path);
@@ -199,7 +192,7 @@ async fn forbidden(suite: &Suite, world: &World, server: SocketAddr, operation: 
     }
     if operation.path_parameter().is_none() && has("pool_id", "body") {
         let mut request = valid_request(suite, operation, &world.bound_key, &nobody);
-        let mut body = Value::Object(minimal_body(suite, operation, Some("pool_id"), &nobody));
+        let mut body = Value::Object(suite.contract.body(operation, Some("pool_id"), nobody.subject()));
         body["pool_id"] = json!(pool);
         request.body = Some(body.to_string().into_bytes());
         outside(told(request, "`pool_id` as another pool than the key's")).await;
@@ -233,16 +226,16 @@ pub(crate) async fn limited(
     let server = with(program, prepared, settings).await?;
     let target =
         Target { id: MISSING.to_owned(), account: seed::ACCOUNT_ID.to_owned(), token: String::new() };
-    if let Some(first) = suite.operations.first() {
+    if let Some(first) = suite.contract.operations().first() {
         let request = told(valid_request(suite, first, "guess", &target), "the first token that is none");
         suite.ask(server.address, first, &request).await;
     }
-    for operation in &suite.operations {
+    for operation in suite.contract.operations() {
         let request =
             told(valid_request(suite, operation, "guess", &target), "one token too many that is none");
         let answer = lead(suite, server.address, operation, &request, 429, "bad_request").await;
         let seconds = answer.filter(|answer| answer.status == 429).and_then(|answer| retry_after(&answer));
-        let response = suite.response(operation, 429).unwrap_or_else(|| operation.pointer.clone());
+        let response = suite.contract.response(operation, 429).unwrap_or_else(|| operation.pointer.clone());
         suite.check(
             seconds.is_none_or(|seconds| (1..=60).contains(&seconds)),
             "retry-after-wrong",
@@ -250,7 +243,7 @@ pub(crate) async fn limited(
             || format!("{}: the limit is one a minute; Retry-After is not within that minute", operation.id),
         );
     }
-    if let Some(create) = suite.operations.iter().find(|operation| operation.id == "create_session") {
+    if let Some(create) = suite.contract.operation("create_session") {
         let request =
             told(valid_request(suite, create, &world.bound_key, &target), "the only creation in a minute");
         let successes = suite.successes(create);
@@ -272,10 +265,10 @@ pub(crate) async fn disabled(
     program: &Program,
     prepared: &Path,
 ) -> Result<(), Failed> {
-    let ids: Vec<&String> = suite.operations.iter().map(|operation| &operation.id).collect();
+    let ids: Vec<&String> = suite.contract.operations().iter().map(|operation| &operation.id).collect();
     let known: Vec<_> = ids.into_iter().filter(|id| world.known.contains(id)).collect();
     let server = with(program, prepared, &format!("disabled_operations = {known:?}\n")).await?;
-    for operation in &suite.operations {
+    for operation in suite.contract.operations() {
         let request =
             valid_request(suite, operation, world.key_of(operation), &world.target("unauthenticated"));
         let request = told(request, "a valid request of an operation that is not offered");
@@ -293,7 +286,7 @@ pub(crate) async fn broken(
 ) -> Result<(), Failed> {
     let server = with(program, prepared, "").await?;
     let mut requests = Vec::new();
-    for operation in &suite.operations {
+    for operation in suite.contract.operations() {
         let Some((token, target)) = holder(suite, world, server.address, operation).await else { continue };
         let request = valid_request(suite, operation, &token, &target);
         requests.push((operation, told(request, "a valid request while the store fails")));
@@ -317,7 +310,7 @@ pub(crate) async fn waiting(
     let parts = (0..SERVERS).map(|part| async move {
         let server = with(program, prepared, "").await?;
         let mut requests = Vec::new();
-        for operation in suite.operations.iter().skip(part).step_by(SERVERS) {
+        for operation in suite.contract.operations().iter().skip(part).step_by(SERVERS) {
             let Some((token, target)) = holder(suite, world, server.address, operation).await else {
                 continue;
             };
@@ -345,7 +338,7 @@ pub(crate) async fn expired(
     let settings = "[lifetime]\nbrowser = { idle = 'none', absolute = '1s' }\n";
     let server = Server::start(program, prepared, settings).await?;
     let mut made = Vec::new();
-    for operation in &suite.operations {
+    for operation in suite.contract.operations() {
         let Some(target) = world.session(suite, server.address, true).await else { continue };
         made.push((operation, target));
     }

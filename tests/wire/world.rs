@@ -7,14 +7,13 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use session_test_support::launcher::{key_create, store_url};
-use session_test_support::seed;
+use session_test_support::requests::Subject;
+use session_test_support::{Operation, seed};
 
-use crate::probe::sample;
 use crate::report::Failed;
 use crate::server::Program;
-use crate::spec::{Operation, child};
 use crate::suite::{Answer, Request, Suite};
 use crate::tokens::{numbered, text_at};
 
@@ -44,6 +43,13 @@ pub(crate) struct Target {
     pub(crate) account: String,
     /// Its token, if it has one that is known.
     pub(crate) token: String,
+}
+
+impl Target {
+    /// The objects that a request about it names.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        Subject { session_id: &self.id, account_id: &self.account }
+    }
 }
 
 /// Who and what there is in the prepared store.
@@ -238,7 +244,7 @@ impl World {
             let token = text_at(&answer.body, "/authtoken")?;
             Some(Target { id, token, account: account.unwrap_or(seed::ACCOUNT_ID).to_owned() })
         });
-        let pointer = suite.operations.iter().find(|operation| operation.id == "create_session");
+        let pointer = suite.contract.operation("create_session");
         let pointer = pointer.map_or("/paths", |operation| operation.pointer.as_str());
         suite.check(made.is_some(), "session-not-created", pointer, || {
             "create_session: a session that openapi.json allows was not created with its ID and token"
@@ -256,82 +262,18 @@ impl World {
     }
 }
 
-/// A valid request of an operation by the holder of a token, about this session where it names one.
+/// A valid request of an operation with this token, about this session and account.
 pub(crate) fn valid_request(suite: &Suite, operation: &Operation, token: &str, target: &Target) -> Request {
-    let body = operation.body.as_ref().map(|_| Value::Object(minimal_body(suite, operation, None, target)));
+    let request = suite.contract.request(operation, target.subject());
     let mut headers = vec![bearer(token)];
-    headers.extend(body.as_ref().map(|_| json_type()));
+    headers.extend(request.body.as_ref().map(|_| json_type()));
     Request {
-        method: operation.method.clone(),
-        path: path_with(operation, &target.id) + &query(suite, operation),
+        method: request.method,
+        path: request.target,
         headers,
-        body: body.map(|body| body.to_string().into_bytes()),
+        body: request.body.map(|body| body.to_string().into_bytes()),
         what: "a valid request".to_owned(),
     }
-}
-
-/// The query parameters that may not be left out, as a query.
-fn query(suite: &Suite, operation: &Operation) -> String {
-    let required = operation.parameters.iter().filter(|one| one.place == "query" && one.required);
-    let pairs: Vec<_> = required
-        .filter_map(|one| {
-            let value = sample(&suite.spec, &child(&one.pointer, "schema"))?;
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            Some(format!("{}={}", encoded(&one.name), encoded(&text)))
-        })
-        .collect();
-    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
-}
-
-/// A valid body with as little as possible in it, to which one more property may be added: the required ones and
-/// those that this one needs beside it.
-pub(crate) fn minimal_body(
-    suite: &Suite,
-    operation: &Operation,
-    added: Option<&str>,
-    target: &Target,
-) -> Map<String, Value> {
-    let schema = suite.spec.resolve(operation.body.as_deref().unwrap_or_default());
-    let beside: &[&str] = match (operation.id.as_str(), added) {
-        ("create_session", Some("account_id")) => &["authenticated_identity_id"],
-        ("create_session", Some("authenticated_identity_id"))
-        | ("revoke_sessions", None | Some("account_id" | "except_session_id" | "colour")) => &["account_id"],
-        _ => &[],
-    };
-    let mut body = Map::new();
-    for name in suite.spec.texts(&child(&schema, "required")).iter().chain(beside) {
-        let property = child(&child(&schema, "properties"), name);
-        if suite.spec.document.pointer(&property).is_none() {
-            continue;
-        }
-        let value = match (operation.id.as_str(), *name) {
-            ("revoke_sessions" | "authenticate_session", "account_id") if !target.account.is_empty() => {
-                Some(json!(target.account))
-            }
-            _ => sample(&suite.spec, &property),
-        };
-        body.insert((*name).to_owned(), value.unwrap_or_default());
-    }
-    body
-}
-
-/// The path of an operation with this in the place of its parameter.
-pub(crate) fn path_with(operation: &Operation, value: &str) -> String {
-    let segments = operation
-        .path
-        .split('/')
-        .map(|segment| if segment.starts_with('{') { encoded(value) } else { segment.to_owned() });
-    segments.collect::<Vec<_>>().join("/")
-}
-
-/// A text as it stands in a URL.
-pub(crate) fn encoded(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'-' | b'_' | b'~' => char::from(byte).to_string(),
-        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
 }
 
 /// The header that carries a token.

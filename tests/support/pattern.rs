@@ -4,7 +4,7 @@
 const OTHERS: &str = "éßЖ語—🦀";
 
 /// No longer text is made, whatever a document asks for.
-pub(crate) const LENGTH_MAX: usize = 1 << 20;
+pub const LENGTH_MAX: usize = 1 << 20;
 
 /// Part of a pattern: one of these characters, so often.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ struct Atom {
 /// A text of so many characters that matches the pattern; where it cannot be so short or long, the nearest. It goes
 /// through the characters of each class in order, so that a reader who lacks one is found. `None` for a pattern of a
 /// kind that this does not know.
-pub(crate) fn text(pattern: &str, length: usize) -> Option<String> {
+pub fn text(pattern: &str, length: usize) -> Option<String> {
     let atoms = atoms(pattern)?;
     let length = length.min(LENGTH_MAX);
     let mut left = length.saturating_sub(atoms.iter().map(|atom| atom.min).sum());
