@@ -28,24 +28,6 @@ fn find<'a>(document: &'a Value, path: &[&str]) -> &'a Value {
     })
 }
 
-/// Every value with its pointer.
-fn walk(value: &Value, pointer: &str, visit: &mut dyn FnMut(&str, &Value)) {
-    visit(pointer, value);
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members {
-                walk(member, &format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")), visit);
-            }
-        }
-        Value::Array(items) => {
-            for (place, item) in items.iter().enumerate() {
-                walk(item, &format!("{pointer}/{place}"), visit);
-            }
-        }
-        _ => {}
-    }
-}
-
 /// Method, path and operation.
 fn operations(document: &Value) -> Vec<(String, &Value)> {
     let paths = document["paths"].as_object().unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::json;
-use session_test_support::{Sessiond, operation_ids, seed};
+use session_test_support::{Contract, Sessiond, seed};
 
 const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
 
@@ -42,7 +42,7 @@ async fn a_search_for_known_tokens_over_everything_that_was_written_finds_nothin
     // Every operation, with the key and with tokens of a session of its own: right, cut and with a letter too many.
     let mut secrets = vec![key.clone(), first.clone(), second.clone()];
     let mut succeeded = std::collections::BTreeSet::new();
-    for operation in operation_ids() {
+    for operation in Contract::load().operations().iter().map(|operation| operation.id.clone()) {
         for kind in ["key", "new", "authenticated"] {
             let (session, mut token) =
                 server.create(&key, json!({ "session_type": "api", "interaction": {} })).await;

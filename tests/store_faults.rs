@@ -6,7 +6,7 @@ use futures::future::join_all;
 use reqwest::Method;
 use rusqlite::Connection;
 use serde_json::json;
-use session_test_support::{Sessiond, call, operation_ids};
+use session_test_support::{Contract, Sessiond};
 
 const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
 
@@ -25,9 +25,10 @@ async fn a_store_that_fails_is_unexpected_with_its_cause_in_the_log_alone_and_no
     let id = session["summary"]["id"].as_str().unwrap();
     database(&server).execute_batch("ALTER TABLE session RENAME TO elsewhere").unwrap();
 
-    for operation in operation_ids() {
+    let contract = Contract::load();
+    for operation in contract.operations().iter().map(|operation| &operation.id) {
         let caller = if operation == "fetch_own_session" { &token } else { &key };
-        let answer = server.call(&operation, id, Some(caller)).await;
+        let answer = server.call(operation, id, Some(caller)).await;
         assert_eq!(answer.outcome(), (500, "unexpected"));
         assert!(!answer.message().contains("table"), "{}", answer.message());
         // The cause stands in the record of that very request.
@@ -52,8 +53,9 @@ async fn a_store_that_hangs_is_unknown_with_a_time_to_try_again_and_reads_go_on(
     let holder = database(&server);
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
 
-    let changes: Vec<_> =
-        operation_ids().into_iter().filter(|operation| call(operation, id).method == Method::POST).collect();
+    let contract = Contract::load();
+    let changes = contract.operations().iter().filter(|operation| !operation.reads());
+    let changes: Vec<_> = changes.map(|operation| &operation.id).collect();
     let late = json!({ "session_type": "api", "title": "late" });
     let (answers, created, fetched) = tokio::join!(
         join_all(changes.iter().map(|operation| server.call(operation, id, Some(&key)))),

@@ -108,10 +108,10 @@ fn not_run(contract: &Contract, name: &'static str, failed: &str) -> Leg {
 /// The document by itself.
 fn document_leg(contract: &Contract) -> Leg {
     let faults = match &contract.document {
-        Ok(document) => document::faults(document),
+        Ok(document) => document::problems(document),
         Err(fault) => vec![(fault.pointer.clone(), fault.rule.to_owned(), fault.message.clone())],
     };
-    let entry = |(pointer, rule, message): document::Fault| contract.entry(&pointer, &rule, message);
+    let entry = |(pointer, rule, message): document::Problem| contract.entry(&pointer, &rule, message);
     Leg {
         name: "document",
         entries: faults.into_iter().map(entry).collect(),
@@ -276,7 +276,7 @@ pub(crate) fn ask(
     name: &str,
     spec: &Path,
     arguments: &[&Path],
-) -> Result<(Vec<document::Fault>, u64), Failed> {
+) -> Result<(Vec<document::Problem>, u64), Failed> {
     let mut command = Command::new(programs.join(name));
     command.arg("--spec").arg(spec).args(arguments).env("NO_PROXY", "127.0.0.1").stdin(Stdio::null());
     let output = command.output().map_err(|error| Failed(format!("{name} cannot be started: {error}")))?;

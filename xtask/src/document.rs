@@ -1,215 +1,142 @@
-//! The document leg: `openapi.json` by itself.
+//! The document leg: `openapi.json` by itself. What any OpenAPI document must satisfy is the linter's; here are the
+//! extension fields that this contract must have besides, because the server and the tests read them.
 
-use jsonschema::{Draft, Validator};
-use openapi_drift::{Document, METHODS, Object, push, walk};
-use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
-/// Something that is wrong with a document: pointer, rule, sentence.
-pub(crate) type Fault = (String, String, String);
+use openapi_drift::extensions::{
+    ERROR_CODES, MAX_BODY_BYTES, REQUIRED_SCOPE, REQUIRES_AUTHENTICATED_SESSION,
+};
+use openapi_drift::{Document, Node};
 
-/// Everything that is wrong with it: as OpenAPI 3.0.3, and by what every operation of ours must have.
-pub(crate) fn faults(document: &Document) -> Vec<Fault> {
+/// A problem of a document: pointer, rule and message.
+pub(crate) type Problem = (String, String, String);
+
+/// Every problem of a document.
+pub(crate) fn problems(document: &Document) -> Vec<Problem> {
     let lint = document.lint();
     let all = document.problems().iter().chain(&lint);
-    let mut faults: Vec<Fault> =
-        all.map(|fault| (fault.pointer.clone(), fault.rule.to_owned(), fault.message.clone())).collect();
-    if faults.is_empty() {
-        // Validators take a document that is none badly.
-        operations(document.value(), &mut faults);
-        examples(document.value(), &mut faults);
-    }
-    faults.sort();
-    faults.dedup();
-    faults
+    let mut problems: Vec<Problem> = all
+        .map(|problem| (problem.pointer.clone(), problem.rule.to_owned(), problem.message.clone()))
+        .collect();
+    extensions(document, &mut problems);
+    problems.sort();
+    problems.dedup();
+    problems
 }
 
-fn operations(document: &Value, faults: &mut Vec<Fault>) {
-    let tags: Vec<&Value> =
-        document["tags"].as_array().into_iter().flatten().map(|tag| &tag["name"]).collect();
-    for (path, item) in document["paths"].as_object().into_iter().flatten() {
-        for method in METHODS {
-            let Some(operation) = item.get(method) else { continue };
-            let at = push(&push("/paths", path), method);
-            let mut fault = |rule: &str, message: String| faults.push((at.clone(), rule.to_owned(), message));
-            for field in ["operationId", "summary"] {
-                if operation[field].as_str().is_none_or(|text| text.trim().is_empty()) {
-                    fault(
-                        "operation-incomplete",
-                        format!("every operation must have the field {field:?}; add it"),
-                    );
-                }
+/// Reports each extension field that is absent where it is required, or present where it has no meaning.
+fn extensions(document: &Document, problems: &mut Vec<Problem>) {
+    let mut check = |node: &Node<'_>, name: &str, required: bool, condition: &str| {
+        let (rule, what) = match (required, node.get(name).is_some()) {
+            (true, false) => {
+                ("extension-missing", format!("{name} is missing, although {condition}; add it"))
             }
-            let own = operation["tags"].as_array();
-            if own.is_none_or(Vec::is_empty) {
-                fault("operation-incomplete", "every operation must have a tag; add one".to_owned());
-            }
-            for tag in own.into_iter().flatten().filter(|tag| !tags.contains(tag)) {
-                fault("tag-undeclared", format!("the document's tags do not list {tag}; add it there"));
-            }
-            let statuses: Vec<&String> =
-                operation["responses"].as_object().into_iter().flat_map(Map::keys).collect();
-            for (class, name) in [('4', "of the client"), ('5', "of the server")] {
-                if !statuses.iter().any(|status| status.starts_with(class) || *status == "default") {
-                    fault(
-                        "operation-incomplete",
-                        format!("every operation must describe an error {name}; add one"),
-                    );
-                }
-            }
-        }
-    }
-}
-
-/// Holds every example, default and allowed value against its schema.
-fn examples(document: &Value, faults: &mut Vec<Fault>) {
-    let mut found = Vec::new();
-    walk(document, &mut |object, pointer, value| {
-        let (schema, fields) = match object {
-            Object::Schema => (pointer.to_owned(), ["example", "default"]),
-            Object::MediaType | Object::Parameter | Object::Header => {
-                (push(pointer, "schema"), ["example", ""])
+            (false, true) => {
+                ("extension-unneeded", format!("{name} is present, but not where {condition}; remove it"))
             }
             _ => return,
         };
-        for field in fields {
-            if let Some(example) = value.get(field) {
-                found.push((schema.clone(), push(pointer, field), example.clone()));
-            }
+        problems.push((node.pointer.clone(), rule.to_owned(), what));
+    };
+    for operation in document.operations() {
+        let security = operation.security();
+        let schemes: BTreeSet<&str> = security.iter().flat_map(|one| one.keys().copied()).collect();
+        for (name, scheme) in [(REQUIRED_SCOPE, "api_key"), (REQUIRES_AUTHENTICATED_SESSION, "session_token")]
+        {
+            let condition = format!("the operation's security lists {scheme}");
+            check(&operation.node, name, schemes.contains(scheme), &condition);
         }
-        for (place, allowed) in value["enum"].as_array().into_iter().flatten().enumerate() {
-            if object == Object::Schema {
-                found.push((
-                    schema.clone(),
-                    push(&push(pointer, "enum"), &place.to_string()),
-                    allowed.clone(),
-                ));
-            }
+        if let Some(body) = operation.request_body() {
+            check(&body.node, MAX_BODY_BYTES, true, "this is a request body");
         }
-        for (name, example) in value["examples"].as_object().into_iter().flatten() {
-            let example = match example["$ref"].as_str() {
-                Some(reference) => {
-                    document.pointer(reference.trim_start_matches('#')).unwrap_or(&Value::Null)
-                }
-                None => example,
-            };
-            if let Some(example) = example.get("value") {
-                found.push((schema.clone(), push(&push(pointer, "examples"), name), example.clone()));
-            }
+        for response in operation.responses() {
+            let is_error = response.status.starts_with(['4', '5']);
+            let has_json = response.content().iter().any(|media_type| media_type.name.contains("json"));
+            check(&response.node, ERROR_CODES, is_error && has_json, "an error has a JSON body");
         }
-    });
-    let components = plain(&document["components"]);
-    let mut validator: Option<(String, Result<Validator, String>)> = None;
-    for (schema, at, example) in found {
-        if validator.as_ref().is_none_or(|(pointer, _)| *pointer != schema) {
-            let whole = json!({
-                "allOf": [plain(document.pointer(&schema).unwrap_or(&Value::Null))],
-                "components": components,
-            });
-            // Its errors name places of a schema that stands nowhere; the first line says what is wrong.
-            let built =
-                jsonschema::options().with_draft(Draft::Draft4).should_validate_formats(true).build(&whole);
-            validator = Some((schema.clone(), built.map_err(|error| error.to_string())));
-        }
-        match &validator {
-            Some((_, Ok(validator))) => {
-                if let Some(error) = validator.iter_errors(&example).next() {
-                    faults.push((
-                        at,
-                        "example-invalid".to_owned(),
-                        format!("this is no value of its schema: {error}"),
-                    ));
-                }
-            }
-            Some((pointer, Err(error))) => {
-                faults.push((
-                    pointer.clone(),
-                    "schema-invalid".to_owned(),
-                    format!("no validator can be made of it: {error}"),
-                ));
-            }
-            None => {}
-        }
-    }
-}
-
-/// A schema of OpenAPI 3.0 as one of JSON Schema draft 4, which writes `nullable` as a type.
-fn plain(schema: &Value) -> Value {
-    match schema {
-        Value::Object(members) => {
-            let mut members: Map<String, Value> =
-                members.iter().map(|(name, member)| (name.clone(), plain(member))).collect();
-            if members.get("nullable") == Some(&Value::Bool(true))
-                && let Some(kind) = members.get("type").filter(|kind| kind.is_string()).cloned()
-            {
-                members.insert("type".to_owned(), json!([kind, "null"]));
-            }
-            Value::Object(members)
-        }
-        Value::Array(items) => items.iter().map(plain).collect(),
-        other => other.clone(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
+    /// The rules and pointers of the problems of a small contract after a change.
     fn found(change: impl FnOnce(&mut Value)) -> Vec<(String, String)> {
-        let mut document: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+        let body = json!({ "application/json": { "schema": { "type": "object" } } });
+        let error = json!({ "description": "Wrong", "content": body, "x-error-codes": ["a", "b"] });
+        let mut document = json!({
+            "openapi": "3.0.3", "info": { "title": "t", "version": "1.0.0" }, "tags": [{ "name": "t" }],
+            "paths": { "/a": { "post": {
+                "operationId": "a", "summary": "A", "tags": ["t"],
+                "security": [{ "api_key": [] }, { "session_token": [] }],
+                "x-required-scope": "a:write", "x-requires-authenticated-session": true,
+                "requestBody": { "content": body, "x-max-body-bytes": 1024 },
+                "responses": { "204": { "description": "Done" }, "400": error, "500": error },
+            } } },
+            "components": { "securitySchemes": {
+                "api_key": { "type": "http", "scheme": "bearer" },
+                "session_token": { "type": "http", "scheme": "bearer" },
+            } },
+        });
         change(&mut document);
         let document = Document::parse(&document.to_string()).unwrap();
-        faults(&document).into_iter().map(|(pointer, rule, _)| (rule, pointer)).collect()
+        problems(&document).into_iter().map(|(pointer, rule, _)| (rule, pointer)).collect()
     }
 
     #[test]
-    fn the_contract_has_no_fault() {
+    fn the_contract_has_no_problem() {
+        let contract = Document::parse(include_str!("../../openapi.json")).unwrap();
+        assert_eq!(problems(&contract), []);
         assert_eq!(found(|_| {}), []);
     }
 
-    /// A rule, where it is broken, and the change of the operation that breaks it.
-    type Case = (&'static str, String, fn(&mut Value));
+    /// A change of the operation, the rule that it violates, and where in the operation.
+    type Case = (&'static str, &'static str, fn(&mut Value));
 
     #[test]
-    fn each_demand_is_held() {
-        const FETCH: &str = "/paths/~1api~1v1~1session~1{session_id}/get";
-        let cases: [Case; 9] = [
-            ("operation-incomplete", FETCH.to_owned(), |fetch| {
-                drop(fetch.as_object_mut().unwrap().remove("operationId"));
+    fn each_extension_is_required_where_it_applies_and_only_there() {
+        let cases: [Case; 13] = [
+            ("extension-missing", "", |operation| {
+                operation.as_object_mut().unwrap().remove("x-required-scope");
             }),
-            ("operation-incomplete", FETCH.to_owned(), |fetch| fetch["summary"] = json!(" ")),
-            ("operation-incomplete", FETCH.to_owned(), |fetch| fetch["tags"] = json!([])),
-            ("tag-undeclared", FETCH.to_owned(), |fetch| fetch["tags"] = json!(["session", "other"])),
-            ("operation-incomplete", FETCH.to_owned(), |fetch| {
-                fetch["responses"].as_object_mut().unwrap().retain(|status, _| !status.starts_with('4'));
+            ("extension-missing", "", |operation| {
+                operation.as_object_mut().unwrap().remove("x-requires-authenticated-session");
             }),
-            ("operation-incomplete", FETCH.to_owned(), |fetch| {
-                fetch["responses"].as_object_mut().unwrap().retain(|status, _| !status.starts_with('5'));
+            ("extension-missing", "/requestBody", |operation| {
+                operation["requestBody"].as_object_mut().unwrap().remove("x-max-body-bytes");
             }),
-            (
-                "example-invalid",
-                format!("{FETCH}/responses/200/content/application~1json/example"),
-                |fetch| {
-                    fetch["responses"]["200"]["content"]["application/json"]["example"] =
-                        json!({ "actions": {} });
-                },
-            ),
-            ("example-invalid", format!("{FETCH}/parameters/1/examples/one"), |fetch| {
-                let parameter = json!({ "name": "q", "in": "query", "schema": { "type": "integer", "nullable": true },
-                    "examples": { "one": { "value": "x" }, "two": { "value": null } } });
-                fetch["parameters"].as_array_mut().unwrap().push(parameter);
+            ("extension-missing", "/responses/400", |operation| {
+                operation["responses"]["400"].as_object_mut().unwrap().remove("x-error-codes");
             }),
-            ("example-invalid", format!("{FETCH}/parameters/1/schema/default"), |fetch| {
-                let parameter =
-                    json!({ "name": "q", "in": "query", "schema": { "type": "integer", "default": "x" } });
-                fetch["parameters"].as_array_mut().unwrap().push(parameter);
+            ("extension-missing", "/responses/500", |operation| {
+                operation["responses"]["500"].as_object_mut().unwrap().remove("x-error-codes");
             }),
+            ("extension-unneeded", "", |operation| operation["security"] = json!([{ "session_token": [] }])),
+            ("extension-unneeded", "", |operation| operation["security"] = json!([{ "api_key": [] }])),
+            ("extension-unneeded", "/responses/204", |operation| {
+                operation["responses"]["204"]["x-error-codes"] = json!(["a"]);
+            }),
+            ("malformed-extension", "/x-required-scope", |operation| {
+                operation["x-required-scope"] = json!("");
+            }),
+            ("malformed-extension", "/x-requires-authenticated-session", |operation| {
+                operation["x-requires-authenticated-session"] = json!("yes");
+            }),
+            ("malformed-extension", "/requestBody/x-max-body-bytes", |operation| {
+                operation["requestBody"]["x-max-body-bytes"] = json!(0);
+            }),
+            ("malformed-extension", "/responses/400/x-error-codes", |operation| {
+                operation["responses"]["400"]["x-error-codes"] = json!(["a", "a"]);
+            }),
+            ("operation-incomplete", "", |operation| operation["summary"] = json!(" ")),
         ];
         for (rule, pointer, change) in cases {
-            let found = found(|document| change(document.pointer_mut(FETCH).unwrap()));
-            assert!(
-                found.contains(&(rule.to_owned(), pointer.clone())),
-                "{rule} at {pointer} is not among {found:?}"
-            );
+            let found = found(|document| change(&mut document["paths"]["/a"]["post"]));
+            let expected = (rule.to_owned(), format!("/paths/~1a/post{pointer}"));
+            assert!(found.contains(&expected), "{expected:?} is not among {found:?}");
         }
     }
 }

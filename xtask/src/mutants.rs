@@ -122,7 +122,7 @@ fn fate(
     let findings =
         compare(contract, &changed, Options::default()).map_err(|error| Failed(error.to_string()))?;
     let gravest = findings.iter().min_by_key(|finding| finding.effect);
-    if !document::faults(&changed).is_empty() {
+    if !document::problems(&changed).is_empty() {
         return Ok(Fate::Caught("document"));
     }
     let Some(gravest) = gravest else { return Ok(Fate::Same) };

@@ -10,8 +10,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::compare::{Options, compare};
-use crate::date::Date;
+use time::{Date, OffsetDateTime};
+
 use crate::document::Document;
+use crate::extensions::date;
 use crate::finding::Finding;
 use crate::position::Position;
 use crate::report::{self, Entry, Failed, Format, Leg, Level, Place};
@@ -30,7 +32,7 @@ pub struct Settings {
     #[arg(long, value_name = "FILE", default_value = "drift-allow.toml")]
     pub allow: PathBuf,
     /// The day on which sunsets and acceptances are judged, such as 2026-12-31; by default today, in UTC
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     pub today: Option<Date>,
     /// How to write it
     #[arg(long, value_enum, default_value = "human")]
@@ -66,10 +68,7 @@ struct Allow {
 ///
 /// A file or revision that is not there, or a document that is no `OpenAPI` 3.0 or has [`Document::problems`].
 pub fn run(settings: &Settings, folder: &Path, out: &mut dyn Write) -> Result<bool, Failed> {
-    let today = match settings.today {
-        Some(today) => today,
-        None => today_utc()?,
-    };
+    let today = settings.today.unwrap_or_else(|| OffsetDateTime::now_utc().date());
     let base = base(&settings.base, &settings.revision, folder)?;
     let revision = Named::file(&settings.revision, folder)?;
     let allow = Allow::read(&settings.allow, folder)?;
@@ -123,10 +122,9 @@ fn base(name: &str, revision: &Path, folder: &Path) -> Result<Named, Failed> {
     Named::parse(object, &String::from_utf8_lossy(&output.stdout))
 }
 
-fn today_utc() -> Result<Date, Failed> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let now = now.map_err(|_| Failed("the clock is before 1970; name the day with --today".to_owned()))?;
-    Ok(Date::of_unix_seconds(now.as_secs()))
+/// The date of a command-line argument or of an acceptance.
+fn day(text: &str) -> Result<Date, String> {
+    date(text).ok_or_else(|| format!("{text:?} is not a date; write it as 2026-12-31"))
 }
 
 impl Allow {
@@ -157,7 +155,7 @@ fn judge(base: &Named, revision: &Named, findings: Vec<Finding>, allow: &Allow, 
         if item.reason.trim().is_empty() {
             fault("acceptance-without-reason", format!("the acceptance of {print} has no reason; write one"));
         }
-        match item.expires.parse::<Date>() {
+        match day(&item.expires) {
             Err(error) => {
                 fault("acceptance-without-end", format!("when the acceptance of {print} expires: {error}"));
             }
@@ -294,7 +292,7 @@ mod tests {
 
     fn judged(change: impl FnOnce(&mut Value), allow: &str, today: &str) -> Leg {
         let (base, revision) = (named("base", |_| {}), named("revision", change));
-        let today: Date = today.parse().unwrap();
+        let today = day(today).unwrap();
         let findings = compare(&base.document, &revision.document, Options { today: Some(today) }).unwrap();
         judge(&base, &revision, findings, &toml::from_str(allow).unwrap(), today)
     }
@@ -369,7 +367,7 @@ mod tests {
             value["info"]["version"] = json!("1.1.0");
         });
         for (today, breaks) in [("2026-11-30", true), ("2026-12-01", false)] {
-            let today: Date = today.parse().unwrap();
+            let today = day(today).unwrap();
             let findings =
                 compare(&base.document, &revision.document, Options { today: Some(today) }).unwrap();
             let leg = judge(&base, &revision, findings, &Allow::default(), today);
@@ -406,7 +404,7 @@ mod tests {
             base: base.to_owned(),
             revision: "openapi.json".into(),
             allow: "drift-allow.toml".into(),
-            today: Some(TODAY.parse().unwrap()),
+            today: Some(day(TODAY).unwrap()),
             format: Format::Human,
         };
         for base in ["HEAD", "old.json"] {

@@ -13,13 +13,15 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::date::Date;
 use crate::document::Document;
+use crate::extensions::date;
 use crate::fields::{Object, Shape, Treatment, fields};
 use crate::finding::{At, Breaks, Effect, Finding};
 use crate::node::Node;
 use crate::normal::{Meant, Schema, Side, same};
 use crate::pointer::{of_reference, push};
+use crate::read::nameless;
+use time::Date;
 
 /// What a comparison is told.
 #[derive(Clone, Copy, Debug, Default)]
@@ -354,9 +356,7 @@ impl<'a> Comparison<'a> {
         let mut rule = format!("{object}-{}-changed", kebab(field));
         let mut grade = (effect, Breaks::NEITHER);
         if field == "x-sunset" {
-            let day = |value: Option<&Value>| {
-                value.and_then(Value::as_str).and_then(|text| text.parse::<Date>().ok())
-            };
+            let day = |value: Option<&Value>| value.and_then(Value::as_str).and_then(|text| date(text));
             if let (Some(old), Some(new)) = (day(before), day(after))
                 && new < old
             {
@@ -631,29 +631,6 @@ fn free<T>(map: &BTreeMap<String, T>, mut key: String) -> String {
         key.push(' ');
     }
     key
-}
-
-/// `/a/{id}` as `/a/{}`.
-pub(crate) fn nameless(path: &str) -> String {
-    let mut text = String::with_capacity(path.len());
-    let mut inside = false;
-    for letter in path.chars() {
-        match letter {
-            '{' => {
-                inside = true;
-                text.push_str("{}");
-            }
-            '}' => inside = false,
-            letter if !inside => text.push(letter),
-            _ => {}
-        }
-    }
-    text
-}
-
-/// The names of a template's parameters, in their order.
-pub(crate) fn template_names(path: &str) -> Vec<&str> {
-    path.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect()
 }
 
 /// The pointer of a place in words that do not depend on the order of lists.

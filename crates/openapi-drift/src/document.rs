@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use crate::pointer::parent;
 use crate::position::{Position, positions};
+use crate::rules::{Rule, rule};
 use crate::shape;
 
-/// An `OpenAPI` 3.0 document of which every field is known.
+/// An `OpenAPI` 3.0 document.
 #[derive(Clone, Debug)]
 pub struct Document {
     value: Value,
@@ -18,16 +19,16 @@ pub struct Document {
     problems: Vec<Problem>,
 }
 
-/// What is wrong with a document, and where.
+/// A problem of a document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
-    /// JSON pointer to the place. It resolves.
+    /// JSON pointer to a value that the document has: the one with the problem, or the nearest that contains it.
     pub pointer: String,
-    /// The place in the text.
+    /// The position of that value in the text.
     pub position: Position,
-    /// A stable name of the kind of fault.
+    /// The ID of the rule that found it.
     pub rule: &'static str,
-    /// What is wrong, and how to mend it.
+    /// What is wrong, and how to fix it.
     pub message: String,
 }
 
@@ -39,40 +40,47 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// The start of a text, for what has no better place.
+/// The position of a problem of the whole text.
 const START: Position = Position { line: 1, column: 1 };
 
-/// The largest text that is read, in bytes: far above any real document, and small enough for any machine.
-pub const LONGEST: usize = 64 << 20;
+/// The size of the largest text that is parsed, in bytes. It is far above that of any real document.
+pub const MAX_TEXT_BYTES: usize = 64 << 20;
 
 impl Document {
-    /// Reads a JSON text.
+    /// Parses a JSON text.
     ///
     /// # Errors
     ///
-    /// The text is no JSON, or no `OpenAPI` 3.0. What else is wrong with the document, [`Document::problems`] says.
+    /// The text is longer than [`MAX_TEXT_BYTES`], is not JSON, or is not an `OpenAPI` 3.0 document. Problems within
+    /// such a document are not errors: see [`Document::problems`].
     pub fn parse(text: &str) -> Result<Self, Problem> {
-        let fault =
-            |position, rule, message: String| Problem { pointer: String::new(), position, rule, message };
-        if text.len() > LONGEST {
-            return Err(fault(START, "too-long", format!("the text has more than {LONGEST} bytes")));
+        let error = |position, rule: &'static Rule, message: String| Problem {
+            pointer: String::new(),
+            position,
+            rule: rule.id,
+            message,
+        };
+        if text.len() > MAX_TEXT_BYTES {
+            let what = format!("the text has more than {MAX_TEXT_BYTES} bytes; split the document");
+            return Err(error(START, rule!("too-long"), what));
         }
-        let value: Value = serde_json::from_str(text).map_err(|error| {
-            let position = Position { line: error.line().max(1), column: error.column().max(1) };
-            fault(position, "not-json", format!("this is no JSON: {error}"))
+        let value: Value = serde_json::from_str(text).map_err(|cause| {
+            let position = Position { line: cause.line().max(1), column: cause.column().max(1) };
+            error(position, rule!("not-json"), format!("the text is not JSON: {cause}"))
         })?;
         let version = value.get("openapi").and_then(Value::as_str).unwrap_or_default();
         if !version.starts_with("3.0.") {
-            let what = format!("the version is {version:?}; only documents of OpenAPI 3.0 are read");
-            return Err(fault(START, "not-openapi-3.0", what));
+            let what = format!("the version is {version:?}; only documents of OpenAPI 3.0 can be read");
+            return Err(error(START, rule!("not-openapi-3.0"), what));
         }
         let (positions, duplicates) = positions(text);
         let mut document = Self { value, positions, problems: Vec::new() };
-        let duplicate = "the key is a duplicate; remove one of the two";
-        let duplicates =
-            duplicates.iter().map(|pointer| document.problem(pointer, "duplicate-key", duplicate.to_owned()));
+        let what = "the key is a duplicate; remove one of the two";
+        let duplicates = duplicates
+            .iter()
+            .map(|pointer| document.problem(pointer, rule!("duplicate-key"), what.to_owned()));
         let violations = shape::check(&document.value).into_iter();
-        let violations = violations.map(|(pointer, rule, message)| document.problem(&pointer, rule, message));
+        let violations = violations.map(|(pointer, rule, what)| document.problem(&pointer, rule, what));
         let mut problems: Vec<_> = duplicates.chain(violations).collect();
         problems.sort();
         problems.dedup();
@@ -80,9 +88,9 @@ impl Document {
         Ok(document)
     }
 
-    /// What keeps the document from being understood: a key that stands twice, a field that `OpenAPI` 3.0.3 does not
-    /// have, a value of the wrong kind, a reference that leads out of the document. [`compare`](crate::compare) takes
-    /// such a place as a whole. What it may lack beyond that, [`Document::lint`] says.
+    /// Problems that leave a part of the document without meaning: a duplicate key, a field that `OpenAPI` 3.0.3 does
+    /// not have, a value of the wrong kind, a reference to another document. [`compare`](crate::compare) compares such
+    /// a part as a whole. [`Document::lint`] reports all other problems.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
@@ -92,7 +100,7 @@ impl Document {
         &self.value
     }
 
-    /// Where the value of this pointer stands, or its nearest ancestor that there is.
+    /// The position of the value at a pointer, or of the nearest that contains it.
     pub fn position(&self, pointer: &str) -> Position {
         let mut pointer = pointer;
         loop {
@@ -116,8 +124,8 @@ impl Document {
     }
 
     /// A problem at the nearest pointer at which the document has a value.
-    pub(crate) fn problem(&self, pointer: &str, rule: &'static str, message: String) -> Problem {
+    pub(crate) fn problem(&self, pointer: &str, rule: &'static Rule, message: String) -> Problem {
         let pointer = self.nearest(pointer);
-        Problem { pointer: pointer.to_owned(), position: self.position(pointer), rule, message }
+        Problem { pointer: pointer.to_owned(), position: self.position(pointer), rule: rule.id, message }
     }
 }

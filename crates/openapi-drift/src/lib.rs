@@ -108,8 +108,8 @@
 #[cfg(feature = "cli")]
 pub mod breaking;
 mod compare;
-mod date;
 mod document;
+pub mod extensions;
 mod fields;
 mod finding;
 mod lint;
@@ -120,14 +120,14 @@ mod position;
 pub mod read;
 #[cfg(feature = "cli")]
 pub mod report;
+pub mod rules;
 mod shape;
 pub mod validate;
 mod version;
 mod walk;
 
 pub use compare::{Options, TooComplex, compare};
-pub use date::{Date, NotADate};
-pub use document::{Document, LONGEST, Problem};
+pub use document::{Document, MAX_TEXT_BYTES, Problem};
 pub use fields::{FIELDS, Field, METHODS, Object, Shape, Treatment, find};
 pub use finding::{At, Breaks, Effect, Finding};
 pub use node::{MAX_REFERENCE_CHAIN, Node, Unresolved};

@@ -245,6 +245,29 @@ fn matches(template: &str, path: &str) -> bool {
     ends.take_while(|end| *end <= segment).any(|end| path.get(end..).is_some_and(|left| matches(rest, left)))
 }
 
+/// A path template without the names of its parameters: `/a/{}` of `/a/{id}`.
+pub(crate) fn nameless(path: &str) -> String {
+    let mut text = String::with_capacity(path.len());
+    let mut inside = false;
+    for letter in path.chars() {
+        match letter {
+            '{' => {
+                inside = true;
+                text.push_str("{}");
+            }
+            '}' => inside = false,
+            letter if !inside => text.push(letter),
+            _ => {}
+        }
+    }
+    text
+}
+
+/// The names of the parameters of a path template, in order.
+pub(crate) fn template_names(path: &str) -> Vec<&str> {
+    path.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,9 +8,10 @@ use serde_json::{Map, Value};
 use crate::fields::{Object, Shape, find};
 use crate::node::{MAX_REFERENCE_CHAIN, Node, Unresolved};
 use crate::pointer::{of_reference, push};
+use crate::rules::{Rule, rule};
 
 /// A violation: pointer, rule and message.
-pub(crate) type Violation = (String, &'static str, String);
+pub(crate) type Violation = (String, &'static Rule, String);
 
 /// Every violation in a document.
 pub(crate) fn check(root: &Value) -> Vec<Violation> {
@@ -33,7 +34,7 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn report(&mut self, pointer: &str, rule: &'static str, message: String) {
+    fn report(&mut self, pointer: &str, rule: &'static Rule, message: String) {
         self.found.push((pointer.to_owned(), rule, message));
     }
 
@@ -46,7 +47,7 @@ impl<'a> Check<'a> {
             Value::Array(_) => "a list",
             Value::Object(_) => "an object",
         };
-        self.report(pointer, "wrong-kind", format!("this must be {wanted}, and is {found}"));
+        self.report(pointer, rule!("wrong-kind"), format!("this must be {wanted}, and is {found}"));
     }
 
     fn members(&mut self, pointer: &str, wanted: &str, value: &'a Value) -> Option<&'a Map<String, Value>> {
@@ -98,7 +99,7 @@ impl<'a> Check<'a> {
                 Some(shape) if named => self.shape(shape, &below, member),
                 _ => self.report(
                     &below,
-                    "unknown-field",
+                    rule!("unknown-field"),
                     format!("OpenAPI 3.0.3 has no field {name:?} in a {object} object; remove it"),
                 ),
             }
@@ -112,12 +113,12 @@ impl<'a> Check<'a> {
         let Some(target) = of_reference(text) else {
             let what =
                 format!("{text:?} is not a reference into this document; move its target into the document");
-            return self.report(pointer, "external-reference", what);
+            return self.report(pointer, rule!("external-reference"), what);
         };
         if node.resolve().is_err_and(|error| error == Unresolved::TooLong) {
             let what =
                 format!("{text:?} leads over more than {MAX_REFERENCE_CHAIN} references; shorten the chain");
-            return self.report(pointer, "long-reference", what);
+            return self.report(pointer, rule!("long-reference"), what);
         }
         self.pending.push((object, target));
     }
@@ -131,7 +132,7 @@ impl<'a> Check<'a> {
                 Some(word) if words.contains(&word) => {}
                 Some(word) => {
                     let what = format!("{word:?} is none of {}", words.join(", "));
-                    self.report(pointer, "unknown-word", what);
+                    self.report(pointer, rule!("unknown-word"), what);
                 }
                 None => self.wrong(pointer, "a string", value),
             },

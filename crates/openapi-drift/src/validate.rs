@@ -22,6 +22,27 @@ use crate::fields::{Object, Shape, find};
 use crate::node::Node;
 use crate::pointer::{parent, push};
 
+/// Types and formats that values are validated against, or that restrict no value: `password`, `binary`, `float`, `double`.
+pub const FORMATS: &[(&str, &str)] = &[
+    ("string", "uuid"),
+    ("string", "date"),
+    ("string", "date-time"),
+    ("string", "email"),
+    ("string", "hostname"),
+    ("string", "ipv4"),
+    ("string", "ipv6"),
+    ("string", "uri"),
+    ("string", "byte"),
+    ("string", "binary"),
+    ("string", "password"),
+    ("integer", "int32"),
+    ("integer", "int64"),
+    ("integer", "uint32"),
+    ("integer", "uint64"),
+    ("number", "float"),
+    ("number", "double"),
+];
+
 /// A compiled schema of a document.
 #[derive(Debug)]
 pub struct Validator {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
-use openapi_drift::{Breaks, Date, Document, Effect, Finding, Options, compare};
+use openapi_drift::{Breaks, Document, Effect, Finding, Options, compare};
 use serde_json::{Value, json};
 
 use Way::{Neither, Other, Tighter, Wider};
@@ -546,7 +546,7 @@ fn a_removal_is_no_break_once_it_was_announced_and_its_day_has_come() {
         (json!({ "deprecated": true, "x-sunset": "some day" }), Some("2026-11-24"), true),
         (json!({ "x-sunset": "2026-11-24" }), Some("2026-11-24"), true),
     ] {
-        let today = today.map(|day: &str| day.parse::<Date>().unwrap());
+        let today = today.map(|day: &str| openapi_drift::extensions::date(day).unwrap());
         let findings = compare(&old(marks.clone()), &gone, Options { today }).unwrap();
         assert_eq!(findings.iter().any(Finding::is_breaking), breaking, "{marks} {today:?}");
     }

@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{
-    Change, Comparison, Media, Two, Use, Way, Work, both_same, brief, free, template_names, templates, went,
-};
-use crate::date::Date;
+use super::{Change, Comparison, Media, Two, Use, Way, Work, both_same, brief, free, templates, went};
+use crate::extensions::date;
 use crate::fields::{METHODS, Object};
 use crate::finding::{Breaks, Effect};
 use crate::node::Node;
 use crate::normal::{Meant, Schema, Side};
+use crate::read::template_names;
 
 /// An operation of each document.
 #[derive(Clone, Debug)]
@@ -112,10 +111,10 @@ impl<'a> Comparison<'a> {
         if !deprecated {
             return;
         }
-        let passed = match sunset.map(|value| value.as_str().unwrap_or_default().parse::<Date>()) {
+        let passed = match sunset.map(|value| value.as_str().and_then(date)) {
             None => true,
-            Some(Ok(day)) => self.options.today.is_some_and(|today| day <= today),
-            Some(Err(_)) => false,
+            Some(Some(day)) => self.options.today.is_some_and(|today| day <= today),
+            Some(None) => false,
         };
         for found in self.found.iter_mut().skip(place) {
             found.announced = passed;

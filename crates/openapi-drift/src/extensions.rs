@@ -1,0 +1,106 @@
+//! The extension fields with a meaning of their own: what they say, where, and in which form.
+
+use serde_json::Value;
+use time::Date;
+use time::format_description::well_known::Iso8601;
+
+use crate::fields::Object;
+
+/// An extension field that a comparison knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Extension {
+    /// Its name.
+    pub name: &'static str,
+    /// The object that has it; `None` for every object that can be `deprecated`.
+    pub object: Option<Object>,
+    /// The form of its value, as the end of a sentence.
+    pub form: &'static str,
+}
+
+/// The scope that an API key needs for an operation.
+pub const REQUIRED_SCOPE: &str = "x-required-scope";
+/// Whether an operation accepts a session token, for sessions other than its own, only once its session is authenticated.
+pub const REQUIRES_AUTHENTICATED_SESSION: &str = "x-requires-authenticated-session";
+/// The largest request body that is accepted, in bytes.
+pub const MAX_BODY_BYTES: &str = "x-max-body-bytes";
+/// The values of `code` that the error body of a response may have.
+pub const ERROR_CODES: &str = "x-error-codes";
+/// The day from which a deprecated operation, parameter, header or property may be absent.
+pub const SUNSET: &str = "x-sunset";
+
+/// Every extension that a comparison knows. Others are compared as what generators may read.
+pub const EXTENSIONS: &[Extension] = &[
+    Extension { name: REQUIRED_SCOPE, object: Some(Object::Operation), form: "a non-empty string" },
+    Extension {
+        name: REQUIRES_AUTHENTICATED_SESSION,
+        object: Some(Object::Operation),
+        form: "true or false",
+    },
+    Extension { name: MAX_BODY_BYTES, object: Some(Object::RequestBody), form: "a whole number above 0" },
+    Extension {
+        name: ERROR_CODES,
+        object: Some(Object::Response),
+        form: "a non-empty list of different non-empty strings",
+    },
+    Extension { name: SUNSET, object: None, form: "a date such as \"2026-12-31\", alone or with a time" },
+];
+
+impl Extension {
+    /// Whether an object may have it.
+    pub fn belongs_to(&self, object: Object) -> bool {
+        let deprecable =
+            matches!(object, Object::Operation | Object::Parameter | Object::Header | Object::Schema);
+        self.object.map_or(deprecable, |owner| owner == object)
+    }
+}
+
+/// Whether a value has the form that an extension requires.
+pub fn is_valid(extension: &Extension, value: &Value) -> bool {
+    let text = |value: &Value| value.as_str().is_some_and(|text| !text.trim().is_empty());
+    match extension.name {
+        REQUIRED_SCOPE => text(value),
+        REQUIRES_AUTHENTICATED_SESSION => value.is_boolean(),
+        MAX_BODY_BYTES => value.as_u64().is_some_and(|bytes| bytes > 0),
+        ERROR_CODES => value.as_array().is_some_and(|codes| {
+            let different = |(index, code)| !codes.iter().take(index).any(|other| other == code);
+            !codes.is_empty() && codes.iter().all(text) && codes.iter().enumerate().all(different)
+        }),
+        SUNSET => value.as_str().is_some_and(|text| date(text).is_some()),
+        _ => true,
+    }
+}
+
+/// The date that a text begins with: `2026-12-31`, alone or followed by a time (RFC 3339).
+pub fn date(text: &str) -> Option<Date> {
+    let day = text.split(['T', 't', ' ']).next().unwrap_or_default();
+    // ISO 8601 also has dates without hyphens, with weeks and with ordinals.
+    Date::parse(day, &Iso8601::DATE).ok().filter(|date| date.to_string() == day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_rfc_3339() {
+        let day = |text: &str| date(text).map(|date| date.to_string());
+        for text in ["1970-01-01", "2000-02-29", "2026-12-31"] {
+            assert_eq!(day(text).as_deref(), Some(text));
+        }
+        assert!(date("2026-01-31") < date("2026-02-01T00:00:00Z"));
+        for text in [
+            "",
+            "2026",
+            "2026-13-01",
+            "2026-02-29",
+            "26-01-01",
+            "2026-1-1",
+            "2026-01-00",
+            "+026-01-01",
+            "20260101",
+            "2026-W05-1",
+        ] {
+            assert_eq!(date(text), None, "{text}");
+        }
+    }
+}
