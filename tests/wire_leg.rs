@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
+use session_test_support::change::make_consistent;
 use session_test_support::{Contract, binary};
 
 fn run(document: &str, program: &Path) -> Output {
@@ -41,7 +42,9 @@ fn checked(document: &Value) -> (Vec<(String, String)>, u64) {
 }
 
 fn all_there(document: &Value, expected: &[(&str, &str)]) {
-    let found = findings(document);
+    let mut document = document.clone();
+    make_consistent(&mut document);
+    let found = findings(&document);
     for (rule, pointer) in expected {
         let there = found.iter().any(|finding| finding.0 == *rule && finding.1 == *pointer);
         assert!(there, "{rule} at {pointer} is not among {found:#?}");
@@ -83,7 +86,7 @@ fn a_contract_that_says_more_or_less_than_the_server_does_has_findings_where_it_
     schemas["Session_AvailableActions"]["properties"]["complete"] = json!({ "type": "boolean" });
     schemas["Session_Summary"]["properties"].as_object_mut().unwrap().remove("device_id");
     schemas["Account_Id"]["maxLength"] = json!(33);
-    schemas["Session_Type"]["nullable"] = json!(true);
+    schemas["Device_Id"]["nullable"] = json!(true);
     all_there(
         &document,
         &[
@@ -105,7 +108,7 @@ fn a_contract_that_says_more_or_less_than_the_server_does_has_findings_where_it_
             ("never-seen", "/components/schemas/Session_AvailableActions/properties/complete"),
             ("undocumented-property", "/components/schemas/Session_Summary/properties"),
             ("bound-out-of-reach", "/components/schemas/Account_Id/maxLength"),
-            ("valid-refused", "/components/schemas/Session_Type/type"),
+            ("valid-refused", "/components/schemas/Device_Id/type"),
         ],
     );
 }
@@ -214,7 +217,6 @@ fn what_the_suite_cannot_check_or_the_server_does_not_have_is_a_finding_too() {
     *content = json!({ "application/xml": content["application/json"] });
     let parameters = paths["/api/v1/session"]["get"]["parameters"].as_array_mut().unwrap();
     parameters.push(json!({ "name": "trace", "in": "header", "schema": { "type": "string" } }));
-    paths["/api/v1/session"]["post"]["responses"]["201"]["content"]["application/json"] = json!({});
     let schemas = &mut document["components"]["schemas"];
     schemas["UserAgent"]["not"] = json!({ "type": "integer" });
     schemas["RemoteIp"]["oneOf"][0]["format"] = json!("hostname");
@@ -229,7 +231,6 @@ fn what_the_suite_cannot_check_or_the_server_does_not_have_is_a_finding_too() {
                 "/paths/~1api~1v1~1session~1{session_id}~1interaction/post/responses/200/content",
             ),
             ("parameter-kind-unknown", "/paths/~1api~1v1~1session/get/parameters/8"),
-            ("schema-missing", "/paths/~1api~1v1~1session/post/responses/201/content/application~1json"),
             ("keyword-unknown", "/components/schemas/UserAgent/not"),
             ("keyword-unknown", "/components/schemas/RemoteIp/oneOf/0/format"),
         ],

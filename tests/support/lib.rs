@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
+pub mod change;
 mod contract;
 pub mod coverage;
 #[cfg(feature = "http")]

@@ -385,6 +385,7 @@ fn at(value: Value, pointer: &str) -> Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::make_consistent;
 
     fn of(schema: &Value) -> Option<Samples> {
         let contract = contract_of(schema);
@@ -395,14 +396,13 @@ mod tests {
         Some(samples)
     }
 
-    /// A contract whose one schema is this one.
+    /// The contract with this schema for a response.
     fn contract_of(schema: &Value) -> Contract {
-        let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/A" } } });
-        let document = json!({
-            "openapi": "3.0.3", "info": { "title": "t", "version": "1.0.0" },
-            "components": { "schemas": { "A": schema } },
-            "paths": { "/a": { "get": { "responses": { "200": { "description": "d", "content": content } } } } },
-        });
+        let mut document = Contract::load().document().clone();
+        document["components"]["schemas"]["A"] = schema.clone();
+        let response = &mut document["paths"]["/api/v1/whoami"]["get"]["responses"]["200"];
+        response["content"]["application/json"]["schema"] = json!({ "$ref": "#/components/schemas/A" });
+        make_consistent(&mut document);
         Contract::parse(&document.to_string()).unwrap()
     }
 
