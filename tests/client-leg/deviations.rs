@@ -1,4 +1,4 @@
-//! Gives the client answers that are not of the document: none may pass for one that is.
+//! Sends the client responses that violate the contract: it must accept none of them.
 
 use std::collections::BTreeSet;
 
@@ -13,36 +13,37 @@ use crate::fake::Answer;
 use crate::outcome::{End, known_values, unreadable_error};
 use crate::report::Report;
 
-/// What progenitor and typify cannot notice: the kind of deviation, the beginning of its pointer, and why it passes.
+/// Violations that progenitor and typify cannot detect: kind, beginning of the pointer, and reason. One that is neither
+/// here nor refused by the client is a finding, and so is an entry that nothing needs.
 const EXCUSED: [(&str, &str, &str); 8] = [
     ("null", "", "serde reads null as an optional value that is left out; the client shows neither"),
     ("object-as-array", "", "serde reads a struct from an array of its values in order, too"),
     ("enum-as-object", "", "serde reads a variant from an object with its name and null, too"),
     ("header-missing", "", "progenitor reads no header of an answer, and the client needs none"),
     ("media-type", "", "progenitor reads the body as JSON, whatever the answer calls it"),
-    ("minLength", "/components/schemas/Authtoken", "a token is a word to the client, whatever its length"),
-    ("maxLength", "/components/schemas/Authtoken", "a token is a word to the client, whatever its length"),
-    ("pattern", "/components/schemas/Authtoken", "a token is a word to the client, whatever its characters"),
+    ("minLength", "/components/schemas/Authtoken", "the client does not validate tokens"),
+    ("maxLength", "/components/schemas/Authtoken", "the client does not validate tokens"),
+    ("pattern", "/components/schemas/Authtoken", "the client does not validate tokens"),
 ];
 
-/// A body that is not of the document.
+/// A body that violates the contract.
 #[derive(Debug)]
 struct Deviation {
     kind: &'static str,
-    /// The keyword that it breaks.
+    /// The keyword that it violates.
     pointer: String,
     /// Its place in the body.
     place: String,
     body: Value,
 }
 
-/// Gives the answers that deviate from the documented ones.
+/// Sends responses that deviate from the documented ones.
 pub(crate) async fn give(answers: &Answers<'_>, documented: &[Documented]) {
     let mut errors = BTreeSet::new();
     for response in documented {
         let headers = full_headers(response);
         let Some(content) = response.contents.first() else { continue };
-        // The errors of an operation are read by the same type.
+        // All errors are read by one type.
         if !response.is_success() && !errors.insert(answers.contract.resolve(&content.schema)) {
             continue;
         }
@@ -81,7 +82,7 @@ fn full_headers(response: &Documented) -> Vec<(String, String)> {
     headers
 }
 
-/// Whether the client takes an answer for one of the document.
+/// Whether the client accepts a response.
 async fn passes(answers: &Answers<'_>, status: u16, headers: &[(String, String)], body: &[u8]) -> bool {
     let outcome = answers.outcome(Answer { status, headers: headers.to_vec(), body: body.to_vec() }).await;
     matches!(outcome.end, End::Success(_) | End::Refused(..))
@@ -100,7 +101,7 @@ fn judge(answers: &Answers<'_>, status: u16, kind: &str, pointer: &str, place: &
     answers.add("undocumented-accepted", pointer, status, what);
 }
 
-/// Gives each value that the client knows of an enum and the document does not.
+/// Sends each value that the client's enum has and the contract's does not.
 async fn values(
     answers: &Answers<'_>,
     response: &Documented,
@@ -137,7 +138,7 @@ async fn values(
     }
 }
 
-/// Leaves out each required header, and sends another media type.
+/// Omits each required header, and sends another media type.
 async fn about_headers(
     answers: &Answers<'_>,
     response: &Documented,
@@ -159,7 +160,7 @@ async fn about_headers(
     judge(answers, response.status, "media-type", &response.pointer, "Content-Type", passed);
 }
 
-/// Gives valid bodies with each status that is not documented.
+/// Sends valid bodies with each undocumented status.
 async fn statuses(answers: &Answers<'_>, documented: &[Documented]) {
     let keys = format!("{}/responses", answers.operation.pointer);
     let is_documented = |status: u16| {
@@ -190,7 +191,7 @@ fn is_status(status: u16) -> bool {
     hyper::StatusCode::from_u16(status).is_ok_and(|status| status.canonical_reason().is_some())
 }
 
-/// Adds a finding for each excuse that was not needed.
+/// Adds a finding for each entry of the tables that nothing needed.
 pub(crate) fn unused(contract: &Contract, report: &Report) {
     let used = report.excused();
     let sent = NEVER_SENT.iter().map(|(format, keyword, _)| (*keyword, *format));
@@ -198,13 +199,13 @@ pub(crate) fn unused(contract: &Contract, report: &Report) {
     for (place, (kind, pointer)) in sent.chain(passed).enumerate() {
         if !used.contains(&place) {
             let what =
-                format!("`{kind}` at {pointer} is excused, but needs no excuse; take it out of the table");
+                format!("`{kind}` at {pointer} is excused, but needs no excuse; remove it from the table");
             report.add("unused-excuse", contract.nearest(pointer), "client-leg", what);
         }
     }
 }
 
-/// Goes through a value along its schema and deviates from it in each place.
+/// Goes through a value along its schema and violates each keyword.
 struct Walk<'a> {
     contract: &'a Contract,
     base: &'a Value,
@@ -212,7 +213,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Puts another value at a place.
+    /// Replaces the value at a place.
     fn put(&mut self, kind: &'static str, pointer: String, place: &str, value: Value) {
         let mut body = self.base.clone();
         if let Some(at) = body.pointer_mut(place) {
@@ -288,7 +289,7 @@ impl Walk<'_> {
         }
     }
 
-    /// One less than the least and one more than the most.
+    /// One below the minimum and one above the maximum.
     fn length(
         &mut self,
         pointer: &str,

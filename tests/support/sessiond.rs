@@ -50,7 +50,7 @@ pub fn raise_file_limit() {
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
 }
 
-/// An answer over the wire.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     /// Its status.
@@ -133,7 +133,7 @@ impl Sessiond {
         self.folder.as_ref().unwrap().path()
     }
 
-    /// What it has logged.
+    /// What it has logged so far.
     pub fn log(&self) -> String {
         self.server.log()
     }
@@ -144,7 +144,7 @@ impl Sessiond {
         assert!(found.is_some(), "{text} is not in {}", self.log());
     }
 
-    /// What it has printed.
+    /// What it has printed so far.
     pub fn stdout(&self) -> String {
         self.server.stdout()
     }
@@ -183,7 +183,7 @@ impl Sessiond {
         serde_json::from_str(&finished.stdout).unwrap()
     }
 
-    /// Sends a request and returns the answer, judged.
+    /// Sends a request through the validating proxy and returns the response.
     pub async fn request(
         &self,
         method: Method,
@@ -202,7 +202,7 @@ impl Sessiond {
         self.send(method, path, headers, body.unwrap_or_default()).await
     }
 
-    /// Sends a request with exactly these headers and this body, and returns the answer, judged.
+    /// As [`Sessiond::request`], with exactly these headers and this body.
     pub async fn send(
         &self,
         method: Method,
@@ -247,7 +247,7 @@ impl Sessiond {
         answer.body["authtoken"].as_str().unwrap().to_owned()
     }
 
-    /// Fetches a page of the internal listener, whose address is in the log: status and text.
+    /// Fetches a page of the internal listener: status and text.
     pub async fn internal(&self, path: &str) -> (u16, String) {
         let address = self.server.internal_address().expect("the internal address is in the log");
         let answer = self.client.get(format!("http://{address}{path}")).send().await.unwrap();

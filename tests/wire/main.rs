@@ -1,8 +1,8 @@
-//! The wire leg of the contract gate: asks a running `sessiond` everything that `openapi.json` says of it.
+//! The wire leg of the contract gate: checks a running `sessiond` against everything that `openapi.json` documents.
 //!
-//! The requests are derived from the document; what it cannot say stands in the tables of `world.rs`, `statuses.rs` and
-//! `rules.rs`. Standard output has a JSON object for each finding and a last line with the count of checks. The exit code
-//! is 0 without findings, 1 with some, and 2 if the tool could not do its work.
+//! The requests are derived from the document. How to provoke a status and which rules no schema expresses is written in
+//! `statuses.rs` and `rules.rs`. Standard output has a JSON object for each finding and a last line with the number of
+//! checks. The exit code is 0 without findings, 1 with some, and 2 if the program could not do its work.
 
 mod coverage;
 mod probe;
@@ -31,14 +31,14 @@ use crate::server::{Program, Server};
 use crate::suite::Suite;
 use crate::world::World;
 
-/// Hold a running sessiond against openapi.json.
+/// Check a running sessiond against openapi.json.
 #[derive(Debug, Parser)]
 #[command(name = "wire-leg", group = clap::ArgGroup::new("program").required(true))]
 struct Arguments {
     /// The contract
     #[arg(long, value_name = "FILE")]
     spec: PathBuf,
-    /// The program that is to keep it
+    /// The program under test
     #[arg(long, value_name = "PROGRAM", group = "program")]
     sessiond: Option<PathBuf>,
     /// The fault that the program is to have, passed on as `SESSIOND_FAULT`
@@ -82,12 +82,12 @@ async fn ask(suite: &Suite, program: &Program) -> Result<(), Failed> {
             suite.contract.operations().iter().any(|operation| operation.id == *id),
             "operation-undocumented",
             "",
-            || format!("{id}: sessiond has this operation, and openapi.json has not"),
+            || format!("{id}: sessiond has this operation, openapi.json does not"),
         );
     }
     let (world, prepared) = (&world, prepared.path());
-    // Each on a server of its own: a server with a fault may change more than it was asked to, and then what came first
-    // would decide what is found.
+    // Each part has a server of its own: one with a fault may change more than it was asked to, and the findings would
+    // depend on the order of the requests.
     let start = || Server::start(program, prepared, WITHOUT_LIFETIMES);
     let values = async {
         let server = start().await?;

@@ -1,4 +1,4 @@
-//! Sends requests, and holds each answer against the contract.
+//! Sends requests and validates each response.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use session_test_support::{Contract, Operation, Violation};
 
 use crate::report::{Failed, Report};
 
-/// How long an answer is waited for: longer than the server waits for its store.
+/// The timeout of a request: longer than the server waits for its store.
 const PATIENCE: Duration = Duration::from_secs(12);
 
 /// A request.
@@ -24,15 +24,15 @@ pub(crate) struct Request {
     pub(crate) method: String,
     /// Its path and query, encoded.
     pub(crate) path: String,
-    /// Its headers, beside those that every request has.
+    /// Its headers, without those that every request has.
     pub(crate) headers: Vec<(String, String)>,
     /// Its body.
     pub(crate) body: Option<Vec<u8>>,
-    /// What it is, for people.
+    /// A description for people.
     pub(crate) what: String,
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     /// Its status.
@@ -45,7 +45,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Whether the request was done.
+    /// Whether the request succeeded.
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -56,14 +56,14 @@ impl Answer {
     }
 }
 
-/// The contract, what was found, and what was seen.
+/// The contract, the findings, and what the responses had.
 #[derive(Debug)]
 pub(crate) struct Suite {
     /// The contract.
     pub(crate) contract: Contract,
-    /// What was found.
+    /// The findings.
     pub(crate) report: RefCell<Report>,
-    /// The pointers of answers, media types, properties and enum values that came.
+    /// The pointers of the responses, media types, properties and listed values that occurred.
     pub(crate) seen: RefCell<BTreeSet<String>>,
     client: reqwest::Client,
 }
@@ -76,7 +76,7 @@ impl Suite {
         Ok(Self { contract, report: RefCell::default(), seen: RefCell::default(), client })
     }
 
-    /// Notes a check, and a finding if it did not hold.
+    /// Counts a check, and adds a finding if it failed.
     pub(crate) fn check(
         &self,
         holds: bool,
@@ -87,7 +87,7 @@ impl Suite {
         self.report.borrow_mut().check(holds, rule, &self.contract.nearest(pointer), message);
     }
 
-    /// As [`Suite::check`], but not counted: a part of a check.
+    /// As [`Suite::check`], without counting: a part of a check.
     pub(crate) fn note(
         &self,
         holds: bool,
@@ -103,7 +103,7 @@ impl Suite {
         self.contract.member(&push(&operation.pointer, "responses"), &status.to_string()).is_some()
     }
 
-    /// Sends a request that is no operation's; `None` if no answer came.
+    /// Sends a request and does not validate the response; `None` if there is none.
     pub(crate) async fn send(&self, server: SocketAddr, request: &Request) -> Option<Answer> {
         let method = Method::from_bytes(request.method.as_bytes()).ok()?;
         let mut headers = HeaderMap::new();
@@ -120,7 +120,7 @@ impl Suite {
         Some(Answer { status, headers, body, bytes })
     }
 
-    /// Sends a request of an operation and judges the answer; `None` if none came, which is a finding.
+    /// Sends a request of an operation and validates the response; `None` if there is none, which is a finding.
     pub(crate) async fn ask(
         &self,
         server: SocketAddr,
@@ -136,7 +136,7 @@ impl Suite {
         Some(answer)
     }
 
-    /// Sends a request whose answer must have one of these statuses; `pointer` says why.
+    /// Sends a request whose response must have one of these statuses; `pointer` is where the contract demands it.
     pub(crate) async fn expect(
         &self,
         server: SocketAddr,
@@ -158,7 +158,7 @@ impl Suite {
         Some(answer)
     }
 
-    /// The statuses of success that an operation documents.
+    /// The success statuses that an operation documents.
     pub(crate) fn successes(&self, operation: &Operation) -> Vec<u16> {
         let statuses = self.contract.members(&push(&operation.pointer, "responses"));
         let statuses = statuses.into_iter().filter_map(|(status, _)| status.parse().ok());
