@@ -25,7 +25,7 @@ pub(crate) struct Captured {
 
 /// A response to send.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct PreparedResponse {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -33,7 +33,7 @@ pub(crate) struct Answer {
 
 #[derive(Debug)]
 struct State {
-    answer: Answer,
+    answer: PreparedResponse,
     captured: Vec<Captured>,
 }
 
@@ -49,7 +49,7 @@ impl Fake {
     pub(crate) async fn start() -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = format!("http://{}", listener.local_addr()?);
-        let answer = Answer { status: 503, headers: Vec::new(), body: Vec::new() };
+        let answer = PreparedResponse { status: 503, headers: Vec::new(), body: Vec::new() };
         let state = Arc::new(Mutex::new(State { answer, captured: Vec::new() }));
         let fake = Self { address, state };
         let server = fake.clone();
@@ -71,7 +71,7 @@ impl Fake {
     }
 
     /// Sets the response to every request from now on.
-    pub(crate) fn put(&self, answer: Answer) {
+    pub(crate) fn put(&self, answer: PreparedResponse) {
         self.state().answer = answer;
     }
 

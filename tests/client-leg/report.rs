@@ -56,7 +56,7 @@ impl Report {
     }
 }
 
-/// Not by serde_json, which would sort the members.
+/// Not by `serde_json`, which would sort the members.
 fn line(((rule, pointer, what), places): (&Finding, &BTreeSet<String>)) -> String {
     let mut message = places.first().cloned().unwrap_or_default();
     if places.len() > 1 {

@@ -52,7 +52,7 @@ pub fn raise_file_limit() {
 
 /// A response.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     /// Its status.
     pub status: StatusCode,
     /// Its headers.
@@ -61,7 +61,7 @@ pub struct Answer {
     pub body: Value,
 }
 
-impl Answer {
+impl Response {
     /// The status and, of an error, the code.
     pub fn outcome(&self) -> (u16, &str) {
         (self.status.as_u16(), self.body["code"].as_str().unwrap_or_default())
@@ -190,7 +190,7 @@ impl Sessiond {
         path: &str,
         token: Option<&str>,
         body: Option<Value>,
-    ) -> Answer {
+    ) -> Response {
         let mut headers = HeaderMap::new();
         if let Some(token) = token {
             headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
@@ -209,24 +209,24 @@ impl Sessiond {
         path: &str,
         headers: HeaderMap,
         body: impl Into<reqwest::Body>,
-    ) -> Answer {
+    ) -> Response {
         let url = format!("{}{path}", self.url());
         let answer = self.client.request(method, url).headers(headers).body(body).send().await.unwrap();
         let (status, headers) = (answer.status(), answer.headers().clone());
         let text = answer.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Answer { status, headers, body }
+        Response { status, headers, body }
     }
 
     /// Sends a valid request of an operation.
-    pub async fn call(&self, operation_id: &str, session_id: &str, token: Option<&str>) -> Answer {
+    pub async fn call(&self, operation_id: &str, session_id: &str, token: Option<&str>) -> Response {
         static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::load);
         let request = call(&CONTRACT, operation_id, session_id);
         self.request(request.method.parse().unwrap(), &request.target, token, request.body).await
     }
 
     /// Fetches a session.
-    pub async fn fetch(&self, id: &str, token: &str) -> Answer {
+    pub async fn fetch(&self, id: &str, token: &str) -> Response {
         self.request(Method::GET, &format!("/api/v1/session/{id}"), Some(token), None).await
     }
 

@@ -32,7 +32,7 @@ pub(crate) async fn check(suite: &Suite, server: SocketAddr) {
             let method = method.to_uppercase();
             let answer = suite.send(server, &request(&method, &filled(template))).await;
             suite.check(answer.is_some_and(|answer| answer.status == 405), "method-undocumented", &pointer, || {
-                format!("{method} {template}: openapi.json has no such operation, so the answer is 405; it was another")
+                format!("{method} {template}: openapi.json has no such operation, so the response is 405; it was another")
             });
         }
     }
@@ -58,7 +58,7 @@ pub(crate) async fn check(suite: &Suite, server: SocketAddr) {
                 "/paths",
                 || {
                     format!(
-                        "{method} {path}: openapi.json has no such path, so the answer is 404; it was another"
+                        "{method} {path}: openapi.json has no such path, so the response is 404; it was another"
                     )
                 },
             );

@@ -89,14 +89,14 @@ async fn same_session(
     id: &str,
     what: &str,
 ) {
-    let Some(answer) = suite.ask(server, operation, request).await.filter(crate::suite::Answer::is_success)
+    let Some(answer) = suite.ask(server, operation, request).await.filter(crate::suite::Response::is_success)
     else {
         return;
     };
     let summary = answer.body.pointer("/summary").or_else(|| answer.body.pointer("/session/summary"));
     let pointer = operation.path_parameter().map_or(&operation.pointer, |parameter| &parameter.pointer);
     suite.check(summary.is_none_or(|summary| summary["id"] == id), "another-session", pointer, || {
-        format!("{}: {what} was sent; the answer is about another session", operation.id)
+        format!("{}: {what} was sent; the response is about another session", operation.id)
     });
     let status = match operation.id.as_str() {
         "authenticate_session" => "authenticated",
@@ -108,7 +108,7 @@ async fn same_session(
         summary.is_none_or(|summary| summary["status"] == status),
         "state-wrong",
         &operation.pointer,
-        || format!("{}: a valid request was sent; the session in the answer is not {status}", operation.id),
+        || format!("{}: a valid request was sent; the session in the response is not {status}", operation.id),
     );
 }
 
@@ -278,7 +278,7 @@ async fn revocations(suite: &Suite, world: &World, server: SocketAddr) {
         &operation.pointer,
         || {
             format!(
-                "{}: {} was sent; the answer does not say that three were revoked",
+                "{}: {} was sent; the response does not say that three were revoked",
                 operation.id, request.what
             )
         },

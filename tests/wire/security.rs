@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use openapi_drift::push;
 use session_test_support::Operation;
 
-use crate::suite::{Answer, Request, Suite};
+use crate::suite::{Request, Response, Suite};
 use crate::tokens::with_secret_of;
 use crate::world::{SCOPES, Target, World, bearer, valid_request};
 
@@ -103,7 +103,7 @@ async fn refused(
     if !secured {
         let answer = suite.ask(server, operation, &without).await;
         suite.check(answer.is_none_or(|answer| answer.status != 401), "credential-demanded", place, || {
-            format!("{}: a valid request without a credential was sent, which openapi.json allows; the answer was 401", operation.id)
+            format!("{}: a valid request without a credential was sent, which openapi.json allows; the response was 401", operation.id)
         });
         return;
     }
@@ -177,7 +177,7 @@ pub(crate) async fn unauthorized(
     }
 }
 
-fn challenge(answer: &Answer) -> Option<&str> {
+fn challenge(answer: &Response) -> Option<&str> {
     answer.headers.get("www-authenticate")?.to_str().ok()
 }
 

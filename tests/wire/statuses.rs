@@ -15,7 +15,7 @@ use session_test_support::{Operation, seed};
 use crate::report::Failed;
 use crate::security::{API_KEY, SESSION_TOKEN, unauthorized};
 use crate::server::{Program, Server};
-use crate::suite::{Answer, Request, Suite};
+use crate::suite::{Request, Response, Suite};
 use crate::world::{MISSING, Target, World, bearer, valid_request};
 
 /// Sends a request if the operation documents the status, and checks the status and code of the response.
@@ -26,14 +26,17 @@ async fn provoke(
     request: &Request,
     status: u16,
     code: &str,
-) -> Option<Answer> {
+) -> Option<Response> {
     if !suite.documents(operation, status) {
         return None;
     }
     let pointer = push(&push(&operation.pointer, "responses"), &status.to_string());
     let answer = suite.expect(server, operation, request, &[status], "status-wrong", &pointer).await?;
     suite.check(answer.status != status || answer.code() == code, "code-wrong", &pointer, || {
-        format!("{}: {} was sent; the code of the answer {status} was not {code}", operation.id, request.what)
+        format!(
+            "{}: {} was sent; the code of the response {status} was not {code}",
+            operation.id, request.what
+        )
     });
     Some(answer)
 }
@@ -258,7 +261,7 @@ pub(crate) async fn limited(
     Ok(())
 }
 
-fn retry_after(answer: &Answer) -> Option<i64> {
+fn retry_after(answer: &Response) -> Option<i64> {
     answer.headers.get("retry-after")?.to_str().ok()?.parse().ok()
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct Request {
 
 /// A response.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     /// Its status.
     pub(crate) status: u16,
     /// Its headers.
@@ -44,7 +44,7 @@ pub(crate) struct Answer {
     bytes: Bytes,
 }
 
-impl Answer {
+impl Response {
     /// Whether the request succeeded.
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
@@ -104,7 +104,7 @@ impl Suite {
     }
 
     /// Sends a request and does not validate the response; `None` if there is none.
-    pub(crate) async fn send(&self, server: SocketAddr, request: &Request) -> Option<Answer> {
+    pub(crate) async fn send(&self, server: SocketAddr, request: &Request) -> Option<Response> {
         let method = Method::from_bytes(request.method.as_bytes()).ok()?;
         let mut headers = HeaderMap::new();
         for (name, value) in &request.headers {
@@ -117,7 +117,7 @@ impl Suite {
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let bytes = answer.bytes().await.ok()?;
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
-        Some(Answer { status, headers, body, bytes })
+        Some(Response { status, headers, body, bytes })
     }
 
     /// Sends a request of an operation and validates the response; `None` if there is none, which is a finding.
@@ -126,10 +126,10 @@ impl Suite {
         server: SocketAddr,
         operation: &Operation,
         request: &Request,
-    ) -> Option<Answer> {
+    ) -> Option<Response> {
         let answer = self.send(server, request).await;
         self.check(answer.is_some(), "no-answer", &operation.pointer, || {
-            format!("{}: {} was sent; no answer came", operation.id, request.what)
+            format!("{}: {} was sent; no response came", operation.id, request.what)
         });
         let answer = answer?;
         self.judge(operation, &request.what, &answer);
@@ -145,13 +145,13 @@ impl Suite {
         statuses: &[u16],
         rule: &'static str,
         pointer: &str,
-    ) -> Option<Answer> {
+    ) -> Option<Response> {
         let answer = self.ask(server, operation, request).await?;
         self.check(statuses.contains(&answer.status), rule, pointer, || {
             let wanted: Vec<String> = statuses.iter().map(ToString::to_string).collect();
             let (id, what, status) = (&operation.id, &request.what, answer.status);
             format!(
-                "{id}: {what} was sent; by openapi.json the answer is {}; it was {status}",
+                "{id}: {what} was sent; by openapi.json the response is {}; it was {status}",
                 wanted.join(" or ")
             )
         });
@@ -165,7 +165,7 @@ impl Suite {
         statuses.filter(|status| (200..300).contains(status)).collect()
     }
 
-    fn judge(&self, operation: &Operation, what: &str, response: &Answer) {
+    fn judge(&self, operation: &Operation, what: &str, response: &Response) {
         let (id, status) = (&operation.id, response.status);
         let documented = self.contract.response(operation, status).is_some();
         let responses = push(&operation.pointer, "responses");

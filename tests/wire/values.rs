@@ -75,7 +75,7 @@ async fn run(suite: &Suite, server: SocketAddr, job: Job<'_>) {
             let wrong = answer.filter(|answer| answer.status == 400 && answer.code() != code);
             suite.check(wrong.is_none(), "code-wrong", &keyword, || {
                 format!(
-                    "{}: {} was sent; the code of the answer 400 was not {code}",
+                    "{}: {} was sent; the code of the response 400 was not {code}",
                     operation.id, request.what
                 )
             });
@@ -97,7 +97,7 @@ async fn run(suite: &Suite, server: SocketAddr, job: Job<'_>) {
                 let fine = answer.is_success() || answer.status == 404 || other_kind;
                 suite.check(fine, "valid-refused", &keyword, || {
                     let (id, what, status) = (&operation.id, &request.what, answer.status);
-                    format!("{id}: {what} was sent, which openapi.json allows; the answer was {status}")
+                    format!("{id}: {what} was sent, which openapi.json allows; the response was {status}")
                 });
             }
         }
@@ -334,7 +334,7 @@ fn echoed(suite: &Suite, operation: &Operation, what: &str, sent: &Value, answer
                 &push(&push(&request, "properties"), name),
                 || {
                     format!(
-                        "{}: {what} was sent; the session in the answer has another `{name}`",
+                        "{}: {what} was sent; the session in the response has another `{name}`",
                         operation.id
                     )
                 },
@@ -352,7 +352,7 @@ fn echoed(suite: &Suite, operation: &Operation, what: &str, sent: &Value, answer
         });
         if is_interaction && plain {
             suite.note(summary["last_seen"].get(name) == Some(value), "not-what-was-sent", &request, || {
-                format!("{}: {what} was sent; `last_seen` in the answer has another `{name}`", operation.id)
+                format!("{}: {what} was sent; `last_seen` in the response has another `{name}`", operation.id)
             });
         }
     }
@@ -384,7 +384,7 @@ async fn page_tokens(suite: &Suite, world: &World, server: SocketAddr) {
         let first = suite.expect(server, operation, &first, &successes, "valid-refused", keyword).await;
         let Some(first) = first else { continue };
         let Some(token) = text_at(&first.body, "/next_page") else { continue };
-        let next = with(&format!("{name}={token}"), "`page_token` as the `next_page` of an answer");
+        let next = with(&format!("{name}={token}"), "`page_token` as the `next_page` of a response");
         let next = suite.expect(server, operation, &next, &successes, "valid-refused", &at).await;
         let both = with("limit=2", "`limit` as 2");
         let both = suite.expect(server, operation, &both, &successes, "valid-refused", keyword).await;

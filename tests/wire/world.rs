@@ -11,7 +11,7 @@ use session_test_support::{Operation, seed};
 
 use crate::report::Failed;
 use crate::server::Program;
-use crate::suite::{Answer, Request, Suite};
+use crate::suite::{Request, Response, Suite};
 use crate::tokens::{numbered, text_at};
 
 /// The domain of the sessions that requests name. Lists, creations and revocations use another one, so that neither
@@ -230,7 +230,7 @@ impl World {
             what: "a session to create".to_owned(),
         };
         let answer = suite.send(server, &request).await;
-        let made = answer.filter(Answer::is_success).and_then(|answer| {
+        let made = answer.filter(Response::is_success).and_then(|answer| {
             let id = text_at(&answer.body, "/session/summary/id")?;
             let token = text_at(&answer.body, "/authtoken")?;
             Some(Target { id, token, account: account.unwrap_or(seed::ACCOUNT_ID).to_owned() })

@@ -9,7 +9,7 @@ use session_test_support::samples::{Sample, Samples, samples};
 use session_test_support::{Contract, Operation};
 
 use crate::calls::Call;
-use crate::fake::{Answer, Fake};
+use crate::fake::{Fake, PreparedResponse};
 use crate::fields::fields;
 use crate::outcome::{End, Outcome, Read, Unreadable, unreadable_error};
 use crate::report::Report;
@@ -53,7 +53,7 @@ pub(crate) struct Content {
 }
 
 /// The responses of one operation.
-pub(crate) struct Answers<'a> {
+pub(crate) struct Responses<'a> {
     pub(crate) contract: &'a Contract,
     pub(crate) report: &'a Report,
     pub(crate) operation: &'a Operation,
@@ -62,14 +62,14 @@ pub(crate) struct Answers<'a> {
     pub(crate) call: &'a Call,
 }
 
-impl Answers<'_> {
+impl Responses<'_> {
     pub(crate) fn add(&self, rule: &'static str, pointer: &str, status: u16, what: impl Into<String>) {
         let place = format!("{} {status}", self.operation.id);
         self.report.add(rule, self.contract.nearest(pointer), &place, what);
     }
 
     /// How the client reads a response.
-    pub(crate) async fn outcome(&self, answer: Answer) -> Outcome {
+    pub(crate) async fn outcome(&self, answer: PreparedResponse) -> Outcome {
         self.report.check();
         self.fake.put(answer);
         let outcome = (self.call)(self.client.clone()).await;
@@ -220,7 +220,7 @@ impl Answers<'_> {
             };
         }
         let schema = content.map_or(response.pointer.as_str(), |content| content.schema.as_str());
-        let outcome = self.outcome(Answer { status, headers, body: body.clone() }).await;
+        let outcome = self.outcome(PreparedResponse { status, headers, body: body.clone() }).await;
         let is_success = response.is_success();
         let (rule, at, what) = match &outcome.end {
             End::Success(read) if is_success => {
