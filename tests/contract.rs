@@ -7,7 +7,7 @@ fn document() -> Value {
     Contract::load().document().clone()
 }
 
-/// Follows references, and wrappers of one member, from a value on.
+/// The value that the references of a value lead to.
 fn resolved<'a>(document: &'a Value, mut value: &'a Value) -> &'a Value {
     while let Some(reference) = value["$ref"].as_str() {
         value = document.pointer(reference.trim_start_matches('#')).unwrap();

@@ -1,4 +1,4 @@
-//! What every request is subject to.
+//! Checks that apply to every request.
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -23,7 +23,7 @@ async fn a_path_or_method_that_the_contract_does_not_have_is_refused() {
 }
 
 #[tokio::test]
-async fn every_operation_refuses_an_id_that_is_none_and_a_body_that_cannot_be_read() {
+async fn every_operation_refuses_a_malformed_id_and_an_unreadable_body() {
     let server = Sessiond::start().await;
     let key = server.key(&["session:create", "session:update", "session:read", "session:revoke"]);
     let contract = Contract::load();
@@ -72,7 +72,7 @@ async fn a_path_that_cannot_be_decoded_is_refused_by_the_router() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_put_into_a_url_is_cut_out_of_the_log() {
+async fn a_token_in_a_url_is_redacted_in_the_log() {
     let server = Sessiond::start_with(&["--log-level", "trace"]).await;
     let key = server.key(&["session:create"]);
     for path in
@@ -88,7 +88,7 @@ async fn a_token_that_was_put_into_a_url_is_cut_out_of_the_log() {
 }
 
 #[tokio::test]
-async fn no_answer_and_no_log_line_holds_a_token_a_path_or_a_piece_of_sql() {
+async fn no_response_and_no_log_line_contains_a_token_a_path_or_sql() {
     let server = Sessiond::start_with(&["--log-level", "trace"]).await;
     let key = server.key(&["session:create", "session:update"]);
     let (session, token) = server.create(&key, json!({ "session_type": "api", "title": "needle" })).await;

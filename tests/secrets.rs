@@ -1,4 +1,4 @@
-//! No token is anywhere but in the answer that shows it.
+//! A token occurs only in the response that issues it.
 
 use std::path::Path;
 
@@ -85,8 +85,8 @@ async fn a_search_for_known_tokens_over_everything_that_was_written_finds_nothin
             ] {
                 let answer = server.send(method, &path, headers.clone(), body).await;
                 assert!(answer.status.is_client_error(), "{path}: {:?}", answer.body);
-                // A message may repeat the caller's own words, but not these.
-                note(&format!("the answer to {path}"), format!("{} {:?}", answer.body, answer.headers));
+                // A message may repeat the caller's own values, but not tokens.
+                note(&format!("the response to {path}"), format!("{} {:?}", answer.body, answer.headers));
             }
         }
     }

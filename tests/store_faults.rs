@@ -1,4 +1,4 @@
-//! What callers are told when the store fails or hangs.
+//! The responses when the store fails or is locked.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn database(server: &Sessiond) -> Connection {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_is_unexpected_with_its_cause_in_the_log_alone_and_nothing_is_lost() {
+async fn a_failing_store_is_unexpected_with_its_cause_only_in_the_log_and_nothing_is_lost() {
     let server = Sessiond::start().await;
     let key = server.key(&SCOPES);
     let (session, token) = server.create(&key, json!({ "session_type": "api" })).await;
@@ -31,7 +31,7 @@ async fn a_store_that_fails_is_unexpected_with_its_cause_in_the_log_alone_and_no
         let answer = server.call(operation, id, Some(caller)).await;
         assert_eq!(answer.outcome(), (500, "unexpected"));
         assert!(!answer.message().contains("table"), "{}", answer.message());
-        // The cause stands in the record of that very request.
+        // The log has the cause under the ID of the request.
         let request = answer.headers["x-request-id"].to_str().unwrap();
         server.logged(request);
         let log = server.log();
@@ -45,7 +45,7 @@ async fn a_store_that_fails_is_unexpected_with_its_cause_in_the_log_alone_and_no
 }
 
 #[tokio::test]
-async fn a_store_that_hangs_is_unknown_with_a_time_to_try_again_and_reads_go_on() {
+async fn a_locked_store_is_unknown_with_a_time_to_retry_and_reads_continue() {
     let server = Sessiond::start().await;
     let key = server.key(&SCOPES);
     let (session, token) = server.create(&key, json!({ "session_type": "api" })).await;
@@ -68,10 +68,10 @@ async fn a_store_that_hangs_is_unknown_with_a_time_to_try_again_and_reads_go_on(
         assert_eq!(answer.headers["retry-after"], "1");
     }
 
-    // What was handed over is still made; that is why the outcome was not known.
+    // The store makes the change later: the outcome was unknown.
     holder.execute_batch("ROLLBACK").unwrap();
     server.key(&["session:read"]);
-    // Of the changes of one session, the first one: the others were of what it was before.
+    // Only the first change of the session is made: the others were based on its former state.
     assert_ne!(server.fetch(id, &key).await.body["summary"]["status"], "new");
     assert!(server.command(&["export", "-"]).run().stdout.contains("late"));
 }

@@ -52,7 +52,7 @@ fn all_there(document: &Value, expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn the_contract_has_no_findings_and_every_run_says_the_same() {
+fn the_contract_has_no_findings_and_every_run_prints_the_same() {
     let document = Contract::load().document().clone();
     assert_eq!(findings(&document), []);
     let [one, two] = [(), ()].map(|()| run(&document.to_string(), binary()).stdout);
@@ -60,7 +60,7 @@ fn the_contract_has_no_findings_and_every_run_says_the_same() {
 }
 
 #[test]
-fn a_contract_that_says_more_or_less_than_the_server_does_has_findings_where_it_does() {
+fn a_contract_that_differs_from_the_server_has_findings_where_it_differs() {
     let mut document = Contract::load().document().clone();
     let whoami = &mut document["paths"]["/api/v1/whoami"]["get"];
     whoami["responses"]["418"] = whoami["responses"]["403"].clone();
@@ -113,7 +113,7 @@ fn a_contract_that_says_more_or_less_than_the_server_does_has_findings_where_it_
     );
 }
 
-/// Rewords every description: each is another text of the same kind.
+/// Replaces the text of every description.
 fn reword(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -148,7 +148,8 @@ const AUTHENTICATE: &str = "/paths/~1api~1v1~1session~1{session_id}~1authenticat
 const REVOCATION: &str = "/paths/~1api~1v1~1revocation/post";
 const RESPONSES: &str = "/components/responses";
 
-/// The contract with other values of fields at these places (null removes one; `-` appends to a list) must have each rule's finding at that field.
+/// Checks that the contract with other values of these fields has the finding of each rule there. A null removes the field;
+/// `-` appends to a list.
 fn fields_are_checked(changes: &[(&str, &str, Value, &str)]) {
     let mut document = Contract::load().document().clone();
     let mut expected = Vec::new();
@@ -238,7 +239,7 @@ fn what_the_suite_cannot_check_or_the_server_does_not_have_is_a_finding_too() {
 }
 
 #[test]
-fn a_tool_that_cannot_do_its_work_says_so_and_ends_with_two() {
+fn a_failure_of_the_program_is_reported_and_ends_with_2() {
     let contract = Contract::load().document().to_string();
     for (document, program) in [
         ("{", binary()),

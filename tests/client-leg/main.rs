@@ -1,11 +1,10 @@
 //! `client-leg`: checks the generated client against the contract, from outside.
 //!
 //! Every operation is called through [`session_client::Client`] against a server whose responses this program chooses. The
-//! requests must be those of the contract (`requests`), every response of the contract must be read (`answers`), and a
+//! requests must be those of the contract (`requests`), every response of the contract must be read (`responses`), and a
 //! response that violates the contract must not be accepted (`deviations`). Each finding is a line of JSON on standard
 //! output. The exit code is 0 without findings, 1 with some, and 2 if the program could not do its work.
 
-mod answers;
 mod calls;
 mod deviations;
 mod fake;
@@ -13,6 +12,7 @@ mod fields;
 mod outcome;
 mod report;
 mod requests;
+mod responses;
 mod values;
 
 use std::collections::BTreeSet;
@@ -27,11 +27,11 @@ use session_client::{Client, Inner, Options};
 use session_test_support::samples::unsupported;
 use session_test_support::{Contract, Operation};
 
-use crate::answers::Answers;
 use crate::calls::{Exercise, NEVER_SENT, exercises};
 use crate::fake::Fake;
 use crate::report::Report;
 use crate::requests::Judge;
+use crate::responses::Responses;
 
 /// Check the generated client against an `OpenAPI` document.
 #[derive(Debug, Parser)]
@@ -127,10 +127,10 @@ async fn one(
     }
     judge.finish(&NEVER_SENT);
     let Some(call) = exercise.calls.first() else { return Ok(()) };
-    let answers = Answers { contract, report, operation, fake: &fake, client: &client, call };
-    let documented = answers.documented();
-    answers.give(&documented).await;
-    deviations::give(&answers, &documented).await;
+    let responses = Responses { contract, report, operation, fake: &fake, client: &client, call };
+    let documented = responses.documented();
+    responses.give(&documented).await;
+    deviations::give(&responses, &documented).await;
     Ok(())
 }
 
@@ -141,7 +141,7 @@ fn token(operation: &Operation) -> String {
     format!("{prefix}{}", "0".repeat(91))
 }
 
-/// A client without retries, so that each answer is seen once, and without the proxy of this machine.
+/// A client without retries, so that each response is seen once, and without the proxy of this machine.
 fn client(fake: &Fake, token: &str) -> Result<Client, String> {
     let token = token.parse().map_err(|error: session_client::InvalidToken| error.to_string())?;
     let inner = reqwest::Client::builder()

@@ -39,7 +39,7 @@ fn findings(change: impl FnOnce(&mut Value)) -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn the_contract_has_no_finding_and_two_runs_say_the_same() {
+fn the_contract_has_no_finding_and_two_runs_print_the_same() {
     assert_eq!(findings(|_| {}), []);
     let text = contract().to_string();
     assert_eq!(run(&text).stdout, run(&text).stdout);
@@ -68,7 +68,7 @@ fn put(document: &mut Value, pointer: &str, value: Value) {
 /// Each line: what is put where (`null` takes it away), and a finding that must be among those found.
 #[rustfmt::skip]
 const CHANGES: [(&str, &str, &str, &str); 46] = [
-    // Answers.
+    // Responses.
     ("schemas/Session_Status/enum/-", r#""asleep""#, "answer-not-decoded", "schemas/Session_Status/enum/5"),
     ("schemas/Error_Code/enum/-", r#""gone""#, "answer-not-decoded", "schemas/Error_Code/enum/12"),
     ("schemas/Error_Code/enum/6", "null", "undocumented-accepted", "schemas/Error_Code/enum"),
@@ -180,7 +180,7 @@ fn missed((short, value, rule, place): &(&str, &str, &str, &str)) -> Option<Stri
 }
 
 #[test]
-fn a_document_with_problems_is_no_work_for_this_program() {
+fn a_document_with_problems_is_refused() {
     let mut documents: Vec<String> =
         ["", "{", "<html>", "{}", "[]", "null", r#"{"openapi": "3.0.3", "paths": {"/a": {"get": []}}}"#]
             .map(str::to_owned)

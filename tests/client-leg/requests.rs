@@ -11,7 +11,7 @@ use crate::fake::Captured;
 use crate::report::Report;
 use crate::values::unescaped;
 
-/// Headers of HTTP itself. `api-version` is what progenitor sends of its own accord; its value is judged.
+/// Headers of HTTP itself, and `api-version`, which progenitor always sends and whose value is checked.
 const OF_HTTP: [&str; 9] = [
     "accept",
     "accept-encoding",
@@ -24,14 +24,14 @@ const OF_HTTP: [&str; 9] = [
     "user-agent",
 ];
 
-/// Judges the requests of one operation.
+/// Checks the requests of one operation.
 pub(crate) struct Judge<'a> {
     pub(crate) contract: &'a Contract,
     pub(crate) report: &'a Report,
     pub(crate) operation: &'a Operation,
-    /// What the client was given to send.
+    /// The token that the client was given.
     pub(crate) token: &'a str,
-    /// What was sent so far.
+    /// The pointers of everything that was sent so far.
     pub(crate) sent: BTreeSet<String>,
     /// Whether any request was one of this operation.
     pub(crate) judged: bool,
@@ -42,7 +42,7 @@ impl Judge<'_> {
         self.report.add(rule, self.contract.nearest(pointer), &self.operation.id, what);
     }
 
-    /// Judges a request.
+    /// Checks a request.
     pub(crate) fn judge(&mut self, request: &Captured) {
         self.report.check();
         let operation = self.operation;
@@ -110,7 +110,7 @@ impl Judge<'_> {
         }
     }
 
-    /// The value that texts stand for by their schema: a list of them for a list.
+    /// The value of the texts of a parameter, by its schema.
     fn decoded(&self, schema: &str, texts: &[String]) -> Value {
         if self.contract.text(&self.contract.child(schema, "type")) == "array" {
             let items = self.contract.child(schema, "items");
@@ -122,7 +122,7 @@ impl Judge<'_> {
         }
     }
 
-    /// The value that a text stands for by its schema.
+    /// The value of one text, by its schema.
     fn plain(&self, schema: &str, text: &str) -> Value {
         let kind = self.contract.text(&self.contract.child(schema, "type"));
         let plain = Value::from(text);
@@ -147,7 +147,9 @@ impl Judge<'_> {
         for (status, response) in self.contract.members(&responses) {
             for (media, _) in self.contract.members(&self.contract.child(&response, "content")) {
                 if !accepted.split(',').any(|one| matches!(one.trim(), "*/*") || one.trim() == media) {
-                    let what = format!("the client does not accept {media}, in which {status} is answered");
+                    let what = format!(
+                        "the client does not accept {media}, the media type of the response {status}"
+                    );
                     self.add("not-accepted", &response, what);
                 }
             }
@@ -228,7 +230,7 @@ impl Judge<'_> {
         }
     }
 
-    /// What people call the thing at a pointer.
+    /// A name for people of what is at a pointer.
     fn named(&self, pointer: &str) -> String {
         let name = self.contract.text(&format!("{pointer}/name"));
         if !name.is_empty() {
@@ -243,7 +245,7 @@ impl Judge<'_> {
         }
     }
 
-    /// Adds a finding for everything of the operation that was never sent, if it was called at all.
+    /// Adds a finding for each part of the operation that no request sent, if any request was made.
     pub(crate) fn finish(&self, excused: &[(&str, &str, &str)]) {
         if !self.judged {
             return;
@@ -268,7 +270,7 @@ impl Judge<'_> {
     }
 }
 
-/// The values of a template's parameters in a path; `None` if the path is another.
+/// The values of a template's parameters in a path; `None` if the path does not match.
 fn path_values(template: &str, path: &str) -> Option<Vec<(String, String)>> {
     let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
     if template.len() != path.len() {

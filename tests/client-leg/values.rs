@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// A percent-decoded text. What is not UTF-8 is replaced.
 pub(crate) fn unescaped(text: &str) -> String {
-    // A plus stands for itself outside a query.
+    // Outside of a query, a plus is a plus.
     let text = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
     form_urlencoded::parse(text.as_bytes()).next().map(|(text, _)| text.into_owned()).unwrap_or_default()
 }

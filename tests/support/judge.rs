@@ -206,7 +206,7 @@ mod tests {
             ("header-invalid", |_, headers| drop(headers.insert("cache-control", "public".parse().unwrap()))),
             ("header-undocumented", |_, headers| drop(headers.insert("retry-after", "1".parse().unwrap()))),
             ("header-repeated", |_, headers| {
-                assert!(headers.append("cache-control", "no-store".parse().unwrap()))
+                assert!(headers.append("cache-control", "no-store".parse().unwrap()));
             }),
             ("media-type-undocumented", |_, headers| {
                 drop(headers.insert("content-type", "text/plain".parse().unwrap()));

@@ -31,7 +31,7 @@ pub use judge::{Judgement, Violation};
 pub use launcher::{Command, Finished};
 pub use requests::call;
 #[cfg(feature = "http")]
-pub use sessiond::{Answer, Sessiond, binary, command, raise_file_limit};
+pub use sessiond::{Response, Sessiond, binary, command, raise_file_limit};
 
 /// The session of the reference page, value by value.
 pub mod seed {

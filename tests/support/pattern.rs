@@ -57,7 +57,7 @@ fn all() -> impl Iterator<Item = char> {
     ('a'..='z').chain(' '..='`').chain('{'..='~').chain(OTHERS.chars())
 }
 
-/// What stands behind an opening bracket.
+/// Parses a class from behind its opening bracket.
 fn class(mut rest: &str) -> Option<(Vec<char>, &str)> {
     let excludes = rest.starts_with('^');
     rest = rest.strip_prefix('^').unwrap_or(rest);
@@ -90,7 +90,7 @@ fn class(mut rest: &str) -> Option<(Vec<char>, &str)> {
     Some((members, rest))
 }
 
-/// What stands behind a backslash.
+/// Parses an escape from behind its backslash.
 fn escape(rest: &str) -> Option<(Vec<char>, &str)> {
     let first = rest.chars().next()?;
     let after = &rest[first.len_utf8()..];
@@ -111,7 +111,7 @@ fn escape(rest: &str) -> Option<(Vec<char>, &str)> {
     }
 }
 
-/// How often what stands before is repeated.
+/// Parses a repetition: minimum, maximum and the rest.
 fn repetition(rest: &str) -> Option<(usize, Option<usize>, &str)> {
     let Some(first) = rest.chars().next() else { return Some((1, Some(1), rest)) };
     match first {

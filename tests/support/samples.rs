@@ -1,4 +1,4 @@
-//! Values that a schema allows: the smallest, the fullest, and one for each thing that can be different.
+//! Valid values of a schema: the smallest, the fullest, and one for each variation.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
-//! The wire leg of the contract gate: asks a running `sessiond` everything that `openapi.json` says of it.
+//! The wire leg of the contract gate: checks a running `sessiond` against everything that `openapi.json` documents.
 //!
-//! The requests are derived from the document; what it cannot say stands in the tables of `world.rs`, `statuses.rs` and
-//! `rules.rs`. Standard output has a JSON object for each finding and a last line with the count of checks. The exit code
-//! is 0 without findings, 1 with some, and 2 if the tool could not do its work.
+//! The requests are derived from the document. How to provoke a status and which rules no schema expresses is written in
+//! `statuses.rs` and `rules.rs`. Standard output has a JSON object for each finding and a last line with the number of
+//! checks. The exit code is 0 without findings, 1 with some, and 2 if the program could not do its work.
 
 mod coverage;
 mod faults;
@@ -28,14 +28,14 @@ use session_test_support::tokens;
 use crate::report::Failed;
 use crate::server::Program;
 
-/// Hold a running sessiond against openapi.json.
+/// Check a running sessiond against openapi.json.
 #[derive(Debug, Parser)]
 #[command(name = "wire-leg", group = clap::ArgGroup::new("program").required(true))]
 struct Arguments {
     /// The contract
     #[arg(long, value_name = "FILE")]
     spec: PathBuf,
-    /// The program that is to keep it
+    /// The program under test
     #[arg(long, value_name = "PROGRAM", group = "program")]
     sessiond: Option<PathBuf>,
     /// The program to seed faults in, one at a time, to report whether the suite finds each of them

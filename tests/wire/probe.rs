@@ -1,4 +1,4 @@
-//! Values around each bound of a schema. Which of them are allowed is for the validator to say, not for this file.
+//! Values around each bound of a schema. The validator decides which of them are valid.
 
 use std::collections::BTreeSet;
 
@@ -6,18 +6,18 @@ use openapi_drift::push;
 use serde_json::{Value, json};
 use session_test_support::Contract;
 
-/// A value to send, and the keyword that it is about.
+/// A value to send, and the keyword that it checks.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
-    /// What is sent.
+    /// The value.
     pub(crate) value: Value,
     /// The keyword's pointer.
     pub(crate) keyword: String,
-    /// What it is, in words.
+    /// A description for people.
     pub(crate) what: String,
 }
 
-/// Values for one place, and keywords that no value can be on the bound of.
+/// Values of one schema, and keywords that no valid value is at the bound of.
 #[derive(Debug, Default)]
 pub(crate) struct Probes {
     /// The values.
@@ -34,14 +34,14 @@ impl Probes {
     }
 }
 
-/// Characters at the edges of what patterns allow: controls, blanks, punctuation, the letters that IDs leave out and
-/// their neighbours, capitals, and characters of two and four bytes.
+/// Characters at the edges of the patterns: controls, blanks, punctuation, the letters that IDs exclude and their
+/// neighbours, capitals, and characters of two and four bytes.
 const CHARACTERS: [char; 28] = [
     '\0', '\t', '\n', '\u{1f}', ' ', '!', '"', '%', '/', '\\', '_', '0', '9', 'A', 'Z', 'a', 'h', 'i', 'j',
     'l', 'o', 'u', 'z', '~', '\u{7f}', '\u{80}', 'é', '😀',
 ];
 
-/// Texts that look like those of a format; the validator knows which of them are.
+/// Texts that resemble those of a format; the validator decides which of them are valid.
 const LOOKALIKES: [(&str, &[&str]); 3] = [
     (
         "ipv4",
@@ -87,11 +87,11 @@ const LOOKALIKES: [(&str, &[&str]); 3] = [
 ];
 
 fn size(schema: &Value, keyword: &str) -> Option<usize> {
-    // A document may name any number; a text of more than this is no test but a load.
+    // A document may contain any number; a longer text would be a load, not a check.
     schema[keyword].as_u64().and_then(|size| usize::try_from(size).ok()).filter(|size| *size <= 1 << 20)
 }
 
-/// Texts of so many characters that might fit the schema, the likelier ones first.
+/// Texts of this length that may be valid by the schema, the likelier ones first.
 fn texts_of(contract: &Contract, at: &str, length: usize) -> impl Iterator<Item = String> {
     let schema = contract.get(at);
     let format = schema["format"].as_str().unwrap_or_default();
@@ -101,7 +101,7 @@ fn texts_of(contract: &Contract, at: &str, length: usize) -> impl Iterator<Item 
         lookalikes.filter(move |text| text.chars().count() == length).map(|text| (*text).to_owned());
     let example = schema["example"].as_str().filter(|text| !text.is_empty()).unwrap_or("0").to_owned();
     let cycled = example.chars().cycle().take(length).collect::<String>();
-    // What a pattern begins with, up to the first character that means something to it.
+    // The literal beginning of a pattern.
     let pattern =
         schema["pattern"].as_str().and_then(|pattern| pattern.strip_prefix('^')).unwrap_or_default();
     let fixed: String =
@@ -113,7 +113,7 @@ fn texts_of(contract: &Contract, at: &str, length: usize) -> impl Iterator<Item 
     lookalikes.chain([cycled]).chain(repeated)
 }
 
-/// The values for the schema at a pointer, those inside its properties left out.
+/// The values for the schema at a pointer, without those for its properties.
 pub(crate) fn probes(contract: &Contract, pointer: &str) -> Probes {
     let mut probes = Probes::default();
     collect(contract, pointer, &mut probes, 8);
@@ -181,7 +181,7 @@ fn texts(contract: &Contract, at: &str, probes: &mut Probes) {
         if fitting.is_empty() {
             probes.out_of_reach.insert(pointer.clone());
         }
-        // Of the bytes that a character has, the longest text is counted in characters.
+        // Lengths are counted in characters, whatever their number of bytes.
         for text in fitting.iter().take(1).chain(fitting.iter().skip(1).last()) {
             probes.add(json!(text), &pointer, format!("a text of {bound} characters"));
         }

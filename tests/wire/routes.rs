@@ -1,4 +1,4 @@
-//! What the contract does not have is not there.
+//! Paths and methods that the contract does not have are refused.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ fn request(method: &str, path: &str) -> Request {
     }
 }
 
-/// Tries methods that a path does not have, and paths beside those that there are.
+/// Sends methods that a path does not have, and paths next to those of the contract.
 pub(crate) async fn check(suite: &Suite, server: SocketAddr) {
     let templates: Vec<&str> = suite.contract.members("/paths").into_iter().map(|(path, _)| path).collect();
     let filled = |path: &str| {
@@ -32,11 +32,11 @@ pub(crate) async fn check(suite: &Suite, server: SocketAddr) {
             let method = method.to_uppercase();
             let answer = suite.send(server, &request(&method, &filled(template))).await;
             suite.check(answer.is_some_and(|answer| answer.status == 405), "method-undocumented", &pointer, || {
-                format!("{method} {template}: openapi.json has no such operation, so the answer is 405; it was another")
+                format!("{method} {template}: openapi.json has no such operation, so the response is 405; it was another")
             });
         }
     }
-    // Above, below and beside each path, and another version of it.
+    // The parent of each path, a child, a similar name, and another version.
     let mut others = BTreeSet::from(["/".to_owned(), "/metrics".to_owned(), "/openapi.json".to_owned()]);
     for template in &templates {
         let path = filled(template);
@@ -58,7 +58,7 @@ pub(crate) async fn check(suite: &Suite, server: SocketAddr) {
                 "/paths",
                 || {
                     format!(
-                        "{method} {path}: openapi.json has no such path, so the answer is 404; it was another"
+                        "{method} {path}: openapi.json has no such path, so the response is 404; it was another"
                     )
                 },
             );

@@ -1,5 +1,5 @@
-//! What the contract says in words alone: what belongs together, what excludes each other, and that an answer is about
-//! what the request named.
+//! Rules that no schema expresses: properties that belong together or exclude each other, filters, and that a response
+//! is about the session that the request names.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use crate::tokens::text_at;
 use crate::values::summary_schema;
 use crate::world::{SCOPES, Target, World, valid_request};
 
-/// Bodies that break a rule which no schema says.
+/// Bodies that break a rule although they are valid by their schema.
 fn broken_bodies() -> [(&'static str, Value, &'static str); 5] {
     let (account, identity) = (seed::ACCOUNT_ID, seed::IDENTITY_ID);
     [
@@ -40,7 +40,7 @@ fn broken_bodies() -> [(&'static str, Value, &'static str); 5] {
     ]
 }
 
-/// Tries them all.
+/// Checks all rules.
 pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
     let find = |id: &str| suite.contract.operation(id);
     let nobody = Target { id: String::new(), account: String::new(), token: String::new() };
@@ -80,8 +80,8 @@ pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
     revocations(suite, world, server).await;
 }
 
-/// What an answer says of the session must be about the one that the request names.
-async fn answers_id(
+/// The session in the response must be the one that the request names.
+async fn same_session(
     suite: &Suite,
     server: SocketAddr,
     operation: &Operation,
@@ -89,14 +89,14 @@ async fn answers_id(
     id: &str,
     what: &str,
 ) {
-    let Some(answer) = suite.ask(server, operation, request).await.filter(crate::suite::Answer::is_success)
+    let Some(answer) = suite.ask(server, operation, request).await.filter(crate::suite::Response::is_success)
     else {
         return;
     };
     let summary = answer.body.pointer("/summary").or_else(|| answer.body.pointer("/session/summary"));
     let pointer = operation.path_parameter().map_or(&operation.pointer, |parameter| &parameter.pointer);
     suite.check(summary.is_none_or(|summary| summary["id"] == id), "another-session", pointer, || {
-        format!("{}: {what} was sent; the answer is about another session", operation.id)
+        format!("{}: {what} was sent; the response is about another session", operation.id)
     });
     let status = match operation.id.as_str() {
         "authenticate_session" => "authenticated",
@@ -108,7 +108,7 @@ async fn answers_id(
         summary.is_none_or(|summary| summary["status"] == status),
         "state-wrong",
         &operation.pointer,
-        || format!("{}: a valid request was sent; the session in the answer is not {status}", operation.id),
+        || format!("{}: a valid request was sent; the session in the response is not {status}", operation.id),
     );
 }
 
@@ -119,10 +119,10 @@ async fn about_its_session(suite: &Suite, world: &World, server: SocketAddr, ope
     let target = world.target("unauthenticated");
     let mut request = valid_request(suite, operation, &world.key, &target);
     "the ID of a session".clone_into(&mut request.what);
-    answers_id(suite, server, operation, &request, &target.id, "the ID of a session").await;
+    same_session(suite, server, operation, &request, &target.id, "the ID of a session").await;
 }
 
-/// Sessions that between them have every property and value.
+/// Fetches sessions that together have every property and listed value.
 async fn gallery(suite: &Suite, world: &World, server: SocketAddr) {
     let reading = suite
         .contract
@@ -157,12 +157,12 @@ async fn gallery(suite: &Suite, world: &World, server: SocketAddr) {
     }
 }
 
-/// A token that was given out works, and is about its session.
+/// An issued token is accepted, and for its own session.
 async fn tokens(suite: &Suite, world: &World, server: SocketAddr, own: &Operation) {
     for authenticated in [true, false] {
         let Some(target) = world.session(suite, server, authenticated).await else { return };
         let request = valid_request(suite, own, &target.token, &target);
-        answers_id(suite, server, own, &request, &target.id, "the token of a creation").await;
+        same_session(suite, server, own, &request, &target.id, "the token of a creation").await;
         let Some(operation) = suite.contract.operation("authenticate_session") else {
             return;
         };
@@ -174,11 +174,11 @@ async fn tokens(suite: &Suite, world: &World, server: SocketAddr, own: &Operatio
         "the token of an authentication".clone_into(&mut request.what);
         let successes = suite.successes(own);
         suite.expect(server, own, &request, &successes, "valid-refused", &operation.pointer).await;
-        answers_id(suite, server, own, &request, &target.id, "the token of an authentication").await;
+        same_session(suite, server, own, &request, &target.id, "the token of an authentication").await;
     }
 }
 
-/// A list has what its filters let through, and no more than was asked for.
+/// A page has only sessions that match the filters, and no more than its limit.
 async fn filters(suite: &Suite, world: &World, server: SocketAddr, list: &Operation) {
     const LIMIT: usize = 3;
     let nobody = Target { id: String::new(), account: String::new(), token: String::new() };
@@ -211,11 +211,11 @@ async fn filters(suite: &Suite, world: &World, server: SocketAddr, list: &Operat
             let Some(items) = ask(&world.key, query, &what).await else { continue };
             let fits = items.iter().all(|item| item["summary"][&parameter.name] == value);
             suite.check(fits && !items.is_empty(), "filter-ignored", &parameter.pointer, || {
-                format!("{}: {what} was sent; the page has not just sessions of that kind", list.id)
+                format!("{}: {what} was sent; the page has other sessions as well, or none", list.id)
             });
         }
-        // Nothing has it.
-        if listed_none(suite, &schema) && parameter.name != "pool_id" {
+        // An ID that no session has.
+        if has_no_enum(suite, &schema) && parameter.name != "pool_id" {
             let query = format!("{}={}", parameter.name, crate::world::MISSING);
             let what = format!("`{}` as an ID that nothing has", parameter.name);
             let Some(items) = ask(&world.key, query, &what).await else { continue };
@@ -226,7 +226,7 @@ async fn filters(suite: &Suite, world: &World, server: SocketAddr, list: &Operat
     }
     if let Some(items) = ask(&world.key, format!("limit={LIMIT}"), "`limit` as 3").await {
         suite.check(items.len() == LIMIT, "limit-ignored", &list.pointer, || {
-            format!("{}: `limit` as {LIMIT} was sent; the page has not so many sessions", list.id)
+            format!("{}: `limit` as {LIMIT} was sent; the page has another number of sessions", list.id)
         });
         let ids: Vec<_> = items.iter().filter_map(|item| item["summary"]["id"].as_str()).collect();
         suite.check(ids.is_sorted_by(|one, next| one > next), "order-wrong", &list.pointer, || {
@@ -238,7 +238,7 @@ async fn filters(suite: &Suite, world: &World, server: SocketAddr, list: &Operat
         let fits = limit.is_none_or(|limit| items.len() as u64 == limit);
         suite.check(fits, "default-ignored", &list.pointer, || {
             format!(
-                "{}: no `limit` was sent; the page has not as many sessions as openapi.json says",
+                "{}: no `limit` was sent; the page has another number of sessions than the default in openapi.json",
                 list.id
             )
         });
@@ -252,11 +252,11 @@ async fn filters(suite: &Suite, world: &World, server: SocketAddr, list: &Operat
     }
 }
 
-fn listed_none(suite: &Suite, schema: &str) -> bool {
+fn has_no_enum(suite: &Suite, schema: &str) -> bool {
     suite.contract.get(schema).get("enum").is_none()
 }
 
-/// A revocation ends what it names, spares the exception, and says how many it was.
+/// A revocation ends the sessions that it names, without the exception, and returns their number.
 async fn revocations(suite: &Suite, world: &World, server: SocketAddr) {
     let Some(operation) = suite.contract.operation("revoke_sessions") else {
         return;
@@ -278,7 +278,7 @@ async fn revocations(suite: &Suite, world: &World, server: SocketAddr) {
         &operation.pointer,
         || {
             format!(
-                "{}: {} was sent; the answer does not say that three were revoked",
+                "{}: {} was sent; the response does not say that three were revoked",
                 operation.id, request.what
             )
         },

@@ -65,11 +65,11 @@ pub(crate) async fn ask(
             suite.contract.operations().iter().any(|operation| operation.id == *id),
             "operation-undocumented",
             "",
-            || format!("{id}: sessiond has this operation, and openapi.json has not"),
+            || format!("{id}: sessiond has this operation, openapi.json does not"),
         );
     }
-    // Each on a server of its own: a server with a fault may change more than it was asked to, and then what came first
-    // would decide what is found.
+    // Each part has a server of its own: one with a fault may change more than it was asked to, and the findings would
+    // depend on the order of the requests.
     let start = || Server::start(program, prepared, WITHOUT_LIFETIMES);
     let values = async {
         let server = start().await?;

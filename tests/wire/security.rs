@@ -1,19 +1,19 @@
-//! Who is let in: each credential that the contract lists, alone, and nothing else.
+//! Authentication and authorization: each credential that the contract lists is accepted alone, and no other is.
 
 use std::net::SocketAddr;
 
 use openapi_drift::push;
 use session_test_support::Operation;
 
-use crate::suite::{Answer, Request, Suite};
+use crate::suite::{Request, Response, Suite};
 use crate::tokens::with_secret_of;
 use crate::world::{SCOPES, Target, World, bearer, valid_request};
 
-/// The kinds of credentials, by the names that the contract has for them.
+/// The security schemes, by their names in the contract.
 pub(crate) const API_KEY: &str = "api_key";
 pub(crate) const SESSION_TOKEN: &str = "session_token";
 
-/// The field of an operation that goes with each scheme.
+/// The field that an operation has for each scheme that it lists.
 const FIELDS: [(&str, &str); 2] =
     [(API_KEY, "x-required-scope"), (SESSION_TOKEN, "x-requires-authenticated-session")];
 
@@ -27,7 +27,7 @@ fn known_schemes(suite: &Suite, operation: &Operation) {
     }
 }
 
-/// Tries every credential on every operation.
+/// Sends every credential to every operation.
 pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
     for operation in suite.contract.operations() {
         known_schemes(suite, operation);
@@ -67,7 +67,7 @@ fn words(scheme: &str) -> &'static str {
     if scheme == API_KEY { "an API key" } else { "a session token" }
 }
 
-/// A credential of the scheme with which a valid request must succeed if the scheme is listed, and what it is about.
+/// A credential of the scheme with which a valid request must succeed if the scheme is listed, and its session.
 async fn credential(
     suite: &Suite,
     world: &World,
@@ -83,7 +83,7 @@ async fn credential(
     Some((target.token.clone(), target))
 }
 
-/// Without a credential, and with each that is none any more or never was.
+/// Requests without a credential, and with each kind of invalid or ended one, are refused.
 async fn refused(
     suite: &Suite,
     world: &World,
@@ -103,7 +103,7 @@ async fn refused(
     if !secured {
         let answer = suite.ask(server, operation, &without).await;
         suite.check(answer.is_none_or(|answer| answer.status != 401), "credential-demanded", place, || {
-            format!("{}: a valid request without a credential was sent, which openapi.json allows; the answer was 401", operation.id)
+            format!("{}: a valid request without a credential was sent, which openapi.json allows; the response was 401", operation.id)
         });
         return;
     }
@@ -148,7 +148,8 @@ fn with_another_end(token: &str) -> String {
     format!("{}{end}", token.get(..token.len().saturating_sub(1)).unwrap_or_default())
 }
 
-/// The answer must be 401 with this code, and its challenge must fit: RFC 6750 gives a reason only where a token was sent.
+/// The response must be 401 with this code and the matching challenge: by RFC 6750, it has a reason only if a token was
+/// sent.
 pub(crate) async fn unauthorized(
     suite: &Suite,
     server: SocketAddr,
@@ -176,7 +177,7 @@ pub(crate) async fn unauthorized(
     }
 }
 
-fn challenge(answer: &Answer) -> Option<&str> {
+fn challenge(answer: &Response) -> Option<&str> {
     answer.headers.get("www-authenticate")?.to_str().ok()
 }
 

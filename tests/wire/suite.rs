@@ -1,4 +1,4 @@
-//! Sends requests, and holds each answer against the contract.
+//! Sends requests and validates each response.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use crate::report::{Failed, Report};
 
-/// How long an answer is waited for: longer than the server waits for its store.
+/// The timeout of a request: longer than the server waits for its store.
 const PATIENCE: Duration = Duration::from_secs(12);
 
 /// A request.
@@ -26,17 +26,17 @@ pub(crate) struct Request {
     pub(crate) method: String,
     /// Its path and query, encoded.
     pub(crate) path: String,
-    /// Its headers, beside those that every request has.
+    /// Its headers, without those that every request has.
     pub(crate) headers: Vec<(String, String)>,
     /// Its body.
     pub(crate) body: Option<Vec<u8>>,
-    /// What it is, for people.
+    /// A description for people.
     pub(crate) what: String,
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     /// Its status.
     pub(crate) status: u16,
     /// Its headers.
@@ -46,8 +46,8 @@ pub(crate) struct Answer {
     bytes: Bytes,
 }
 
-impl Answer {
-    /// Whether the request was done.
+impl Response {
+    /// Whether the request succeeded.
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -58,16 +58,16 @@ impl Answer {
     }
 }
 
-/// The contract, what was found, and what was seen.
+/// The contract, the findings, and what the responses had.
 #[derive(Debug)]
 pub(crate) struct Suite {
     /// The contract.
     pub(crate) contract: Arc<Contract>,
-    /// What was found.
+    /// The findings.
     pub(crate) report: RefCell<Report>,
     /// Notified of each finding.
     pub(crate) found: Notify,
-    /// The pointers of answers, media types, properties and enum values that came.
+    /// The pointers of the responses, media types, properties and listed values that occurred.
     pub(crate) seen: RefCell<BTreeSet<String>>,
     client: reqwest::Client,
 }
@@ -81,7 +81,7 @@ impl Suite {
         Ok(Self { contract, report, found, seen, client })
     }
 
-    /// Notes a check, and a finding if it did not hold.
+    /// Counts a check, and adds a finding if it failed.
     pub(crate) fn check(
         &self,
         holds: bool,
@@ -93,7 +93,7 @@ impl Suite {
         self.notify(holds);
     }
 
-    /// As [`Suite::check`], but not counted: a part of a check.
+    /// As [`Suite::check`], without counting: a part of a check.
     pub(crate) fn note(
         &self,
         holds: bool,
@@ -116,8 +116,8 @@ impl Suite {
         self.contract.member(&push(&operation.pointer, "responses"), &status.to_string()).is_some()
     }
 
-    /// Sends a request that is no operation's; `None` if no answer came.
-    pub(crate) async fn send(&self, server: SocketAddr, request: &Request) -> Option<Answer> {
+    /// Sends a request and does not validate the response; `None` if there is none.
+    pub(crate) async fn send(&self, server: SocketAddr, request: &Request) -> Option<Response> {
         let method = Method::from_bytes(request.method.as_bytes()).ok()?;
         let mut headers = HeaderMap::new();
         for (name, value) in &request.headers {
@@ -130,26 +130,26 @@ impl Suite {
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let bytes = answer.bytes().await.ok()?;
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
-        Some(Answer { status, headers, body, bytes })
+        Some(Response { status, headers, body, bytes })
     }
 
-    /// Sends a request of an operation and judges the answer; `None` if none came, which is a finding.
+    /// Sends a request of an operation and validates the response; `None` if there is none, which is a finding.
     pub(crate) async fn ask(
         &self,
         server: SocketAddr,
         operation: &Operation,
         request: &Request,
-    ) -> Option<Answer> {
+    ) -> Option<Response> {
         let answer = self.send(server, request).await;
         self.check(answer.is_some(), "no-answer", &operation.pointer, || {
-            format!("{}: {} was sent; no answer came", operation.id, request.what)
+            format!("{}: {} was sent; no response came", operation.id, request.what)
         });
         let answer = answer?;
         self.judge(operation, &request.what, &answer);
         Some(answer)
     }
 
-    /// Sends a request whose answer must have one of these statuses; `pointer` says why.
+    /// Sends a request whose response must have one of these statuses; `pointer` is where the contract demands it.
     pub(crate) async fn expect(
         &self,
         server: SocketAddr,
@@ -158,27 +158,27 @@ impl Suite {
         statuses: &[u16],
         rule: &'static str,
         pointer: &str,
-    ) -> Option<Answer> {
+    ) -> Option<Response> {
         let answer = self.ask(server, operation, request).await?;
         self.check(statuses.contains(&answer.status), rule, pointer, || {
             let wanted: Vec<String> = statuses.iter().map(ToString::to_string).collect();
             let (id, what, status) = (&operation.id, &request.what, answer.status);
             format!(
-                "{id}: {what} was sent; by openapi.json the answer is {}; it was {status}",
+                "{id}: {what} was sent; by openapi.json the response is {}; it was {status}",
                 wanted.join(" or ")
             )
         });
         Some(answer)
     }
 
-    /// The statuses of success that an operation documents.
+    /// The success statuses that an operation documents.
     pub(crate) fn successes(&self, operation: &Operation) -> Vec<u16> {
         let statuses = self.contract.members(&push(&operation.pointer, "responses"));
         let statuses = statuses.into_iter().filter_map(|(status, _)| status.parse().ok());
         statuses.filter(|status| (200..300).contains(status)).collect()
     }
 
-    fn judge(&self, operation: &Operation, what: &str, response: &Answer) {
+    fn judge(&self, operation: &Operation, what: &str, response: &Response) {
         let (id, status) = (&operation.id, response.status);
         let documented = self.contract.response(operation, status).is_some();
         let responses = push(&operation.pointer, "responses");

@@ -1,4 +1,4 @@
-//! Every bound of every parameter and property of a request: what is inside is accepted, what is outside refused.
+//! Every bound of every parameter and property of a request: values inside are accepted, values outside are refused.
 
 use std::net::SocketAddr;
 
@@ -13,24 +13,24 @@ use crate::suite::{Request, Suite};
 use crate::tokens::{page_token_of, text_at};
 use crate::world::{Target, World, bearer, json_type, valid_request};
 
-/// How many requests are under way at once.
+/// The number of concurrent requests.
 const AT_ONCE: usize = 12;
 
-/// Parameters whose values only the server can make, so that a value which the schema allows may still be refused.
+/// Parameters whose values only the server issues: the server may refuse a value that the schema allows.
 const OPAQUE: [(&str, &str); 1] = [("list_sessions", "page_token")];
 
-/// Bounds on which no value can be though the schema alone would allow one, each with its reason.
+/// Bounds that no value can be at although the schema alone allows one, each with its reason.
 const OUT_OF_REACH: [(&str, &str, &str, &str); 1] =
     [("list_sessions", "page_token", "minLength", "a place in a list takes more than one character")];
 
-/// What must become of a request.
+/// What the response to a request must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// It is done.
+    /// Success.
     Accepted,
-    /// It is done, or what it names is not there.
+    /// Success, or 404: the object that it names may not exist.
     NotRefused,
-    /// It is a bad request.
+    /// 400.
     Refused,
 }
 
@@ -39,11 +39,11 @@ struct Job<'a> {
     request: Request,
     fate: Fate,
     keyword: String,
-    /// The body that was sent, for what it says to be found in the answer.
+    /// The body that was sent: its values must be in the response.
     sent: Option<Value>,
 }
 
-/// Tries them all.
+/// Sends all of them.
 pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
     let mut jobs = Vec::new();
     for operation in suite.contract.operations() {
@@ -70,12 +70,12 @@ async fn run(suite: &Suite, server: SocketAddr, job: Job<'_>) {
             let statuses = refusals(suite, operation);
             let answer =
                 suite.expect(server, operation, &request, &statuses, "invalid-accepted", &keyword).await;
-            // The codes tell the two kinds of fault apart.
+            // The codes distinguish a missing value from an invalid one.
             let code = if keyword.contains("/required/") { "required_value" } else { "invalid_value" };
             let wrong = answer.filter(|answer| answer.status == 400 && answer.code() != code);
             suite.check(wrong.is_none(), "code-wrong", &keyword, || {
                 format!(
-                    "{}: {} was sent; the code of the answer 400 was not {code}",
+                    "{}: {} was sent; the code of the response 400 was not {code}",
                     operation.id, request.what
                 )
             });
@@ -92,26 +92,26 @@ async fn run(suite: &Suite, server: SocketAddr, job: Job<'_>) {
         }
         Fate::NotRefused => {
             if let Some(answer) = suite.ask(server, operation, &request).await {
-                // Other requests may have made it the ID of an account before.
+                // An earlier request may have used this ID for an account.
                 let other_kind = answer.status == 400 && answer.code() == "unexpected_ref_type";
                 let fine = answer.is_success() || answer.status == 404 || other_kind;
                 suite.check(fine, "valid-refused", &keyword, || {
                     let (id, what, status) = (&operation.id, &request.what, answer.status);
-                    format!("{id}: {what} was sent, which openapi.json allows; the answer was {status}")
+                    format!("{id}: {what} was sent, which openapi.json allows; the response was {status}")
                 });
             }
         }
     }
 }
 
-/// The statuses of a bad request.
+/// The statuses with which an operation refuses an invalid value.
 fn refusals(suite: &Suite, operation: &Operation) -> Vec<u16> {
     let unnamed = !suite.documents(operation, 400) && operation.path_parameter().is_some();
     vec![if unnamed { 404 } else { 400 }]
 }
 
 fn target_of(world: &World, operation: &Operation) -> Target {
-    // An authenticated session would only take the account that it has.
+    // An authenticated session accepts only its own account.
     match operation.path_parameter() {
         Some(_) => world.target("unauthenticated"),
         None => Target { id: String::new(), account: world.account(), token: String::new() },
@@ -205,7 +205,7 @@ fn query_jobs<'a>(
     }
 }
 
-/// An unknown query parameter is refused where the operation has a query at all, and else not looked at.
+/// An operation with query parameters refuses an unknown one. An operation without any ignores it.
 fn unknown_query_job<'a>(suite: &Suite, world: &World, operation: &'a Operation, jobs: &mut Vec<Job<'a>>) {
     if operation.parameters.iter().any(|parameter| parameter.location == "query") {
         let mut request =
@@ -217,9 +217,9 @@ fn unknown_query_job<'a>(suite: &Suite, world: &World, operation: &'a Operation,
     }
 }
 
-/// The places of a body at which there is a value: the way there and the schema.
+/// Collects the values of a body: the path to each, and its schema.
 fn places(suite: &Suite, schema: &str, way: &[String], found: &mut Vec<(Vec<String>, String)>) {
-    /// A schema that holds itself is looked at for so many rounds.
+    /// How deep a schema that contains itself is followed.
     const DEPTH_MAX: usize = 5;
     let at = suite.contract.resolve(schema);
     if way.len() > DEPTH_MAX {
@@ -242,7 +242,7 @@ fn places(suite: &Suite, schema: &str, way: &[String], found: &mut Vec<(Vec<Stri
     }
 }
 
-/// Puts a value at a place of a body.
+/// Sets the value at a path of a body.
 fn put(body: &mut Map<String, Value>, way: &[String], value: Value) {
     match way {
         [] => {}
@@ -258,14 +258,14 @@ fn put(body: &mut Map<String, Value>, way: &[String], value: Value) {
 
 fn body_jobs<'a>(suite: &Suite, world: &World, operation: &'a Operation, jobs: &mut Vec<Job<'a>>) {
     let Some(schema) = &operation.body else { return };
-    // What cannot be compiled is a finding already, and says nothing of a value.
+    // A schema that cannot be compiled is a problem of the document, and validates nothing.
     if suite.contract.validator(schema).is_none() {
         return;
     }
     let mut add = |body: Value, keyword: String, what: String, varied: Option<&str>| {
         let target = target_of(world, operation);
         let fate = if suite.contract.allows(schema, &body) { Fate::Accepted } else { Fate::Refused };
-        // Only a key that is bound to no pool may name any.
+        // Only a key without a pool of its own may name one.
         let key = if varied == Some("pool_id") { &world.free_key } else { world.key_of(operation) };
         let mut request = valid_request(suite, operation, key, &target);
         request.headers = vec![bearer(key), json_type()];
@@ -311,13 +311,13 @@ fn body_jobs<'a>(suite: &Suite, world: &World, operation: &'a Operation, jobs: &
     }
 }
 
-/// As [`target_of`], for a body alone: no session is used up.
+/// As [`target_of`], for a body alone: it uses up no session.
 fn target_of_body(world: &World, operation: &Operation) -> Target {
     let account = if operation.id == "revoke_sessions" { world.account() } else { String::new() };
     Target { id: String::new(), account, token: String::new() }
 }
 
-/// What a request says of a session must be what the answer says of it, where both are described by one schema.
+/// A property of a session that a request sets has the same value in the response, if both have the same schema.
 fn echoed(suite: &Suite, operation: &Operation, what: &str, sent: &Value, answer: &Value) {
     let Some(schema) = &operation.body else { return };
     let Some(summary) = answer.pointer("/summary").or_else(|| answer.pointer("/session/summary")) else {
@@ -334,7 +334,7 @@ fn echoed(suite: &Suite, operation: &Operation, what: &str, sent: &Value, answer
                 &push(&push(&request, "properties"), name),
                 || {
                     format!(
-                        "{}: {what} was sent; the session in the answer has another `{name}`",
+                        "{}: {what} was sent; the session in the response has another `{name}`",
                         operation.id
                     )
                 },
@@ -345,26 +345,26 @@ fn echoed(suite: &Suite, operation: &Operation, what: &str, sent: &Value, answer
         sent["interaction"].as_object().into_iter().flatten().chain(sent.as_object().into_iter().flatten())
     {
         let is_interaction = matches!(name.as_str(), "remote_ip" | "user_agent");
-        // Of an address, the answer has the canonical form.
+        // The response has the canonical form of an address.
         let plain = value.as_str().is_none_or(|text| {
             name != "remote_ip"
                 || text.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().to_string() == text)
         });
         if is_interaction && plain {
             suite.note(summary["last_seen"].get(name) == Some(value), "not-what-was-sent", &request, || {
-                format!("{}: {what} was sent; `last_seen` in the answer has another `{name}`", operation.id)
+                format!("{}: {what} was sent; `last_seen` in the response has another `{name}`", operation.id)
             });
         }
     }
 }
 
-/// Where a session is described, by the name that it has in the contract.
+/// Where a session is described, by the name of its schema.
 pub(crate) fn summary_schema(suite: &Suite) -> Option<String> {
     let at = "/components/schemas/Session_Summary".to_owned();
     suite.contract.has(&at).then_some(at)
 }
 
-/// A place in a list is made by the server, so its bounds are tried with places that it made.
+/// Only the server issues page tokens, so their bounds are checked with tokens that it issued.
 async fn page_tokens(suite: &Suite, world: &World, server: SocketAddr) {
     for (id, name) in OPAQUE {
         let Some(operation) = suite.contract.operation(id) else { continue };
@@ -384,7 +384,7 @@ async fn page_tokens(suite: &Suite, world: &World, server: SocketAddr) {
         let first = suite.expect(server, operation, &first, &successes, "valid-refused", keyword).await;
         let Some(first) = first else { continue };
         let Some(token) = text_at(&first.body, "/next_page") else { continue };
-        let next = with(&format!("{name}={token}"), "`page_token` as the `next_page` of an answer");
+        let next = with(&format!("{name}={token}"), "`page_token` as the `next_page` of a response");
         let next = suite.expect(server, operation, &next, &successes, "valid-refused", &at).await;
         let both = with("limit=2", "`limit` as 2");
         let both = suite.expect(server, operation, &both, &successes, "valid-refused", keyword).await;
@@ -402,7 +402,7 @@ async fn page_tokens(suite: &Suite, world: &World, server: SocketAddr) {
         suite.expect(server, operation, &filtered, &[400], "invalid-accepted", &parameter.pointer).await;
 
         if let Some(longest) = suite.contract.get(&at)["maxLength"].as_u64() {
-            // Eight characters hold five bytes, so only such lengths are a token's.
+            // Eight characters encode five bytes, so a token has only such lengths.
             let bytes = usize::try_from(longest).unwrap_or_default() / 8 * 5;
             for (bytes, inside) in [(bytes, true), (bytes + 5, false)] {
                 let long = page_token_of(&token, bytes.min(4_096));

@@ -1,7 +1,4 @@
-//! The callers and sessions that requests are made with, and a valid request of each operation.
-//!
-//! What the contract cannot say stands in the tables here: which session an ID must name, which properties come
-//! together, and which exclude each other.
+//! The prepared store: API keys, sessions in each state, and the operations that the program has.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -14,34 +11,34 @@ use session_test_support::{Operation, seed};
 
 use crate::report::Failed;
 use crate::server::Program;
-use crate::suite::{Answer, Request, Suite};
+use crate::suite::{Request, Response, Suite};
 use crate::tokens::{numbered, text_at};
 
-/// The domain of the sessions that requests name. It is not the one in which sessions are listed, created and revoked by
-/// the dozen, so that none of that comes in between.
+/// The domain of the sessions that requests name. Lists, creations and revocations use another one, so that neither
+/// affects the other.
 const SPARE_DOMAIN: &str = "013xrzp12g3nqk8n32sd3jyxq5a8yw11";
 const SPARE_POOL: &str = "013xrzp12g3nqk8ng09nmc8kwqzfaf11";
 const OTHER_DOMAIN: &str = "013xrzp12g3nqk8n32sd3jyxq5a8yw22";
 const OTHER_POOL: &str = "013xrzp12g3nqk8ng09nmc8kwqzfaf22";
 
-/// A session ID that nothing has.
+/// An ID that no object has.
 pub(crate) const MISSING: &str = "013xrzp12g3nqk8nkv4y96wrbzje9d00";
 
-/// What a key may be made for.
+/// The scopes of API keys.
 pub(crate) const SCOPES: [&str; 4] = ["session:read", "session:create", "session:update", "session:revoke"];
 
-/// How many sessions there are in each state, for requests that each need one of their own.
+/// The number of sessions in each state: a request that changes a session needs one of its own.
 const SESSIONS: [(&str, usize); 4] =
     [("unauthenticated", 1_600), ("authenticated", 600), ("complete", 100), ("revoked", 100)];
 
-/// A session that a request names or is sent by.
+/// The session that a request names or whose token it has.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     /// Its ID.
     pub(crate) id: String,
-    /// Its account, or the one that it would be given.
+    /// Its account, or the account to authenticate it with.
     pub(crate) account: String,
-    /// Its token, if it has one that is known.
+    /// Its token; empty if it is not known.
     pub(crate) token: String,
 }
 
@@ -52,7 +49,7 @@ impl Target {
     }
 }
 
-/// Who and what there is in the prepared store.
+/// The callers and sessions of the prepared store.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     /// A key for the sessions that requests name, with every scope.
@@ -69,9 +66,9 @@ pub(crate) struct World {
     pub(crate) revoked_key: String,
     /// A key of another store.
     pub(crate) unknown_key: String,
-    /// The IDs of sessions that between them have every property and every value.
+    /// The IDs of sessions that together have every property and every listed value.
     pub(crate) gallery: Vec<String>,
-    /// The IDs of operations that the program knows.
+    /// The IDs of the operations that the program has.
     pub(crate) known: Vec<String>,
     used: [Cell<usize>; SESSIONS.len()],
     accounts: Cell<usize>,
@@ -178,7 +175,7 @@ impl World {
         single.into_iter().chain(&self.scoped).chain(&self.other_keys).map(String::as_str)
     }
 
-    /// A session in this state that no request has named yet.
+    /// A session in this state that no request has named.
     pub(crate) fn target(&self, status: &str) -> Target {
         let state = SESSIONS.iter().position(|(name, _)| *name == status).unwrap_or_default();
         let number = self.used[state].replace(self.used[state].get() + 1);
@@ -191,7 +188,7 @@ impl World {
         for (used, (status, count)) in self.used.iter().zip(SESSIONS) {
             if used.get() > count {
                 return Err(Failed(format!(
-                    "{} sessions were needed that are {status}; make more of them",
+                    "{} sessions were needed that are {status}; increase SESSIONS in tests/wire/world.rs",
                     used.get()
                 )));
             }
@@ -199,8 +196,8 @@ impl World {
         Ok(())
     }
 
-    /// A new session with a token of its own, made through the API; of an account of its own, if it is authenticated.
-    /// `None` if the server makes none, which is a finding.
+    /// Creates a session through the API, with an account of its own if it is to be authenticated. `None` if the server
+    /// refuses, which is a finding.
     pub(crate) async fn session(
         &self,
         suite: &Suite,
@@ -211,12 +208,12 @@ impl World {
         self.session_of(suite, server, account.as_deref()).await
     }
 
-    /// An account that nothing else belongs to.
+    /// An account without sessions.
     pub(crate) fn account(&self) -> String {
         numbered(seed::ACCOUNT_ID, 200_000 + self.accounts.replace(self.accounts.get() + 1))
     }
 
-    /// A new session of this account, or of none.
+    /// Creates a session of this account, or of none.
     pub(crate) async fn session_of(
         &self,
         suite: &Suite,
@@ -239,7 +236,7 @@ impl World {
             what: "a session to create".to_owned(),
         };
         let answer = suite.send(server, &request).await;
-        let made = answer.filter(Answer::is_success).and_then(|answer| {
+        let made = answer.filter(Response::is_success).and_then(|answer| {
             let id = text_at(&answer.body, "/session/summary/id")?;
             let token = text_at(&answer.body, "/authtoken")?;
             Some(Target { id, token, account: account.unwrap_or(seed::ACCOUNT_ID).to_owned() })

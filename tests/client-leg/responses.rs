@@ -9,19 +9,19 @@ use session_test_support::samples::{Sample, Samples, samples};
 use session_test_support::{Contract, Operation};
 
 use crate::calls::Call;
-use crate::fake::{Answer, Fake};
+use crate::fake::{Fake, PreparedResponse};
 use crate::fields::fields;
 use crate::outcome::{End, Outcome, Read, Unreadable, unreadable_error};
 use crate::report::Report;
 use crate::values::{first_difference, same};
 
-/// A documented response of an operation, with a status that it stands for.
+/// A documented response of an operation, for one status.
 #[derive(Debug)]
 pub(crate) struct Documented {
     pub(crate) status: u16,
-    /// In the operation.
+    /// Its pointer in the operation.
     pub(crate) member: String,
-    /// After references.
+    /// Its pointer, references followed.
     pub(crate) pointer: String,
     /// In the order of the document.
     headers: Vec<Header>,
@@ -29,7 +29,7 @@ pub(crate) struct Documented {
 }
 
 impl Documented {
-    /// Whether the client should answer a value.
+    /// Whether the client should return a value.
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -52,8 +52,8 @@ pub(crate) struct Content {
     examples: Vec<Sample>,
 }
 
-/// The answers of one operation.
-pub(crate) struct Answers<'a> {
+/// The responses of one operation.
+pub(crate) struct Responses<'a> {
     pub(crate) contract: &'a Contract,
     pub(crate) report: &'a Report,
     pub(crate) operation: &'a Operation,
@@ -62,14 +62,14 @@ pub(crate) struct Answers<'a> {
     pub(crate) call: &'a Call,
 }
 
-impl Answers<'_> {
+impl Responses<'_> {
     pub(crate) fn add(&self, rule: &'static str, pointer: &str, status: u16, what: impl Into<String>) {
         let place = format!("{} {status}", self.operation.id);
         self.report.add(rule, self.contract.nearest(pointer), &place, what);
     }
 
-    /// What the client makes of an answer.
-    pub(crate) async fn outcome(&self, answer: Answer) -> Outcome {
+    /// How the client reads a response.
+    pub(crate) async fn outcome(&self, answer: PreparedResponse) -> Outcome {
         self.report.check();
         self.fake.put(answer);
         let outcome = (self.call)(self.client.clone()).await;
@@ -77,7 +77,7 @@ impl Answers<'_> {
         outcome
     }
 
-    /// Every documented response, each with what it may hold.
+    /// Every documented response, with samples of its headers and bodies.
     pub(crate) fn documented(&self) -> Vec<Documented> {
         let responses = format!("{}/responses", self.operation.pointer);
         let members = self.contract.members(&responses).into_iter();
@@ -118,7 +118,8 @@ impl Answers<'_> {
     fn samples(&self, schema: &str, status: u16) -> Option<Samples> {
         let (samples, lost) = samples(self.contract, schema);
         for pointer in lost {
-            let what = "no value of this schema can be made, so nothing shows that the client reads it";
+            let what =
+                "no value of this schema can be generated, so nothing verifies that the client reads it";
             self.add("no-sample", &pointer, status, what);
         }
         samples
@@ -144,7 +145,7 @@ impl Answers<'_> {
         contents
     }
 
-    /// Gives every documented answer.
+    /// Sends every documented response.
     pub(crate) async fn give(&self, documented: &[Documented]) {
         for response in documented {
             let all: Vec<&Header> = response.headers.iter().collect();
@@ -155,13 +156,13 @@ impl Answers<'_> {
             for content in &response.contents {
                 let mut bodies = content.samples.all(&content.schema);
                 bodies.extend(content.examples.iter().cloned());
-                // If the first is understood, it is what a later one tries that is not.
+                // If the first is read, a failure of a later one is about what that one varies.
                 let mut first = None;
                 for sample in &bodies {
                     if !self.is_sound(response.status, &content.schema, sample) {
                         continue;
                     }
-                    // The smallest answer has the required headers alone.
+                    // The smallest response has only the required headers.
                     let smallest = sample.value == content.samples.smallest;
                     let headers: Vec<&Header> =
                         all.iter().copied().filter(|header| !smallest || header.required).collect();
@@ -172,7 +173,7 @@ impl Answers<'_> {
                 }
                 for header in &all {
                     let samples = header.samples.all(&header.pointer).into_iter();
-                    // The fullest came with each body.
+                    // The fullest was sent with each body.
                     for sample in samples.filter(|sample| sample.value != header.samples.fullest) {
                         let texts = texts(&all, |other| {
                             if other.name == header.name { &sample.value } else { &other.samples.fullest }
@@ -188,7 +189,7 @@ impl Answers<'_> {
         }
     }
 
-    /// Whether a sample is one of its schema; an example, an enum value or a bound may contradict the rest.
+    /// Whether a sample is valid by its schema; a bound may contradict the rest.
     fn is_sound(&self, status: u16, schema: &str, sample: &Sample) -> bool {
         let errors = self.contract.errors(schema, &sample.value);
         for error in &errors {
@@ -198,8 +199,8 @@ impl Answers<'_> {
         errors.is_empty()
     }
 
-    /// Gives one answer; answers whether the client understands it. A fault is at what the sample tries if that is
-    /// `exact`, else where the client stumbles.
+    /// Sends one response and returns whether the client reads it. A finding is at what the sample varies if `exact`, else
+    /// where the client fails.
     async fn one(
         &self,
         response: &Documented,
@@ -219,7 +220,7 @@ impl Answers<'_> {
             };
         }
         let schema = content.map_or(response.pointer.as_str(), |content| content.schema.as_str());
-        let outcome = self.outcome(Answer { status, headers, body: body.clone() }).await;
+        let outcome = self.outcome(PreparedResponse { status, headers, body: body.clone() }).await;
         let is_success = response.is_success();
         let (rule, at, what) = match &outcome.end {
             End::Success(read) if is_success => {
@@ -240,16 +241,16 @@ impl Answers<'_> {
             End::Unexpected(reason) => {
                 let fault = if is_success { (outcome.unreadable)(&body) } else { unreadable_error(&body) };
                 if let Some(fault) = fault.filter(|_| content.is_some()) {
-                    let at = self.stumble(schema, sample, &fault, exact);
+                    let at = self.failure(schema, sample, &fault, exact);
                     let what = format!("the client cannot read {}: {}", dotted(&fault.path), fault.message);
                     ("answer-not-decoded", at, what)
                 } else {
-                    let what = format!("the client takes it as not of the contract: {reason}");
+                    let what = format!("the client refuses it as undocumented: {reason}");
                     ("answer-not-decoded", response.member.clone(), what)
                 }
             }
             End::NotSent(reason) | End::NoAnswer(reason) => {
-                let what = format!("the client makes nothing of it: {reason}");
+                let what = format!("the client cannot use it: {reason}");
                 ("answer-not-decoded", response.member.clone(), what)
             }
         };
@@ -257,8 +258,8 @@ impl Answers<'_> {
         false
     }
 
-    /// Where the client stumbles over a body.
-    fn stumble(&self, schema: &str, sample: &Sample, fault: &Unreadable, exact: bool) -> String {
+    /// Where the client fails to read a body.
+    fn failure(&self, schema: &str, sample: &Sample, fault: &Unreadable, exact: bool) -> String {
         if exact {
             return sample.pointer.clone();
         }
@@ -268,7 +269,7 @@ impl Answers<'_> {
         missing.map_or(at.clone(), |name| self.contract.nearest(&format!("{at}/properties/{name}")))
     }
 
-    /// Holds what the client read against what was sent; answers whether it is the same.
+    /// Compares what the client read with what was sent; returns whether it is equal.
     fn read(
         &self,
         response: &Documented,
@@ -286,7 +287,7 @@ impl Answers<'_> {
             let values = read.headers.get_all(name).into_iter();
             if !values.map(hyper::header::HeaderValue::as_bytes).eq([sent.as_bytes()]) {
                 let pointer = format!("{}/headers/{name}", response.pointer);
-                let what = format!("the client does not show {name}");
+                let what = format!("the client does not expose {name}");
                 self.add("header-not-reachable", &pointer, response.status, what);
             }
         }
@@ -299,13 +300,13 @@ impl Answers<'_> {
             let parts: Vec<&str> = path.iter().map(String::as_str).collect();
             let at = schema_at(self.contract, schema, &sample.value, &parts);
             let at = if exact { &sample.pointer } else { &at };
-            let what = format!("the client does not give {} back as it was sent", dotted(path));
+            let what = format!("the client does not return {} as it was sent", dotted(path));
             self.add("answer-changed", at, response.status, what);
         }
         difference.is_none()
     }
 
-    /// Holds the client's own error against what was sent.
+    /// Compares the client's own error with what was sent.
     fn refusal(
         &self,
         response: &Documented,
@@ -314,7 +315,7 @@ impl Answers<'_> {
         error: &session_client::Error,
     ) {
         let session_client::Error::Refused { code, message, status, request_id } = error else {
-            let what = format!("the client's error is none of the contract: {error}");
+            let what = format!("the client's error is not one of the contract: {error}");
             return self.add("error-not-typed", &response.pointer, response.status, what);
         };
         let id = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-request-id"));
@@ -332,7 +333,7 @@ impl Answers<'_> {
         }
     }
 
-    /// Sees that the client's types have no field that the document does not have.
+    /// Checks that the client's types have no field that the contract does not have.
     fn fields(&self, response: &Documented, schema: &str, shown: &str) {
         let mut anywhere = BTreeSet::new();
         let mut of_type = BTreeMap::new();
@@ -340,7 +341,7 @@ impl Answers<'_> {
             let component = of_type.entry(holder.clone()).or_insert_with(|| self.component(&holder));
             let (pointer, known) = if let Some(pointer) = component {
                 let listed = listed(self.contract, pointer);
-                // A type of our own for a text or number has fields of its own.
+                // A newtype for a text or number may have fields of its own.
                 (pointer.clone(), listed.is_empty() || listed.contains(field.as_str()))
             } else {
                 if anywhere.is_empty() {
@@ -355,18 +356,18 @@ impl Answers<'_> {
         }
     }
 
-    /// The named schema that a type is generated from, as far as its name tells.
+    /// The schema that a type is generated from, by its name.
     fn component(&self, name: &str) -> Option<String> {
         let schemas = self.contract.members("/components/schemas").into_iter();
         schemas.filter(|(schema, _)| schema.replace('_', "") == name).map(|(_, pointer)| pointer).next()
     }
 
-    /// Headers of a response as a caller of this module may send them: each in full.
+    /// All headers of a response, each with its fullest value.
     pub(crate) fn full_headers(response: &Documented) -> Vec<(String, String)> {
         texts(&response.headers.iter().collect::<Vec<_>>(), |header| &header.samples.fullest)
     }
 
-    /// The names and schemas of the headers of a response that must be there.
+    /// The names and schemas of the required headers of a response.
     pub(crate) fn required_headers(response: &Documented) -> Vec<(String, String)> {
         let required = response.headers.iter().filter(|header| header.required);
         required.map(|header| (header.name.clone(), format!("{}/schema", header.pointer))).collect()
@@ -382,7 +383,7 @@ fn texts<'a>(headers: &[&'a Header], value: impl Fn(&'a Header) -> &'a Value) ->
     headers.iter().map(|header| (header.name.clone(), text(value(header)))).collect()
 }
 
-/// The statuses that stand for a key of `responses`: of a range or the default, those that have no key of their own.
+/// The statuses to send for a key of `responses`: for a range or the default, statuses without a key of their own.
 fn statuses(key: &str, named: &BTreeSet<u16>) -> Vec<u16> {
     let first =
         |from: u16| (from + 18..from + 100).chain(from..from + 18).find(|status| !named.contains(status));
