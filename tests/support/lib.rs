@@ -3,17 +3,21 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
-#[cfg(feature = "http")]
-mod calls;
-#[cfg(feature = "http")]
+pub mod change;
 mod contract;
+pub mod coverage;
 #[cfg(feature = "http")]
 pub mod fault_proxy;
 #[cfg(feature = "http")]
 pub mod faults;
+#[cfg(feature = "http")]
+mod judge;
 pub mod launcher;
+pub mod pattern;
 #[cfg(feature = "http")]
 mod proxy;
+pub mod requests;
+pub mod samples;
 #[cfg(feature = "http")]
 mod sessiond;
 #[cfg(feature = "http")]
@@ -21,13 +25,13 @@ pub mod tokens;
 #[cfg(feature = "http")]
 mod validating_proxy;
 
+pub use contract::{Contract, Operation, Parameter};
 #[cfg(feature = "http")]
-pub use calls::{Call, call, operation_ids};
-#[cfg(feature = "http")]
-pub use contract::Contract;
+pub use judge::{Judgement, Violation};
 pub use launcher::{Command, Finished};
+pub use requests::call;
 #[cfg(feature = "http")]
-pub use sessiond::{Answer, Sessiond, binary, command, raise_file_limit};
+pub use sessiond::{Response, Sessiond, binary, command, raise_file_limit};
 
 /// The session of the reference page, value by value.
 pub mod seed {
