@@ -10,6 +10,7 @@ mod crash;
 mod create_session;
 mod deployment;
 mod end_session;
+mod faults;
 mod fetch_own_session;
 mod fetch_session;
 mod help;

@@ -114,7 +114,7 @@ async fn a_sweep_marks_ended_sessions_records_the_reason_and_removes_them_after_
             let records = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
             records.filter(|record| record["msg"] == "swept").filter_map(|record| record[name].as_u64()).sum()
         };
-        (total("expired"), total("removed")) == (500, 500)
+        (total("expired"), total("deleted")) == (500, 500)
     })
     .await;
 }

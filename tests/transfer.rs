@@ -74,7 +74,7 @@ async fn invalid_and_existing_sessions_are_reported_by_line_and_the_rest_is_impo
     let finished = server.command(&["import", "-"]).input(lines.join("\n")).run();
     assert_eq!(finished.code, 1);
     for (line, text) in [
-        (2, "already there"),
+        (2, "exists"),
         (3, "not JSON"),
         (4, "status"),
         (5, "colour"),

@@ -7,6 +7,10 @@ pub mod change;
 mod contract;
 pub mod coverage;
 #[cfg(feature = "http")]
+pub mod fault_proxy;
+#[cfg(feature = "http")]
+pub mod faults;
+#[cfg(feature = "http")]
 mod judge;
 pub mod launcher;
 pub mod pattern;
@@ -16,6 +20,10 @@ pub mod requests;
 pub mod samples;
 #[cfg(feature = "http")]
 mod sessiond;
+#[cfg(feature = "http")]
+pub mod tokens;
+#[cfg(feature = "http")]
+mod validating_proxy;
 
 pub use contract::{Contract, Operation, Parameter};
 #[cfg(feature = "http")]

@@ -14,9 +14,9 @@ use tempfile::TempDir;
 
 use crate::contract::Contract;
 use crate::launcher::{Command, Program, Server, WITHOUT_LIFETIMES, key_create};
-use crate::proxy::{self, Faults};
 use crate::requests::call;
 use crate::seed;
+use crate::validating_proxy::{self, Violations};
 
 /// How long a process may take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -82,7 +82,7 @@ pub struct Sessiond {
     proxy: SocketAddr,
     /// Making one takes longer than a request.
     client: reqwest::Client,
-    faults: Faults,
+    violations: Violations,
 }
 
 impl Sessiond {
@@ -108,9 +108,9 @@ impl Sessiond {
 
     async fn launch(folder: TempDir, settings: &str, flags: &[&str]) -> Self {
         let server = Program::at(binary()).serve(folder.path(), settings, flags).unwrap();
-        let (proxy, faults) = proxy::start(server.address).await;
+        let (proxy, violations) = validating_proxy::start(server.address).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { server, folder: Some(folder), proxy, client, faults }
+        Self { server, folder: Some(folder), proxy, client, violations }
     }
 
     /// The address of the proxy in front of it, as a URL.
@@ -288,9 +288,9 @@ impl Sessiond {
 impl Drop for Sessiond {
     fn drop(&mut self) {
         self.server.kill();
-        let faults = self.faults.lock().unwrap();
+        let violations = self.violations.lock().unwrap();
         if !thread::panicking() {
-            assert!(faults.is_empty(), "responses that the contract does not allow: {faults:#?}");
+            assert!(violations.is_empty(), "responses that the contract does not allow: {violations:#?}");
             assert!(!self.log().contains("panicked"), "{}", self.log());
         }
     }

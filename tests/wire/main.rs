@@ -15,16 +15,19 @@ mod security;
 mod server;
 mod statuses;
 mod suite;
-mod tokens;
 mod values;
 mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use session_test_support::Contract;
 use session_test_support::launcher::WITHOUT_LIFETIMES;
+use session_test_support::tokens;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 use crate::report::{Failed, Report};
 use crate::server::{Program, Server};
@@ -41,37 +44,50 @@ struct Arguments {
     /// The program under test
     #[arg(long, value_name = "PROGRAM", group = "program")]
     sessiond: Option<PathBuf>,
-    /// The fault that the program is to have, passed on as `SESSIOND_FAULT`
-    #[arg(long, value_name = "NAME", requires = "sessiond")]
-    fault: Option<String>,
-    /// A program with seeded faults: see for each of them whether it is caught
+    /// The program in front of which faults are seeded, one after the other, to see whether each of them is found
     #[arg(long, value_name = "PROGRAM", group = "program")]
     prove: Option<PathBuf>,
+    /// With --prove: a fault to seed; repeatable; without it, every fault is seeded
+    #[arg(long, value_name = "NAME", requires = "prove")]
+    fault: Vec<String>,
+}
+
+/// The contract in this file.
+fn read(spec: &Path) -> Result<Arc<Contract>, Failed> {
+    let text = std::fs::read_to_string(spec)
+        .map_err(|error| Failed(format!("{} cannot be read: {error}", spec.display())))?;
+    Contract::parse(&text).map(Arc::new).map_err(|error| {
+        let advice = "fix what `cargo xtask check --static` reports";
+        Failed(format!("{} has problems; {advice}: {error}", spec.display()))
+    })
+}
+
+/// A runtime for one run of the suite.
+fn runtime() -> Result<Runtime, Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failed(format!("no runtime: {error}")))
+}
+
+/// A store with what the requests are about, in a folder of its own.
+fn prepare(program: &Program) -> Result<(TempDir, World), Failed> {
+    let folder = || tempfile::tempdir().map_err(|error| Failed(format!("no temporary folder: {error}")));
+    let (prepared, elsewhere) = (folder()?, folder()?);
+    let world = World::prepare(program, prepared.path(), elsewhere.path())?;
+    Ok((prepared, world))
 }
 
 /// Runs the suite on a runtime of its own.
 fn run(spec: &Path, program: &Program) -> Result<Report, Failed> {
-    let text = std::fs::read_to_string(spec)
-        .map_err(|error| Failed(format!("{} cannot be read: {error}", spec.display())))?;
-    let contract = Contract::parse(&text).map_err(|error| {
-        let advice = "fix what `cargo xtask check --static` reports";
-        Failed(format!("{} has problems; {advice}: {error}", spec.display()))
-    })?;
-    let suite = Suite::new(contract)?;
+    let suite = Suite::new(read(spec)?)?;
     schemas::check(&suite);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failed(format!("no runtime: {error}")))?;
-    runtime.block_on(ask(&suite, program))?;
+    let (prepared, world) = prepare(program)?;
+    runtime()?.block_on(ask(&suite, &world, program, prepared.path()))?;
     coverage::check(&suite);
     Ok(suite.report.into_inner())
 }
 
-async fn ask(suite: &Suite, program: &Program) -> Result<(), Failed> {
-    let folder = || tempfile::tempdir().map_err(|error| Failed(format!("no temporary folder: {error}")));
-    let (prepared, elsewhere) = (folder()?, folder()?);
-    let world = World::prepare(program, prepared.path(), elsewhere.path())?;
+/// Sends the requests to servers of the program, each on a copy of the prepared store.
+async fn ask(suite: &Suite, world: &World, program: &Program, prepared: &Path) -> Result<(), Failed> {
     for operation in suite.contract.operations() {
         suite.check(world.known.contains(&operation.id), "operation-unknown", &operation.pointer, || {
             format!("{}: sessiond has no operation of this ID", operation.id)
@@ -85,7 +101,6 @@ async fn ask(suite: &Suite, program: &Program) -> Result<(), Failed> {
             || format!("{id}: sessiond has this operation, openapi.json does not"),
         );
     }
-    let (world, prepared) = (&world, prepared.path());
     // Each part has a server of its own: one with a fault may change more than it was asked to, and the findings would
     // depend on the order of the requests.
     let start = || Server::start(program, prepared, WITHOUT_LIFETIMES);
@@ -129,13 +144,13 @@ fn main() -> ExitCode {
     let mut out = std::io::stdout().lock();
     let outcome = match (&arguments.sessiond, &arguments.prove) {
         (Some(path), _) => {
-            let program = Program { path: path.clone(), fault: arguments.fault.clone() };
+            let program = Program { path: path.clone(), proxy: None };
             run(&arguments.spec, &program).and_then(|report| {
                 report.print(&mut out).map_err(|error| Failed(error.to_string()))?;
                 Ok(report.findings.is_empty())
             })
         }
-        (None, Some(path)) => prove::prove(&arguments.spec, path, &mut out),
+        (None, Some(path)) => prove::prove(&arguments.spec, path, &arguments.fault, &mut out),
         (None, None) => Err(Failed("name a program".to_owned())),
     };
     match outcome {

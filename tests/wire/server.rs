@@ -4,11 +4,13 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use rusqlite::Connection;
+use session_test_support::fault_proxy::FaultProxy;
 use session_test_support::launcher::{self, LaunchError, STORE_FILE};
 use tempfile::TempDir;
 
@@ -22,15 +24,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Program {
     /// Its file.
     pub(crate) path: PathBuf,
-    /// The fault that it is to have.
-    pub(crate) fault: Option<String>,
+    /// The proxy that makes each server of it look like one with a fault.
+    pub(crate) proxy: Option<Arc<FaultProxy>>,
 }
 
 impl Program {
     /// The program for the launcher.
     pub(crate) fn launcher(&self) -> launcher::Program {
-        let program = launcher::Program::at(&self.path);
-        self.fault.iter().fold(program, |program, fault| program.env("SESSIOND_FAULT", fault))
+        launcher::Program::at(&self.path)
     }
 }
 
@@ -47,7 +48,7 @@ fn failed(what: &str, error: impl std::fmt::Display) -> Failed {
 /// A running server on a store of its own. Dropping it kills the process.
 #[derive(Debug)]
 pub(crate) struct Server {
-    /// The address of its public listener.
+    /// The address of its public listener, or of the proxy in front of it.
     pub(crate) address: SocketAddr,
     _process: launcher::Server,
     folder: TempDir,
@@ -59,12 +60,18 @@ impl Server {
         let io = |error| failed("a store cannot be prepared", error);
         let folder = tempfile::tempdir().map_err(io)?;
         std::fs::copy(prepared.join(STORE_FILE), folder.path().join(STORE_FILE)).map_err(io)?;
-        let (program, settings, path) = (program.launcher(), settings.to_owned(), folder.path().to_owned());
+        let proxy = program.proxy.as_ref();
+        let settings = proxy.map_or_else(|| settings.to_owned(), |proxy| proxy.settings(settings));
+        let (program, path) = (program.launcher(), folder.path().to_owned());
         // The launcher waits for the process; the other servers start and respond meanwhile.
         let started =
             tokio::task::spawn_blocking(move || program.serve(&path, &settings, &["--log-level", "error"]));
         let process = started.await.map_err(|error| failed("sessiond", error))??;
-        Ok(Self { address: process.address, _process: process, folder })
+        let address = match proxy {
+            Some(proxy) => proxy.start(process.address).await.map_err(|error| failed("the proxy", error))?,
+            None => process.address,
+        };
+        Ok(Self { address, _process: process, folder })
     }
 
     fn file(&self, name: &str) -> PathBuf {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Bytes;
@@ -11,6 +12,7 @@ use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use session_test_support::{Contract, Operation, Violation};
+use tokio::sync::Notify;
 
 use crate::report::{Failed, Report};
 
@@ -60,9 +62,11 @@ impl Response {
 #[derive(Debug)]
 pub(crate) struct Suite {
     /// The contract.
-    pub(crate) contract: Contract,
+    pub(crate) contract: Arc<Contract>,
     /// The findings.
     pub(crate) report: RefCell<Report>,
+    /// Notified of each finding.
+    pub(crate) found: Notify,
     /// The pointers of the responses, media types, properties and listed values that occurred.
     pub(crate) seen: RefCell<BTreeSet<String>>,
     client: reqwest::Client,
@@ -70,10 +74,11 @@ pub(crate) struct Suite {
 
 impl Suite {
     /// A suite of this contract.
-    pub(crate) fn new(contract: Contract) -> Result<Self, Failed> {
+    pub(crate) fn new(contract: Arc<Contract>) -> Result<Self, Failed> {
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
         let client = client.map_err(|error| Failed(format!("no HTTP client: {error}")))?;
-        Ok(Self { contract, report: RefCell::default(), seen: RefCell::default(), client })
+        let (report, found, seen) = (RefCell::default(), Notify::new(), RefCell::default());
+        Ok(Self { contract, report, found, seen, client })
     }
 
     /// Counts a check, and adds a finding if it failed.
@@ -85,6 +90,7 @@ impl Suite {
         message: impl FnOnce() -> String,
     ) {
         self.report.borrow_mut().check(holds, rule, &self.contract.nearest(pointer), message);
+        self.notify(holds);
     }
 
     /// As [`Suite::check`], without counting: a part of a check.
@@ -96,6 +102,13 @@ impl Suite {
         message: impl FnOnce() -> String,
     ) {
         self.report.borrow_mut().note(holds, rule, &self.contract.nearest(pointer), message);
+        self.notify(holds);
+    }
+
+    fn notify(&self, holds: bool) {
+        if !holds {
+            self.found.notify_one();
+        }
     }
 
     /// Whether an operation documents a status by its number.

@@ -50,7 +50,7 @@ impl Target {
 }
 
 /// The callers and sessions of the prepared store.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct World {
     /// A key for the sessions that requests name, with every scope.
     pub(crate) key: String,
@@ -167,6 +167,12 @@ impl World {
             used: Default::default(),
             accounts: Cell::new(0),
         })
+    }
+
+    /// Every API key of the store.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        let single = [&self.key, &self.free_key, &self.bound_key, &self.revoked_key];
+        single.into_iter().chain(&self.scoped).chain(&self.other_keys).map(String::as_str)
     }
 
     /// A session in this state that no request has named.

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::document;
 use crate::generate;
 use crate::ledger::{self, Ledger};
-use crate::process::{Failed, cargo_output, cargo_quiet, root, say, target};
+use crate::process::{Failed, cargo_output, cargo_quiet, root, target};
 
 /// The programs of the legs that run something: package and name.
 const PROGRAMS: [(&str, &str); 3] =
@@ -253,28 +253,6 @@ pub(crate) fn programs() -> Result<PathBuf, Failed> {
         cargo_quiet(&["build", "--quiet", "--locked", "--package", package, "--bin", name])?;
     }
     Ok(target()?.join("debug"))
-}
-
-/// Runs `sessiond` with each of its seeded faults; answers whether the wire leg finds each of them.
-pub(crate) fn faults(out: &mut dyn Write) -> Result<bool, Failed> {
-    let programs = programs()?;
-    let faulty = ["--package", "session-server", "--features", "seeded-faults", "--bin", "sessiond-faulty"];
-    cargo_quiet(&[&["build", "--quiet", "--locked"][..], &faulty].concat())?;
-    let mut command = Command::new(programs.join("wire-leg"));
-    command.arg("--spec").arg(root().join("openapi.json"));
-    command.arg("--prove").arg(programs.join("sessiond-faulty")).env("NO_PROXY", "127.0.0.1");
-    let output = command.output().map_err(|error| Failed(format!("wire-leg cannot be started: {error}")))?;
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        say(out, line)?;
-    }
-    match output.status.code() {
-        Some(0) => Ok(true),
-        Some(1) => Ok(false),
-        _ => Err(Failed(format!(
-            "wire-leg could not do its work: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ))),
-    }
 }
 
 /// Runs a program that holds something against the contract, and adds what it found. Answers how much it looked at.

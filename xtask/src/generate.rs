@@ -1,11 +1,14 @@
 //! `cargo xtask generate`: the client from the contract.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use openapi_drift::Object;
 use openapiv3::OpenAPI;
 use progenitor::{GenerationSettings, Generator, InterfaceStyle, TypeImpl};
-use quote::quote;
+use quote::{format_ident, quote};
+use serde_json::{Map, Value};
 
 use crate::process::{Failed, root, say};
 
@@ -78,7 +81,12 @@ pub(crate) fn check(spec: &Path, out: &mut dyn Write) -> Result<bool, Failed> {
 fn code_of(spec: &Path) -> Result<Result<String, String>, Failed> {
     let text = std::fs::read_to_string(spec)
         .map_err(|error| Failed(format!("{} cannot be read: {error}", spec.display())))?;
-    let document: OpenAPI = match serde_json::from_str(&text) {
+    let document = serde_json::from_str(&text).map(|mut document| {
+        plain_next_page(&mut document);
+        document
+    });
+    let responses = document.as_ref().map(response_types).unwrap_or_default();
+    let document: OpenAPI = match document.and_then(serde_json::from_value) {
         Ok(document) => document,
         Err(error) => return Ok(Err(format!("no OpenAPI 3.0 document: {error}"))),
     };
@@ -108,14 +116,50 @@ fn code_of(spec: &Path) -> Result<Result<String, String>, Failed> {
             return Ok(Err("no client can be generated: progenitor panicked".to_owned()));
         }
     };
+    let types = responses.iter().map(|name| format_ident!("{name}"));
+    let tokens = quote! {
+        #tokens
+
+        /// Whether the body is a response of the contract, of any of its types.
+        pub(crate) fn is_response(body: &[u8]) -> bool {
+            fn parses<T: serde::de::DeserializeOwned>(body: &[u8]) -> bool {
+                serde_json::from_slice::<T>(body).is_ok()
+            }
+            #(parses::<types::#types>(body))||*
+        }
+    };
     let file = syn::parse2(tokens)
         .map_err(|error| Failed(format!("progenitor wrote code that is no Rust: {error}")))?;
     Ok(Ok(format!("{HEADER}{}", prettyplease::unparse(&file))))
 }
 
+/// Makes `next_page` of every page a plain string, the only type for which progenitor generates a stream of all pages.
+fn plain_next_page(document: &mut Value) {
+    for schema in document["components"]["schemas"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        if let Some(next_page) = schema.pointer_mut("/properties/next_page").and_then(Value::as_object_mut) {
+            next_page.retain(|field, _| field == "description");
+            next_page.insert("type".to_owned(), "string".into());
+        }
+    }
+}
+
+/// The names of the generated types of all response bodies.
+fn response_types(document: &Value) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    openapi_drift::walk(document, &mut |object, _, value| {
+        if object == Object::Response {
+            let schemas = value["content"].as_object().into_iter().flat_map(Map::values);
+            let references = schemas.filter_map(|media| media["schema"]["$ref"].as_str());
+            // As progenitor names them: `Session_Page` is `SessionPage`.
+            names.extend(references.filter_map(|it| it.rsplit('/').next()).map(|name| name.replace('_', "")));
+        }
+    });
+    names
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod demo;
 mod document;
+mod faults;
 mod generate;
 mod ledger;
 mod mutants;
@@ -52,8 +53,11 @@ enum Task {
     Breaking(breaking::Settings),
     /// Change `openapi.json` in every place, and see whether `check` notices
     Mutants(mutants::Settings),
-    /// Run `sessiond` with each of its seeded faults, and see whether the wire leg notices
-    Faults,
+    /// Seed faults by a proxy in front of `sessiond`, and report whether the wire leg finds each of them
+    Faults {
+        /// The faults to seed; all of them without a name
+        names: Vec<String>,
+    },
     /// Every check of the repository, on a machine that has only Rust
     Test,
     /// See a session created, authenticated and fetched over real HTTP
@@ -87,7 +91,7 @@ fn main() -> ExitCode {
         }
         Task::Breaking(settings) => breaking::run(&settings, &process::root(), &mut out),
         Task::Mutants(settings) => mutants::run(&settings, &mut out, &mut progress),
-        Task::Faults => check::faults(&mut out),
+        Task::Faults { names } => faults::run(&names, &mut out),
         Task::Test => test::run(&mut out, &mut progress),
         Task::Demo { keep } => demo::run(keep, &mut out, &mut progress).map(|()| true),
         Task::Bench(Bench::Compare) => bench::compare::run(&mut out).map(|()| true),

@@ -1,5 +1,5 @@
-//! Extractors that never fail: what cannot be read is told by the handler, with the right code and headers, once it knows
-//! the caller. dropshot's own call every fault a bad request and answer it without our headers.
+//! Extractors that never fail: a handler reports what cannot be read, with the right code and headers, once the caller is
+//! known. dropshot's own extractors return their errors before that, without our headers.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,89 +16,57 @@ use http_body_util::BodyExt;
 use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use session_types::{ErrorCode, without_tokens};
 
-use crate::redact::without_tokens;
 use crate::reply::status_of;
-use crate::types::{ErrorBody, ErrorCode};
+use crate::types::ErrorBody;
 
 /// The greatest request body in bytes. The longest valid one escapes each of its 1,024 + 200 characters
 /// as a surrogate pair, twelve bytes each, beside less than 1 KiB of IDs: below 16 KiB.
 pub const REQUEST_BODY_MAX_BYTES: usize = 16 * 1024;
 
-/// How much of a body that is too long is read and dropped, in bytes, so that its sender comes to read the
-/// answer; a longer one finds the connection closed.
+/// How many bytes of a body that is too long are read and discarded, so that its sender gets to read the response. The
+/// connection of a sender of more is closed.
 const DISCARD_MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// The greatest length of a message in characters: it may repeat a part of what the caller sent.
+/// The greatest length of an error message in characters: it may repeat a part of the request.
 const MESSAGE_MAX_CHARS: usize = 400;
 
-/// A message as a caller may see it: not long, and without a token that was put into a wrong place.
+/// The message as a caller may see it: bounded, and without a token that was put into a wrong place.
 fn shown(message: &str) -> String {
     let message = without_tokens(message.as_bytes());
     String::from_utf8_lossy(&message).chars().take(MESSAGE_MAX_CHARS).collect()
 }
 
-/// Why a request cannot be read: what the caller is told, with which status.
+/// The request cannot be read: the error to return.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
-    /// The answer's body.
+pub struct RequestError {
+    /// The body of the response.
     pub body: ErrorBody,
-    /// The answer's status, which may say more than the code.
+    /// The status of the response, which may say more than the code.
     pub status: StatusCode,
 }
 
-impl Unreadable {
+impl RequestError {
     fn new(status: StatusCode, code: ErrorCode, message: &str) -> Self {
         Self { body: ErrorBody::new(code, shown(message)), status }
     }
 }
 
-impl From<ErrorBody> for Unreadable {
+impl From<ErrorBody> for RequestError {
     fn from(body: ErrorBody) -> Self {
         Self { status: status_of(body.code), body }
     }
 }
 
-/// Path parameters, received but not judged, as a [`JsonBody`] is.
+/// Path parameters, received but not validated yet, as a [`JsonBody`] is.
 #[derive(Debug)]
-pub struct PathParams<T>(Result<T, Unreadable>);
+pub struct PathParams<T>(Result<T, RequestError>);
 
 impl<T: Copy> PathParams<T> {
-    /// The parameters; a bad one is an `invalid_value`. A path parameter is never missing: without it, the path is
-    /// another one.
-    pub fn read(&self) -> Result<T, Unreadable> {
+    /// Parses the parameters. Fails with `invalid_value`; a path parameter is never missing, as the path would be another.
+    pub fn read(&self) -> Result<T, RequestError> {
         self.0.clone()
-    }
-}
-
-#[cfg(feature = "seeded-faults")]
-impl<T> PathParams<T> {
-    /// The parameters after a change to them.
-    #[must_use]
-    pub fn changed(self, change: impl FnOnce(Result<T, Unreadable>) -> Result<T, Unreadable>) -> Self {
-        Self(change(self.0))
-    }
-}
-
-#[cfg(feature = "seeded-faults")]
-impl<T> PageParams<T> {
-    /// The query after a change to it.
-    #[must_use]
-    pub fn changed(self, change: impl FnOnce(String) -> String) -> Self {
-        Self { query: change(self.query), ..self }
-    }
-}
-
-#[cfg(feature = "seeded-faults")]
-impl<T> JsonBody<T> {
-    /// The body after a change to what was received.
-    #[must_use]
-    pub fn changed(
-        self,
-        change: impl FnOnce(Result<Vec<u8>, Unreadable>) -> Result<Vec<u8>, Unreadable>,
-    ) -> Self {
-        let received = change(self.received.map(|bytes| bytes.to_vec()));
-        Self { received: received.map(Bytes::from), ..self }
     }
 }
 
@@ -110,12 +78,12 @@ where
     async fn from_request<C: ServerContext>(rqctx: &RequestContext<C>) -> Result<Self, HttpError> {
         let read = <Path<T> as SharedExtractor>::from_request(rqctx).await;
         Ok(Self(read.map(Path::into_inner).map_err(|error| {
-            // dropshot does not say which one it was; the paths of the contract have at most one.
+            // dropshot does not name the parameter; the paths of the contract have at most one.
             let names: Vec<&str> = rqctx.endpoint.variables.keys().map(String::as_str).collect();
             let what = error.external_message;
             let what = what.strip_prefix("bad parameter in URL path: ").unwrap_or(&what);
             let message = format!("{}: {what}", names.join(", "));
-            Unreadable::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidValue, &message)
+            RequestError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidValue, &message)
         })))
     }
 
@@ -124,7 +92,7 @@ where
     }
 }
 
-/// The query of a list that is answered in pages, received but not read, as a [`JsonBody`] is.
+/// The query of a paged list, received but not validated yet, as a [`JsonBody`] is.
 #[derive(Debug)]
 pub struct PageParams<T> {
     query: String,
@@ -132,12 +100,12 @@ pub struct PageParams<T> {
 }
 
 impl<T: DeserializeOwned> PageParams<T> {
-    /// Reads the query. Fails with `invalid_value` if a parameter is unknown, comes twice or is not allowed; the
-    /// message names it.
-    pub fn read(&self) -> Result<T, Unreadable> {
+    /// Parses the query. Fails with `invalid_value` if a parameter is unknown, duplicate or not allowed; the message
+    /// names it.
+    pub fn read(&self) -> Result<T, RequestError> {
         let pairs = form_urlencoded::parse(self.query.as_bytes());
         serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs)).map_err(|error| {
-            value_fault("query", &error.path().to_string(), &error.inner().to_string()).into()
+            value_error("query", &error.path().to_string(), &error.inner().to_string()).into()
         })
     }
 }
@@ -154,16 +122,16 @@ where
 
     fn metadata(content_type: ApiEndpointBodyContentType) -> ExtractorMetadata {
         let metadata = <Query<T> as SharedExtractor>::metadata(content_type);
-        // From it, the generated client knows that it can page by itself.
+        // From this the generated client gets its stream of all pages.
         let extension_mode = ExtensionMode::Paginated(serde_json::json!({ "required": [] }));
         ExtractorMetadata { extension_mode, ..metadata }
     }
 }
 
-/// A JSON body that has been received but not judged: a handler reads it once it knows the caller, so that one without
-/// credentials is told that, and nothing of the body.
+/// A JSON body that has been received but not validated: a handler reads it once the caller is known, so that a caller
+/// without credentials learns nothing about the body.
 pub struct JsonBody<T> {
-    received: Result<Bytes, Unreadable>,
+    received: Result<Bytes, RequestError>,
     body: PhantomData<fn() -> T>,
 }
 
@@ -171,44 +139,45 @@ impl<T> fmt::Debug for JsonBody<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.received {
             Ok(bytes) => write!(f, "JsonBody({} bytes)", bytes.len()),
-            Err(unreadable) => write!(f, "JsonBody({})", unreadable.status),
+            Err(refused) => write!(f, "JsonBody({})", refused.status),
         }
     }
 }
 
 impl<T: DeserializeOwned> JsonBody<T> {
-    /// Reads the body. Fails with `bad_request` if it is too long, not declared as JSON or not JSON, `required_value`
-    /// if a property is missing and `invalid_value` if one is not allowed; the message names the property.
-    pub fn read(&self) -> Result<T, Unreadable> {
+    /// Parses the body. Fails with `bad_request` if it is too long, not declared as JSON or not JSON, with
+    /// `required_value` if a property is missing and with `invalid_value` if one is not allowed; the message names the
+    /// property.
+    pub fn read(&self) -> Result<T, RequestError> {
         let bytes = self.received.as_ref().map_err(Clone::clone)?;
-        // On its own, for serde_json reports some values of a wrong type as faults of syntax.
+        // Separately, because serde_json reports some values of a wrong type as syntax errors.
         serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| {
             let message = format!("the body is not JSON: {error}");
-            Unreadable::new(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, &message)
+            RequestError::new(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, &message)
         })?;
-        located::<NoList>(bytes)?;
-        located(bytes)
+        deserialize::<NoListOrNull>(bytes)?;
+        deserialize(bytes)
     }
 }
 
-/// Reads a value; a fault names its place.
-fn located<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+/// Deserializes a value; the error names the property.
+fn deserialize<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RequestError> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| value_fault("body", &error.path().to_string(), &error.inner().to_string()).into())
+        .map_err(|error| value_error("body", &error.path().to_string(), &error.inner().to_string()).into())
 }
 
-/// Any JSON without a list in it: no body of the contract has one, and serde would take a list for an object whose
-/// properties are named by their order.
-struct NoList;
+/// Any JSON without a list or a `null` in it, as no body of the contract has one. serde would take a list for an object
+/// whose properties are in order, and a `null` for a property that is absent.
+struct NoListOrNull;
 
-impl<'de> Deserialize<'de> for NoList {
+impl<'de> Deserialize<'de> for NoListOrNull {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Self)
     }
 }
 
-impl<'de> Visitor<'de> for NoList {
+impl<'de> Visitor<'de> for NoListOrNull {
     type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -217,10 +186,6 @@ impl<'de> Visitor<'de> for NoList {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
         while map.next_entry::<String, Self>()?.is_some() {}
-        Ok(self)
-    }
-
-    fn visit_unit<E>(self) -> Result<Self, E> {
         Ok(self)
     }
 
@@ -245,11 +210,11 @@ impl<'de> Visitor<'de> for NoList {
     }
 }
 
-/// `whole` names what was read, for a fault that is not of one property.
-fn value_fault(whole: &str, path: &str, text: &str) -> ErrorBody {
-    // serde_json adds the place in the text, which means nothing to who sent an object.
+/// The error of a value. `whole` names what was parsed, for an error that concerns no single property.
+fn value_error(whole: &str, path: &str, text: &str) -> ErrorBody {
+    // serde_json appends the line and column, which mean nothing to a caller that sent an object.
     let what = text.rsplit_once(" at line ").map_or(text, |(what, _)| what);
-    // The wording is serde's, in `serde::de::Error::missing_field`; a test would notice another.
+    // serde's wording, in `serde::de::Error::missing_field`; a test fails if it changes.
     let missing = what.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
     let (code, message) = match (missing, path) {
         (Some(field), ".") => {
@@ -281,10 +246,10 @@ where
     }
 }
 
-/// The bytes of a body that may be JSON. Reads all of one that is refused, within bounds, so that its sender comes to
-/// read the answer.
-async fn receive(request: hyper::Request<dropshot::Body>) -> Result<Bytes, Unreadable> {
-    let unreadable = |status, message: &str| Err(Unreadable::new(status, ErrorCode::BadRequest, message));
+/// Receives a body that is declared as JSON and within the limit. Reads the rest of one that is refused, up to a bound, so
+/// that its sender gets to read the response.
+async fn receive(request: hyper::Request<dropshot::Body>) -> Result<Bytes, RequestError> {
+    let refuse = |status, message: &str| Err(RequestError::new(status, ErrorCode::BadRequest, message));
     let (parts, mut body) = request.into_parts();
     let mut received = 0;
     let mut bytes = BytesMut::new();
@@ -293,7 +258,7 @@ async fn receive(request: hyper::Request<dropshot::Body>) -> Result<Bytes, Unrea
             Ok(Ok(data)) => data,
             Ok(Err(_)) => continue,
             Err(error) => {
-                return unreadable(StatusCode::BAD_REQUEST, &format!("the body broke off: {error}"));
+                return refuse(StatusCode::BAD_REQUEST, &format!("the body broke off: {error}"));
             }
         };
         received += data.len();
@@ -304,7 +269,7 @@ async fn receive(request: hyper::Request<dropshot::Body>) -> Result<Bytes, Unrea
         }
     }
     if received > REQUEST_BODY_MAX_BYTES {
-        return unreadable(
+        return refuse(
             StatusCode::PAYLOAD_TOO_LARGE,
             &format!(
                 "the body is longer than {REQUEST_BODY_MAX_BYTES} bytes; send only the properties of the contract"
@@ -314,7 +279,7 @@ async fn receive(request: hyper::Request<dropshot::Body>) -> Result<Bytes, Unrea
     let content_type = parts.headers.get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or(""));
     let media_type = content_type.split(';').next().unwrap_or("").trim();
     if !media_type.eq_ignore_ascii_case("application/json") {
-        return unreadable(
+        return refuse(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "the body must be JSON; send it with `Content-Type: application/json`",
         );
@@ -334,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_of_a_body_has_its_code_and_names_its_place() {
+    fn each_error_of_a_body_has_its_code_and_names_the_property() {
         use ErrorCode::{BadRequest, InvalidValue, RequiredValue};
         let table = [
             ("", BadRequest, "not JSON"),
@@ -372,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_does_not_repeat_a_long_value() {
+    fn a_message_is_bounded_whatever_the_value() {
         let (_, message) = read(&format!(r#"{{"session_type":"{}"}}"#, "x".repeat(10_000))).unwrap_err();
         assert!(message.chars().count() <= MESSAGE_MAX_CHARS);
     }

@@ -1,23 +1,18 @@
-//! The server's description of the contract: wire types and the dropshot trait.
+//! The server's description of the contract: its operations as a dropshot trait, and the bodies that go over the wire.
 //!
-//! `openapi.json` is the source of truth; `cargo xtask check` proves that what is written here says the
-//! same. This crate decides nothing: it knows no store, no session rule and no credential.
+//! `openapi.json` is the source of truth; `cargo xtask check` compares it with what is derived from here
+//! ([`derived_openapi`]). This crate decides nothing: it has no store, no session rule and no credential.
 
-pub mod base32;
 mod contract;
+mod derive;
 mod extract;
-mod id;
-mod redact;
+mod operation;
 mod reply;
-mod text;
-mod timestamp;
 mod types;
 
 pub use contract::*;
+pub use derive::derived_openapi;
 pub use extract::*;
-pub use id::*;
-pub use redact::*;
+pub use operation::{Operation, SessionTokenUse};
 pub use reply::*;
-pub use text::*;
-pub use timestamp::*;
 pub use types::*;

@@ -7,8 +7,9 @@ use progenitor_client::{ClientHooks, OperationInfo};
 use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Request, Response, StatusCode, Url, redirect};
 
+use crate::generated::is_response;
 use crate::token::Token;
-use crate::{Client, ClientInfo, types};
+use crate::{Client, ClientInfo};
 
 /// The longest wait before a retry. A server that asks for more is not asked again by this call.
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -158,22 +159,10 @@ async fn without_tokens(response: Response) -> reqwest::Result<Response> {
     head.headers_mut().clone_from(response.headers());
     let mut body = Vec::from(response.bytes().await?);
     let text = String::from_utf8_lossy(&body);
-    if TOKEN_PREFIXES.iter().any(|prefix| text.contains(prefix)) && !is_of_the_contract(&body) {
+    if TOKEN_PREFIXES.iter().any(|prefix| text.contains(prefix)) && !is_response(&body) {
         body = redacted(&text).into_bytes();
     }
     Ok(head.map(|()| body).into())
-}
-
-/// Whether it is one of the contract's answers.
-fn is_of_the_contract(body: &[u8]) -> bool {
-    fn reads<T: serde::de::DeserializeOwned>(body: &[u8]) -> bool {
-        serde_json::from_slice::<T>(body).is_ok()
-    }
-    reads::<types::SessionWithAuthtoken>(body)
-        || reads::<types::Session>(body)
-        || reads::<types::SessionPage>(body)
-        || reads::<types::RevocationResult>(body)
-        || reads::<types::Error>(body)
 }
 
 /// Of a session's token and of an API key.

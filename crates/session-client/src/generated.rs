@@ -194,18 +194,18 @@ pub mod types {
                 })
         }
     }
-    ///Why the request was not done
+    ///Why the request failed
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(tag = "status")]
     pub enum Error {
         #[serde(rename = "error")]
         Error {
             code: ErrorCode,
-            ///What, where and how to mend it, for people
+            ///For people: what is wrong, where, and how to fix it
             message: ::std::string::String,
         },
     }
-    ///The kind of the fault, for programs
+    ///The kind of the error, for programs
     #[derive(
         ::serde::Deserialize,
         ::serde::Serialize,
@@ -376,7 +376,7 @@ pub mod types {
             Default::default()
         }
     }
-    ///How many sessions a page has at most
+    ///The maximum number of sessions on a page
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(transparent)]
     pub struct PageLimit(pub ::std::num::NonZeroU32);
@@ -501,10 +501,10 @@ pub mod types {
             Default::default()
         }
     }
-    ///What a revocation did
+    ///The result of a revocation
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct RevocationResult {
-        ///How many sessions were live and are revoked now
+        ///The number of live sessions that were revoked
         pub revoked: u64,
     }
     impl RevocationResult {
@@ -523,7 +523,7 @@ pub mod types {
             Default::default()
         }
     }
-    ///Who authenticated. On a session that is authenticated already, the account must be the same.
+    ///The identity that authenticated. For a session that is already authenticated, the account must be the same.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(deny_unknown_fields)]
     pub struct SessionAuthenticate {
@@ -660,7 +660,7 @@ pub mod types {
             Default::default()
         }
     }
-    ///Where the session is in its life
+    ///The state of the session
     #[derive(
         ::serde::Deserialize,
         ::serde::Serialize,
@@ -727,7 +727,7 @@ pub mod types {
             value.parse()
         }
     }
-    ///What is known of a session. A value that is not known is left out, never null.
+    ///The properties of a session. A property without a value is left out, never null.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SessionSummary {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -806,7 +806,7 @@ pub mod types {
             value.parse()
         }
     }
-    ///A name for people to tell the session by
+    ///A name for people
     #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[serde(transparent)]
     pub struct SessionTitle(::std::string::String);
@@ -868,7 +868,7 @@ pub mod types {
                 })
         }
     }
-    ///What the session is used from
+    ///What uses the session
     #[derive(
         ::serde::Deserialize,
         ::serde::Serialize,
@@ -923,7 +923,7 @@ pub mod types {
             value.parse()
         }
     }
-    ///A session and the token that stands for it from now on
+    ///A session and its token
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SessionWithAuthtoken {
         pub authtoken: crate::Token,
@@ -2060,7 +2060,7 @@ pub mod types {
 #[derive(Clone, Debug)]
 /**Client for Session Service
 
-Sessions of people and programs: created and authenticated by a login flow, fetched by gateways on every request, completed and revoked by those who may.
+Sessions of people and programs: a login flow creates and authenticates them, gateways fetch them on every request, and callers with permission complete and revoke them.
 
 Version: 1.0.0*/
 pub struct Client {
@@ -2120,7 +2120,7 @@ impl ClientHooks<crate::Inner> for &Client {}
 impl Client {
     /**Revoke sessions
 
-Revokes every live session of one account, identity, device or pool, in one step, and answers how many there were. With `except_session_id` it signs out everywhere else. Needs an API key with the scope `session:revoke`, or the token of an authenticated session, for its own account only.
+Revokes all live sessions of one account, identity, device or pool in one transaction, and returns their number. With `except_session_id`, this is "sign out everywhere else". Requires an API key with the scope `session:revoke`, or the token of an authenticated session, which can revoke sessions of its own account only.
 
 Sends a `POST` request to `/api/v1/revocation`
 
@@ -2135,7 +2135,7 @@ let response = client.revoke_sessions()
     }
     /**List sessions
 
-Answers the sessions that the caller may read and that pass every filter, newest first, a page at a time. Pages stay stable while sessions come and go: one that is there throughout appears exactly once. Needs an API key with the scope `session:read`, or the token of an authenticated session, which lists its own account only.
+Returns the sessions that the caller may read and that match every filter, newest first, in pages. Pages are stable while sessions are created and deleted: a session that exists throughout appears exactly once. Requires an API key with the scope `session:read`, or the token of an authenticated session, which lists sessions of its own account only.
 
 Sends a `GET` request to `/api/v1/session`
 
@@ -2143,11 +2143,11 @@ Arguments:
 - `account_id`: Only sessions of this account
 - `authenticated_identity_id`: Only sessions in which this identity authenticated last
 - `device_id`: Only sessions of this device
-- `limit`: How many sessions a page has at most; 100 unless told otherwise
-- `page_token`: The `next_page` of the page before; it carries the filters, so only `limit` may come with it
+- `limit`: The maximum number of sessions on a page; 100 by default
+- `page_token`: The `next_page` of the previous page; it contains the filters, so only `limit` may be combined with it
 - `pool_id`: Only sessions of this pool
 - `session_type`: Only sessions of this type
-- `status`: Only sessions in this state
+- `status`: Only sessions with this status
 ```ignore
 let response = client.list_sessions()
     .account_id(account_id)
@@ -2166,7 +2166,7 @@ let response = client.list_sessions()
     }
     /**Create session
 
-Creates a session and answers it with its token, which is shown this once. With an account and an identity, the session begins authenticated. Needs an API key with the scope `session:create`.
+Creates a session and returns it with its token, which is shown only once. With an account and an identity, the session starts as `authenticated`. Requires an API key with the scope `session:create`.
 
 Sends a `POST` request to `/api/v1/session`
 
@@ -2181,7 +2181,7 @@ let response = client.create_session()
     }
     /**Fetch session
 
-Answers the session and what the caller may do with it now. Needs an API key with the scope `session:read`, the session's own token, or the token of an authenticated session of the same account. For a caller that may not read it, a session that exists and one that does not cannot be told apart. With the session's own token, it counts as an interaction of a session that was seen before; the answer shows what was seen before that.
+Returns the session and what the caller may do with it now. Requires an API key with the scope `session:read`, the session's own token, or the token of an authenticated session of the same account. A session that the caller may not read looks the same as one that does not exist. With the session's own token, this counts as an interaction if the session has had one before; the response shows the session as it was before it.
 
 Sends a `GET` request to `/api/v1/session/{session_id}`
 
@@ -2198,7 +2198,7 @@ let response = client.fetch_session()
     }
     /**Authenticate session
 
-Records that an identity proved itself, and answers a new token; the old one stops working. May be repeated to step up, with the same account. Needs an API key with the scope `session:update`.
+Records that an identity authenticated, and returns a new token; the previous token stops working. May be repeated to step up, with the same account. Requires an API key with the scope `session:update`.
 
 Sends a `POST` request to `/api/v1/session/{session_id}/authenticate`
 
@@ -2217,7 +2217,7 @@ let response = client.authenticate_session()
     }
     /**Complete session
 
-Signs the session out: it becomes `complete`, and its token stops working. Needs an API key with the scope `session:update`, or the session's own token.
+Signs the session out: it becomes `complete`, and its token stops working. Requires an API key with the scope `session:update`, or the session's own token.
 
 Sends a `POST` request to `/api/v1/session/{session_id}/complete`
 
@@ -2234,7 +2234,7 @@ let response = client.complete_session()
     }
     /**Record interaction
 
-Records that the session was used now: a new session becomes `unauthenticated`, and its idle lifetime begins anew. Needs an API key with the scope `session:update`.
+Records that the session was used now: a new session becomes `unauthenticated`, and the idle lifetime starts again. Requires an API key with the scope `session:update`.
 
 Sends a `POST` request to `/api/v1/session/{session_id}/interaction`
 
@@ -2253,7 +2253,7 @@ let response = client.record_interaction()
     }
     /**Revoke session
 
-Ends the session: it becomes `revoked`, and its token stops working. Needs an API key with the scope `session:revoke`, the session's own token, or the token of an authenticated session of the same account.
+Ends the session: it becomes `revoked`, and its token stops working. Requires an API key with the scope `session:revoke`, the session's own token, or the token of an authenticated session of the same account.
 
 Sends a `POST` request to `/api/v1/session/{session_id}/revoke`
 
@@ -2270,7 +2270,7 @@ let response = client.revoke_session()
     }
     /**Fetch own session
 
-Answers the session that the token stands for, and counts as an interaction of a session that was seen before; the answer shows what was seen before that. Needs a session token.
+Returns the session of the token. This counts as an interaction if the session has had one before; the response shows the session as it was before it. Requires a session token.
 
 Sends a `GET` request to `/api/v1/whoami`
 
@@ -3692,4 +3692,13 @@ pub mod builder {
 /// Items consumers will typically use such as the Client.
 pub mod prelude {
     pub use self::super::Client;
+}
+/// Whether the body is a response of the contract, of any of its types.
+pub(crate) fn is_response(body: &[u8]) -> bool {
+    fn parses<T: serde::de::DeserializeOwned>(body: &[u8]) -> bool {
+        serde_json::from_slice::<T>(body).is_ok()
+    }
+    parses::<types::Error>(body) || parses::<types::RevocationResult>(body)
+        || parses::<types::Session>(body) || parses::<types::SessionPage>(body)
+        || parses::<types::SessionWithAuthtoken>(body)
 }

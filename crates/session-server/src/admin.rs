@@ -1,8 +1,7 @@
 //! The commands that act on a store: API keys, import, export and events.
 //!
-//! While a server runs on an embedded store it stays that store's only writer, so the commands then reach it
-//! through a socket in the data directory; otherwise they open the store themselves. Either way the same
-//! function does the work.
+//! A server that runs on an embedded store is its only writer, so the commands then reach it through a socket in the
+//! data directory; otherwise they open the store themselves. The same function carries them out either way.
 
 pub mod socket;
 mod transfer;
@@ -12,40 +11,38 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use session_api::{DomainId, ErrorCode, PoolId, Timestamp};
-use session_store::{ApiKey, KeyId, Scope, StoreError};
+use session_store::{ApiKey, KeyId};
+use session_types::{DomainId, ErrorCode, PoolId, Scope, Timestamp};
 use tokio::io::AsyncBufRead;
 use tokio::sync::mpsc;
 
 use crate::config::{Config, StoreUrl};
-use crate::credential::{Credential, Kind};
+use crate::data_directory::{self, OpenError};
 use crate::error::Error;
-use crate::serve::{self, OpenError};
-use crate::service::Service;
+use crate::keys;
+use crate::sessions::Sessions;
+use crate::sweep;
 
-/// The greatest length of a key's name, in characters: one line of a list.
-const KEY_NAME_MAX_CHARS: usize = 200;
-
-/// How many lines may wait for whoever reads the output.
+/// How many lines of output may wait for their reader.
 const OUTPUT_QUEUE: usize = 256;
 
-/// A command, as it also goes through the socket.
+/// A command, in the form in which it also goes through the socket.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "command")]
 pub enum Command {
-    /// Makes an API key.
+    /// Creates an API key.
     KeyCreate {
-        /// What people call it.
+        /// A name for people.
         name: String,
         /// The domain that it acts in.
         domain_id: DomainId,
         /// The pool that it is bound to.
         pool_id: Option<PoolId>,
         /// What it may be used for.
-        scopes: Vec<String>,
+        scopes: Vec<Scope>,
         /// Whether to print it as JSON.
         json: bool,
     },
@@ -65,7 +62,7 @@ pub enum Command {
     Export,
     /// Writes the events to the output.
     Events {
-        /// From this time on.
+        /// Only those from this time on.
         since: Option<Timestamp>,
     },
 }
@@ -78,59 +75,19 @@ pub enum Line {
     Out(String),
     /// For standard error.
     Err(String),
-    /// The last one: whether the command did all of its work.
+    /// The last line: whether the command succeeded completely.
     Done(bool),
 }
 
-/// The names of these scopes, each once.
-pub(crate) fn scopes(scopes: &[Scope]) -> Vec<String> {
-    let mut scopes = scopes.to_vec();
-    scopes.sort_unstable();
-    scopes.dedup();
-    scopes.iter().map(Scope::to_string).collect()
-}
-
-impl Service {
-    /// Makes an API key; answers what is kept of it and the key itself, which is shown this once.
-    pub(crate) async fn key_create(
-        &self,
-        name: String,
-        domain_id: DomainId,
-        pool_id: Option<PoolId>,
-        scopes: Vec<Scope>,
-    ) -> Result<(ApiKey, SecretString), Error> {
-        let printable = |character: char| !character.is_control();
-        if name.is_empty() || name.chars().count() > KEY_NAME_MAX_CHARS || !name.chars().all(printable) {
-            let message = format!(
-                "name: it must have 1 to {KEY_NAME_MAX_CHARS} characters, none of them a control character"
-            );
-            return Err(Error::new(ErrorCode::InvalidValue, message));
-        }
-        let id = KeyId(self.minter.id()?);
-        let credential = Credential::new(Kind::ApiKey, id.0, self.minter.secret()?);
-        let key =
-            ApiKey { id, name, domain_id, pool_id, scopes, secret_hash: credential.hash(), revoked_at: None };
-        match self.answer_of(self.store.key_create(key.clone())).await? {
-            Err(StoreError::PoolOfOtherDomain) => {
-                Err(Error::new(ErrorCode::InvalidValue, "pool: it is a pool of another domain"))
-            }
-            outcome => {
-                outcome?;
-                Ok((key, credential.reveal()))
-            }
-        }
-    }
-}
-
-/// Does the command's work and sends its output line by line, [`Line::Done`] last. Stops early when nobody
-/// reads the output any more.
+/// Carries out the command and sends its output line by line, [`Line::Done`] last. Stops early when the reader of the
+/// output is gone.
 pub(crate) async fn execute(
-    service: &Service,
+    sessions: &Sessions,
     command: Command,
     input: impl AsyncBufRead + Unpin + Send,
     output: &mpsc::Sender<Line>,
 ) {
-    let done = match perform(service, command, input, output).await {
+    let done = match perform(sessions, command, input, output).await {
         Ok(done) => done,
         Err(error) => {
             let text = match error.cause {
@@ -145,76 +102,69 @@ pub(crate) async fn execute(
 }
 
 async fn perform(
-    service: &Service,
+    sessions: &Sessions,
     command: Command,
     input: impl AsyncBufRead + Unpin + Send,
     output: &mpsc::Sender<Line>,
 ) -> Result<bool, Error> {
+    let storage = sessions.storage();
     let out = async |text: String| {
         let _ = output.send(Line::Out(text)).await;
     };
     match command {
         Command::KeyCreate { name, domain_id, pool_id, scopes, json } => {
-            let scopes = scopes
-                .iter()
-                .map(|scope| scope.parse::<Scope>())
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| Error::new(ErrorCode::InvalidValue, format!("scope: {error}")))?;
-            let (key, text) = service.key_create(name, domain_id, pool_id, scopes).await?;
+            let (key, text) = keys::create(storage, name, domain_id, pool_id, scopes).await?;
             let text = text.expose_secret();
             if json {
                 out(json!({ "id": key.id.to_string(), "key": text }).to_string()).await;
             } else {
-                out(format!("id:  {}\nkey: {text}\nKeep the key now: it is not shown again.", key.id)).await;
+                out(format!("id:  {}\nkey: {text}\nStore the key now: it is not shown again.", key.id)).await;
             }
             Ok(true)
         }
         Command::KeyList { json } => {
-            for key in service.within(service.store.key_list()).await? {
-                let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
-                out(if json {
-                    json!({
-                        "id": key.id.to_string(),
-                        "name": key.name,
-                        "domain_id": key.domain_id,
-                        "pool_id": key.pool_id,
-                        "scopes": scopes,
-                        "revoked_at": key.revoked_at,
-                    })
-                    .to_string()
-                } else {
-                    let state = if key.revoked_at.is_some() { "revoked" } else { "active" };
-                    let pool = key.pool_id.map_or_else(|| "every pool".to_owned(), |pool| pool.to_string());
-                    format!(
-                        "{}  {state}  {}  {pool}  {}  {}",
-                        key.id,
-                        key.domain_id,
-                        scopes.join(","),
-                        key.name
-                    )
-                })
-                .await;
+            for key in storage.call(|store| store.key_list()).await? {
+                out(if json { key_as_json(&key) } else { key_as_text(&key) }).await;
             }
             Ok(true)
         }
         Command::KeyRevoke { id } => {
             let id: KeyId =
                 id.parse().map_err(|error| Error::new(ErrorCode::InvalidValue, format!("{error}")))?;
-            let known = service.within(service.store.key_revoke(id, service.clock.now())).await?;
-            if !known {
+            let now = storage.now();
+            if !storage.call(|store| store.key_revoke(id, now)).await? {
                 let message = format!("there is no API key {id}; `sessiond key list` shows them");
                 return Err(Error::new(ErrorCode::NotFound, message));
             }
             Ok(true)
         }
-        Command::Import => transfer::import(service, input, output).await,
-        Command::Export => transfer::export(service, output).await,
-        Command::Events { since } => transfer::events(service, since, output).await,
+        Command::Import => transfer::import(sessions, input, output).await,
+        Command::Export => transfer::export(sessions, output).await,
+        Command::Events { since } => transfer::events(storage, since, output).await,
     }
 }
 
-/// Runs a command from the command line, through the server that holds the store or on the store itself.
-/// `file` is where an import reads and an export writes; `-` is standard input or output.
+fn key_as_json(key: &ApiKey) -> String {
+    json!({
+        "id": key.id.to_string(),
+        "name": key.name,
+        "domain_id": key.domain_id,
+        "pool_id": key.pool_id,
+        "scopes": key.scopes,
+        "revoked_at": key.revoked_at,
+    })
+    .to_string()
+}
+
+fn key_as_text(key: &ApiKey) -> String {
+    let state = if key.revoked_at.is_some() { "revoked" } else { "active" };
+    let pool = key.pool_id.map_or_else(|| "every pool".to_owned(), |pool| pool.to_string());
+    let scopes: Vec<&str> = key.scopes.iter().map(AsRef::as_ref).collect();
+    format!("{}  {state}  {}  {pool}  {}  {}", key.id, key.domain_id, scopes.join(","), key.name)
+}
+
+/// Runs a command from the command line, through the server that uses the store or on the store itself.
+/// `file` is what an import reads and an export writes; `-` is standard input or output.
 pub(crate) fn run(
     config: &Config,
     command: &Command,
@@ -233,7 +183,7 @@ pub(crate) fn run(
             (Command::Import, None) => Box::new(tokio::io::BufReader::new(tokio::io::stdin())),
             _ => Box::new(tokio::io::empty()),
         };
-        // An export replaces nothing: what is there may be the only copy.
+        // An export never overwrites a file: it may be the only copy.
         let mut target: Box<dyn Write> = match (command, file) {
             (Command::Export, Some(path)) => {
                 Box::new(std::io::BufWriter::new(std::fs::File::create_new(path).map_err(at)?))
@@ -241,7 +191,7 @@ pub(crate) fn run(
             _ => Box::new(std::io::stdout().lock()),
         };
         let (sender, mut lines) = mpsc::channel(OUTPUT_QUEUE);
-        let work = perform_somewhere(config, command.clone(), input, sender);
+        let work = dispatch(config, command.clone(), input, sender);
         let print = async {
             let mut done = false;
             while let Some(line) = lines.recv().await {
@@ -260,25 +210,28 @@ pub(crate) fn run(
     })
 }
 
-async fn perform_somewhere(
+/// Carries out a command through the server that uses the store, or on the store itself if no server does.
+async fn dispatch(
     config: &Config,
     command: Command,
     input: Box<dyn AsyncBufRead + Unpin + Send>,
     output: mpsc::Sender<Line>,
 ) -> Result<(), Box<dyn StdError>> {
     let StoreUrl::Sqlite(path) = &config.store;
-    let (service, _directory) = match serve::open(config) {
+    let (sessions, _directory) = match data_directory::open(config) {
         Err(OpenError::InUse(folder)) => {
-            return socket::send(serve::data_directory(path), &command, input, &output).await.map_err(|error| {
-                format!("data directory {folder}: another sessiond uses it and does not answer: {error}; try again").into()
+            let sent = socket::send(data_directory::folder_of(path), &command, input, &output).await;
+            return sent.map_err(|error| {
+                format!("data directory {folder}: another sessiond uses it and does not respond: {error}; try again")
+                    .into()
             });
         }
         opened => opened?,
     };
     if matches!(command, Command::Import) {
-        // With the lifetimes of these settings; a server with others applies its own when it starts.
-        service.lifetimes_apply().await?;
+        // With these settings; a server with others applies its own when it starts.
+        sweep::apply_lifetimes(&sessions).await?;
     }
-    execute(&service, command, input, &output).await;
+    execute(&sessions, command, input, &output).await;
     Ok(())
 }

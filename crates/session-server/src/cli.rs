@@ -1,12 +1,13 @@
 //! The command line of `sessiond`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use session_api::{DomainId, PoolId, Timestamp};
-use session_store::{KeyId, Scope};
+use session_store::KeyId;
+use session_types::{DomainId, PoolId, Scope, Timestamp};
 
 use crate::admin::{self, Command as Admin};
 use crate::config::{Config, Flags, ServeFlags};
@@ -32,7 +33,7 @@ enum Command {
     /// Manage API keys
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Add sessions from JSON lines; what is invalid or already there is reported by line, the rest goes in
+    /// Add sessions from JSON lines; invalid and existing ones are reported by line, the others are added
     Import {
         /// A file, or - for standard input
         file: PathBuf,
@@ -46,9 +47,9 @@ enum Command {
         #[command(flatten)]
         flags: Flags,
     },
-    /// Print what happened to sessions as JSON lines, the first event first
+    /// Print the history of sessions as JSON lines, the oldest event first
     Events {
-        /// From when on: a time as in RFC 3339, a Unix time in seconds, or how long ago, such as 15m or 2d
+        /// Only events from this time on: an RFC 3339 time, a Unix time in seconds, or an age such as 15m or 2d
         #[arg(long, value_name = "TIME", value_parser = since)]
         since: Option<Timestamp>,
         #[command(flatten)]
@@ -60,9 +61,9 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum KeyCommand {
-    /// Make an API key and print it, this once
+    /// Create an API key and print it, this once
     Create {
-        /// What people call it
+        /// A name for people
         #[arg(long)]
         name: String,
         /// The domain that it acts in
@@ -74,7 +75,7 @@ enum KeyCommand {
         /// What it may be used for: session:read, session:create, session:update or session:revoke; repeatable
         #[arg(long, required = true)]
         scope: Vec<Scope>,
-        /// How the key is printed
+        /// The format of the output
         #[arg(long, value_enum, default_value_t = Output::Text)]
         output: Output,
         #[command(flatten)]
@@ -82,13 +83,13 @@ enum KeyCommand {
     },
     /// List API keys, without their secrets
     List {
-        /// How they are printed
+        /// The format of the output
         #[arg(long, value_enum, default_value_t = Output::Text)]
         output: Output,
         #[command(flatten)]
         flags: Flags,
     },
-    /// Revoke an API key: it is refused from now on
+    /// Revoke an API key with immediate effect
     Revoke {
         /// The key's ID
         id: KeyId,
@@ -103,7 +104,7 @@ enum Output {
     Json,
 }
 
-/// A point in time as people write it.
+/// Parses a point in time as people write it.
 fn since(text: &str) -> Result<Timestamp, String> {
     let of_unix = |since_epoch: Duration| {
         let ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
@@ -116,19 +117,18 @@ fn since(text: &str) -> Result<Timestamp, String> {
     let time = match humantime::parse_duration(text) {
         Ok(ago) => now.checked_sub(ago).unwrap_or(UNIX_EPOCH),
         Err(_) => humantime::parse_rfc3339_weak(text).map_err(|_| {
-            "a time is such as 2026-11-24T08:00:00Z, 1795507200, or 15m for a quarter of an hour ago"
-                .to_owned()
+            "a time is like 2026-11-24T08:00:00Z, 1795507200, or 15m for 15 minutes ago".to_owned()
         })?,
     };
     of_unix(time.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-/// Runs the program: 0 when it did its work, 1 when it did not, 2 for a wrong command line.
+/// Runs the program. The exit code is 0 for success, 1 for failure and 2 for invalid arguments.
 pub fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "the one line that says why the program ends")]
+            #[expect(clippy::print_stderr, reason = "the error of the program")]
             {
                 eprintln!("sessiond: {error}");
             }
@@ -146,7 +146,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
         Command::Openapi => {
             let document = session_api::derived_openapi().map_err(|error| error.to_string())?;
-            #[expect(clippy::print_stdout, reason = "what the command is for")]
+            #[expect(clippy::print_stdout, reason = "the output of the command")]
             {
                 println!("{}", serde_json::to_string_pretty(&document)?);
             }
@@ -154,14 +154,8 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
         Command::Key(KeyCommand::Create { name, domain, pool, scope, output, flags }) => {
             let json = output == Output::Json;
-            let command = Admin::KeyCreate {
-                name,
-                domain_id: domain,
-                pool_id: pool,
-                scopes: admin::scopes(&scope),
-                json,
-            };
-            (flags, (command, None))
+            let scopes = scope.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+            (flags, (Admin::KeyCreate { name, domain_id: domain, pool_id: pool, scopes, json }, None))
         }
         Command::Key(KeyCommand::List { output, flags }) => {
             (flags, (Admin::KeyList { json: output == Output::Json }, None))

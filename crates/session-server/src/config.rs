@@ -11,13 +11,15 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use serde::Deserialize;
-use session_api::PoolId;
+use session_api::Operation;
+use session_types::PoolId;
+use strum::VariantArray;
 
+use crate::lifecycle::lifetime::{Lifetime, Lifetimes, TypeLifetimes};
 use crate::limits::LimitSettings;
-use crate::rules::lifetime::{Lifetime, Lifetimes, TypeLifetimes};
 use crate::sweep::Retention;
 
-/// Where sessions are kept.
+/// The location of the store.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum StoreUrl {
@@ -31,7 +33,7 @@ impl FromStr for StoreUrl {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
-            // The URL may hold a password, so it is not repeated.
+            // The URL may contain a password, so it is not repeated.
             Some(("postgres" | "postgresql", _)) => {
                 Err("this version has no PostgreSQL store; use sqlite:PATH".to_owned())
             }
@@ -48,7 +50,7 @@ impl TryFrom<String> for StoreUrl {
     }
 }
 
-/// How the log is written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -58,35 +60,35 @@ pub enum LogFormat {
     Human,
 }
 
-/// The least important records that are written.
+/// The least severe records that are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// Everything.
     Trace,
-    /// What helps to find a fault.
+    /// What helps to find an error.
     Debug,
     /// Each request.
     Info,
-    /// What someone should look at.
+    /// What an operator should look into.
     Warn,
     /// What failed.
     Error,
 }
 
-/// The settings that a command takes from flags and the environment.
+/// The settings that every command takes from flags and the environment.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Flags {
     /// Settings file, in TOML
     #[arg(long, value_name = "FILE", env = "SESSIOND_CONFIG")]
     pub config: Option<PathBuf>,
-    /// Where sessions are kept: sqlite:PATH [default: sqlite:sessiond-data/sessions.db]
+    /// Location of the store: sqlite:PATH [default: sqlite:sessiond-data/sessions.db]
     #[arg(long, value_name = "URL", env = "SESSIOND_STORE", hide_env_values = true)]
     pub store: Option<StoreUrl>,
-    /// How the log on standard error is written [default: human on a terminal, else json]
+    /// Format of the log on standard error [default: human on a terminal, else json]
     #[arg(long, value_name = "FORMAT", env = "SESSIOND_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
-    /// The least important records that are logged [default: info]
+    /// Least severe records that are logged [default: info]
     #[arg(long, value_name = "LEVEL", env = "SESSIOND_LOG_LEVEL")]
     pub log_level: Option<LogLevel>,
 }
@@ -105,7 +107,7 @@ pub struct ServeFlags {
     pub dev: bool,
 }
 
-/// The settings file. A name that is not listed here is refused.
+/// The settings file. Unknown names are refused.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -117,7 +119,7 @@ struct File {
     #[serde(default)]
     trusted_proxies: Vec<IpNet>,
     #[serde(default)]
-    disabled_operations: Vec<Operation>,
+    disabled_operations: Vec<OperationId>,
     #[serde(default)]
     lifetime: LifetimeSection,
     #[serde(default)]
@@ -165,7 +167,7 @@ struct LimitsSection {
     creations_per_minute: Option<NonZeroU32>,
 }
 
-/// A time such as `30m` or `12h`, or `none`.
+/// A duration such as `30m` or `12h`, or `none`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
 struct Span(Option<Duration>);
@@ -179,13 +181,13 @@ impl TryFrom<String> for Span {
         }
         match humantime::parse_duration(&text) {
             Ok(time) if !time.is_zero() => Ok(Self(Some(time))),
-            Ok(_) => Err("a time is longer than nothing; `none` is without end".to_owned()),
-            Err(error) => Err(format!("a time is such as 30s, 15m, 12h or 30d, or none: {error}")),
+            Ok(_) => Err("a duration is longer than 0; use `none` for an unlimited one".to_owned()),
+            Err(error) => Err(format!("a duration is like 30s, 15m, 12h or 30d, or none: {error}")),
         }
     }
 }
 
-/// A time such as `10s`; there is no `none`.
+/// A duration such as `10s`, without `none`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
 struct Interval(Duration);
@@ -195,24 +197,23 @@ impl TryFrom<String> for Interval {
 
     fn try_from(text: String) -> Result<Self, String> {
         let Span(time) = text.try_into()?;
-        time.map(Self).ok_or_else(|| "an interval is a time such as 10s; it cannot be none".to_owned())
+        time.map(Self).ok_or_else(|| "an interval is a duration like 10s; it cannot be none".to_owned())
     }
 }
 
 /// The ID of an operation of the contract.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
-struct Operation(String);
+struct OperationId(Operation);
 
-impl TryFrom<String> for Operation {
+impl TryFrom<String> for OperationId {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let known = session_api::operation_ids();
-        if known.contains(&text) {
-            return Ok(Self(text));
-        }
-        Err(format!("an operation is one of {}", known.join(", ")))
+        text.parse().map(Self).map_err(|_| {
+            let ids: Vec<&str> = Operation::VARIANTS.iter().map(AsRef::as_ref).collect();
+            format!("it must be one of {}", ids.join(", "))
+        })
     }
 }
 
@@ -224,7 +225,7 @@ impl LifetimeEntry {
 }
 
 impl LifetimeSection {
-    /// What is not given is that of the type, and that by default.
+    /// Returns the lifetimes. A pool inherits from its type, a type from the default.
     fn lifetimes(&self) -> Lifetimes {
         let over = |default: TypeLifetimes, browser: Option<LifetimeEntry>, api: Option<LifetimeEntry>| {
             TypeLifetimes {
@@ -238,40 +239,40 @@ impl LifetimeSection {
     }
 }
 
-/// How often there is a sweep unless told otherwise.
+/// The default interval of sweeps.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long ended sessions and events are kept unless told otherwise: for the questions that are asked later.
+/// The default retention of ended sessions and events: time for questions that come up later.
 const RETENTION: Duration = Duration::from_hours(90 * 24);
 
-/// The settings in force.
+/// The effective settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Address of the contract's operations.
     pub listen: SocketAddr,
     /// Address of health, ready and metrics.
     pub internal_listen: SocketAddr,
-    /// Where sessions are kept.
+    /// The location of the store.
     pub store: StoreUrl,
-    /// How the log is written.
+    /// The format of the log.
     pub log_format: LogFormat,
-    /// The least important records that are written.
+    /// The least severe records that are logged.
     pub log_level: LogLevel,
-    /// Networks of proxies whose word about the caller's address is taken.
+    /// Networks of proxies that are trusted to report the caller's address.
     pub trusted_proxies: Vec<IpNet>,
     /// Operations that this deployment does not offer.
-    pub disabled_operations: BTreeSet<String>,
-    /// How long sessions live.
+    pub disabled_operations: BTreeSet<Operation>,
+    /// The lifetimes of sessions.
     pub lifetimes: Lifetimes,
-    /// How often there is a sweep.
+    /// The interval of sweeps.
     pub sweep_interval: Duration,
-    /// How long what has ended is kept.
+    /// How long ended sessions and events are retained.
     pub retention: Retention,
-    /// How often callers may fail to authenticate and create sessions.
+    /// Rate limits.
     pub limits: LimitSettings,
 }
 
-/// Why there are no settings to work with.
+/// The settings file cannot be used.
 #[derive(Debug)]
 pub struct InvalidConfig {
     file: PathBuf,
@@ -287,10 +288,10 @@ impl fmt::Display for InvalidConfig {
 impl std::error::Error for InvalidConfig {}
 
 impl Config {
-    /// The settings of these flags, of the file that they name and of the defaults. The environment is already
-    /// in the flags.
+    /// Loads the settings from these flags, from the file that they name and from the defaults. clap has already put the
+    /// environment into the flags.
     ///
-    /// Fails if the file cannot be read, or has a name or value that is not allowed.
+    /// Fails if the file cannot be read, or has an unknown name or a value that is not allowed.
     pub fn load(flags: &Flags, serve: &ServeFlags) -> Result<Self, InvalidConfig> {
         let file = flags.config.as_deref().map(File::read).transpose()?.unwrap_or_default();
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
@@ -300,15 +301,15 @@ impl Config {
             LogFormat::Json
         };
         let limits = LimitSettings::default();
-        let kept = |span: Option<Span>| span.map_or(Some(RETENTION), |span| span.0);
+        let retention = |span: Option<Span>| span.map_or(Some(RETENTION), |span| span.0);
         Ok(Self {
             trusted_proxies: file.trusted_proxies,
             disabled_operations: file.disabled_operations.into_iter().map(|operation| operation.0).collect(),
             lifetimes: file.lifetime.lifetimes(),
             sweep_interval: file.sweep.interval.map_or(SWEEP_INTERVAL, |interval| interval.0),
             retention: Retention {
-                sessions: kept(file.sweep.session_retention),
-                events: kept(file.sweep.event_retention),
+                sessions: retention(file.sweep.session_retention),
+                events: retention(file.sweep.event_retention),
             },
             limits: LimitSettings {
                 trusted: file.limits.trusted.unwrap_or(limits.trusted),
@@ -336,7 +337,7 @@ impl File {
         let invalid = |reason: String| InvalidConfig { file: path.to_owned(), reason };
         let text = std::fs::read_to_string(path).map_err(|error| invalid(error.to_string()))?;
         toml::from_str(&text).map_err(|error| {
-            // One line: the place and what is wrong there.
+            // In one line, with the line number.
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             let what = error.message().lines().collect::<Vec<_>>().join(" ");
             invalid(format!("line {line}: {what}"))
@@ -392,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_the_file_is_one_line_with_its_place() {
+    fn an_error_of_the_file_is_one_line_with_its_place() {
         for (file, place) in [
             ("listen = '127.0.0.1:1'\nlisen = 'x'", "line 2"),
             ("listen = 'nowhere'", "line 1"),

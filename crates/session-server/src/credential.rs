@@ -1,45 +1,33 @@
-//! Credentials: how a token is written, read and proved.
+//! Credentials: the format of a token, and its verification.
 //!
-//! A token is a prefix that tells its kind, the ID under which it is found, 256 random bits, and a checksum
-//! that lets a mistyped or cut one be refused without asking the store. Prefix and checksum also let scanners
-//! find leaked ones in public text.
+//! A token is a prefix that names its kind, the ID of its session or key, 256 random bits, and a checksum, so that a
+//! mistyped or truncated token is refused without a read. Prefix and checksum also let secret scanners find leaked tokens.
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretBox, SecretString};
-use session_api::base32;
-use session_api::{ID_BYTES, Id};
 use session_store::SecretHash;
+use session_types::{ID_BYTES, Id, base32};
 use sha2::{Digest, Sha256};
+use strum::{AsRefStr, VariantArray};
 use subtle::ConstantTimeEq;
 
-use crate::fault::seeded;
-
-/// What a token stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The kind of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AsRefStr, VariantArray)]
 pub enum Kind {
-    /// One session; the token's ID is the session's.
+    /// Of one session, whose ID is in it.
+    #[strum(serialize = "sst_")]
     Session,
-    /// A service; the token's ID is the key's.
+    /// Of a service: an API key, whose ID is in it.
+    #[strum(serialize = "ssk_")]
     ApiKey,
 }
 
-impl Kind {
-    const ALL: [Self; 2] = [Self::Session, Self::ApiKey];
-
-    const fn prefix(self) -> &'static str {
-        match self {
-            Self::Session => "sst_",
-            Self::ApiKey => "ssk_",
-        }
-    }
-}
-
-/// A token that is well-formed; whether it is valid is for the store's hash to say.
+/// A well-formed token, which is valid if its secret matches the stored hash.
 pub struct Credential {
-    /// What it stands for.
+    /// Its kind.
     pub kind: Kind,
-    /// Under which it is found.
+    /// The ID of its session or key.
     pub id: Id,
     secret: SecretBox<[u8; 32]>,
 }
@@ -55,28 +43,27 @@ const SECRET_CHARS: usize = base32::encoded_len(32);
 const CHECKSUM_CHARS: usize = base32::encoded_len(4);
 
 impl Credential {
-    /// A credential of these parts.
+    /// A credential with these parts.
     pub const fn new(kind: Kind, id: Id, secret: SecretBox<[u8; 32]>) -> Self {
         Self { kind, id, secret }
     }
 
-    /// Reads a token; `None` if it is not exactly one, its checksum included.
+    /// Parses a token; `None` if the format or the checksum is wrong.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
-        let kind = Kind::ALL.into_iter().find(|kind| text.starts_with(kind.prefix()))?;
+        let kind = Kind::VARIANTS.iter().copied().find(|kind| text.starts_with(kind.as_ref()))?;
         let (body, checksum) = text.split_at_checked(text.len().checked_sub(CHECKSUM_CHARS)?)?;
-        let (id, secret) = body.get(kind.prefix().len()..)?.split_at_checked(ID_CHARS)?;
+        let (id, secret) = body.get(kind.as_ref().len()..)?.split_at_checked(ID_CHARS)?;
         let bytes = SecretBox::new(Box::new(base32::decode::<32>(secret)?));
         let credential = Self::new(kind, base32::decode(id).map(Id::from_bytes)?, bytes);
-        let whole = base32::decode::<4>(checksum)? == checksum_of(body) || seeded!("checksum-not-checked");
-        whole.then_some(credential)
+        (base32::decode::<4>(checksum)? == checksum_of(body)).then_some(credential)
     }
 
-    /// The token as its holder gets it.
+    /// Returns the token in clear text, for its holder only.
     pub fn reveal(&self) -> SecretString {
-        // Of its final size from the start, so that no copy is left behind in memory.
+        // With its final capacity, so that no copy is left behind in memory.
         let mut text = String::with_capacity(4 + ID_CHARS + SECRET_CHARS + CHECKSUM_CHARS);
-        text.push_str(self.kind.prefix());
+        text.push_str(self.kind.as_ref());
         base32::encode_into(self.id.as_bytes(), &mut text);
         base32::encode_into(self.secret.expose_secret(), &mut text);
         let checksum = checksum_of(&text);
@@ -84,17 +71,17 @@ impl Credential {
         SecretString::from(text)
     }
 
-    /// What is kept of the secret.
+    /// Returns the hash of the secret, which is all that is stored.
     pub fn hash(&self) -> SecretHash {
         SecretHash(Sha256::digest(self.secret.expose_secret()).into())
     }
 
-    /// Whether the secret is the one of which `kept` was kept. Takes the same time whatever is kept, nothing
-    /// included, so that the time does not tell whether the ID is known.
-    pub fn proves(&self, kept: Option<SecretHash>) -> bool {
-        let known = kept.is_some();
-        let kept = kept.unwrap_or(SecretHash([0; 32]));
-        bool::from(self.hash().0.ct_eq(&kept.0)) && known
+    /// Whether the secret is the one with the stored hash. Takes the same time for every stored hash, and for `None`, so
+    /// that the time does not reveal whether the ID is known.
+    pub fn matches(&self, stored: Option<SecretHash>) -> bool {
+        let is_known = stored.is_some();
+        let stored = stored.unwrap_or(SecretHash([0; 32]));
+        bool::from(self.hash().0.ct_eq(&stored.0)) && is_known
     }
 }
 
@@ -105,7 +92,7 @@ fn checksum_of(body: &str) -> [u8; 4] {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use session_api::AUTHTOKEN_CHARS;
+    use session_types::AUTHTOKEN_CHARS;
 
     use super::*;
 
@@ -115,16 +102,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_token_comes_back_equal_and_proves_only_its_own_hash(id: [u8; 20], secret: [u8; 32], other: [u8; 32]) {
-            for kind in Kind::ALL {
+        fn a_token_round_trips_and_matches_only_its_own_hash(id: [u8; 20], secret: [u8; 32], other: [u8; 32]) {
+            for kind in Kind::VARIANTS.iter().copied() {
                 let token = credential(kind, id, secret);
                 let text = token.reveal();
                 prop_assert_eq!(text.expose_secret().len(), AUTHTOKEN_CHARS);
                 let read = Credential::parse(text.expose_secret().as_bytes()).unwrap();
                 prop_assert_eq!((read.kind, read.id), (kind, token.id));
-                prop_assert!(read.proves(Some(token.hash())));
-                prop_assert!(!read.proves(None));
-                prop_assert_eq!(read.proves(Some(credential(kind, id, other).hash())), secret == other);
+                prop_assert!(read.matches(Some(token.hash())));
+                prop_assert!(!read.matches(None));
+                prop_assert_eq!(read.matches(Some(credential(kind, id, other).hash())), secret == other);
             }
         }
 
@@ -138,14 +125,14 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_the_reader_panic(bytes: Vec<u8>, text in "ss[tk]_\\PC{0,120}") {
+        fn no_bytes_cause_a_panic(bytes: Vec<u8>, text in "ss[tk]_\\PC{0,120}") {
             let _ = Credential::parse(&bytes);
             let _ = Credential::parse(text.as_bytes());
         }
     }
 
     #[test]
-    fn a_token_that_is_cut_or_longer_is_refused() {
+    fn a_token_that_is_truncated_or_longer_is_refused() {
         let text = credential(Kind::ApiKey, [3; 20], [4; 32]).reveal();
         let text = text.expose_secret();
         for cut in 0..text.len() {

@@ -1,37 +1,42 @@
-//! `serve --dev`: something to try at once.
+//! `serve --dev`: an empty store with something to try.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use secrecy::ExposeSecret;
-use session_api::{
-    AccountId, DeviceId, DomainId, IdentityId, Interaction, PoolId, SessionCreate, SessionType, UserAgent,
-};
-use session_store::Scope;
+use session_api::{Interaction, Operation, SessionCreate};
+use session_types::{AccountId, DeviceId, DomainId, IdentityId, PoolId, Scope, SessionType, UserAgent};
+use strum::VariantArray;
 
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::keys;
+use crate::limits::{LimitSettings, Limits};
 use crate::origin::Origin;
-use crate::service::Service;
+use crate::request::Request;
+use crate::rules::create_session::create_session;
+use crate::sessions::Sessions;
 
 const USER_AGENT: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) \
                           Chrome/91.0.4472.114 Safari/537.36";
 
-/// Prepares an empty store with a domain, a pool, an API key and a sample session; answers the lines that
-/// show how to use them. Leaves any other store as it is, and says so.
-pub(crate) async fn prepare(service: &Service, address: SocketAddr) -> Result<String, Error> {
-    let has_keys = !service.within(service.store.key_list()).await?.is_empty();
-    if has_keys || !service.within(service.store.session_page(None, 1)).await?.is_empty() {
+/// Adds a domain, a pool, an API key and a sample session to an empty store. Returns lines that show how to use them.
+/// A store that is not empty stays as it is, and the returned line says so.
+pub(crate) async fn prepare(sessions: &Arc<Sessions>, address: SocketAddr) -> Result<String, Error> {
+    let storage = sessions.storage();
+    let has_keys = !storage.call(|store| store.key_list()).await?.is_empty();
+    if has_keys || !storage.call(|store| store.session_page(None, 1)).await?.is_empty() {
         return Ok("the store is not empty, so --dev leaves it as it is\n".to_owned());
     }
-    let domain_id = DomainId(service.minter.id()?);
-    let pool_id = PoolId(service.minter.id()?);
-    let (key, text) =
-        service.key_create("dev".to_owned(), domain_id, Some(pool_id), Scope::ALL.to_vec()).await?;
+    let domain_id = DomainId(storage.new_id()?);
+    let pool_id = PoolId(storage.new_id()?);
+    let scopes = Scope::VARIANTS.to_vec();
+    let (key, text) = keys::create(storage, "dev".to_owned(), domain_id, Some(pool_id), scopes).await?;
     let body = SessionCreate {
-        account_id: Some(AccountId(service.minter.id()?)),
-        authenticated_identity_id: Some(IdentityId(service.minter.id()?)),
-        device_id: Some(DeviceId(service.minter.id()?)),
+        account_id: Some(AccountId(storage.new_id()?)),
+        authenticated_identity_id: Some(IdentityId(storage.new_id()?)),
+        device_id: Some(DeviceId(storage.new_id()?)),
         interaction: Some(Interaction {
             remote_ip: Some(address.ip().into()),
             user_agent: UserAgent::try_from(USER_AGENT.to_owned()).ok(),
@@ -41,12 +46,16 @@ pub(crate) async fn prepare(service: &Service, address: SocketAddr) -> Result<St
         title: None,
     };
     let origin = Origin { request_id: "dev".to_owned(), address: address.ip(), user_agent: None };
-    let created = service.session_create(Caller::Key(key), &origin, body).await?;
+    let limits = Arc::new(Limits::new(LimitSettings::default()));
+    let operation = Operation::CreateSession;
+    let request =
+        Request { operation, caller: Caller::Key(key), origin, sessions: Arc::clone(sessions), limits };
+    let created = create_session(request, body).await?;
     let id = created.session.summary.id;
     let (key, token) = (text.expose_secret(), created.authtoken.expose_secret());
     let mut lines = String::new();
     let line = |lines: &mut String, comment: &str, command: &str| {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(lines, "# {comment}\n{command}");
     };
     line(

@@ -1,18 +1,18 @@
-//! What reaches the rules from outside: time and randomness. Tests hold both still.
+//! What the rules need from outside: the time and randomness. Tests replace both.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use session_api::{ID_TIME_MAX_MS, Timestamp};
+use session_types::{ID_TIME_MAX_MS, Timestamp};
 
-/// Tells the time.
+/// A source of the time.
 pub trait Clock: Send + Sync + 'static {
-    /// Now.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
-/// Gives bytes that nobody can foretell.
+/// A source of unpredictable bytes.
 pub trait Random: Send + Sync + 'static {
-    /// Fills the buffer. Fails if the source does; then no secret may be made.
+    /// Fills the buffer. Fails if the source does; then no secret may be created.
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomFailed>;
 }
 
@@ -27,7 +27,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        // A clock before 1970 or beyond what an ID holds is set wrongly; the nearest time stands for it.
+        // A clock before 1970 or beyond what an ID can represent is set wrongly; the nearest time replaces it.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX).min(ID_TIME_MAX_MS);
         Timestamp::from_ms(ms).unwrap_or_else(|_| unreachable!("{ms} is within the bound"))

@@ -1,53 +1,78 @@
-//! Why a request is not done, free of transport: its code, what the caller is told, and what the log is told.
+//! The error of a request: the code, the message for the caller, and the cause for the log.
 
 use std::fmt;
 
-use session_api::{ErrorBody, ErrorCode};
+use http::StatusCode;
+use session_api::{ErrorBody, RequestError, status_of};
 use session_store::StoreError;
+use session_types::ErrorCode;
 
 use crate::environment::RandomFailed;
 
-/// A refusal or a fault.
+/// The request was refused, or the server failed.
 #[derive(Debug)]
 pub struct Error {
     /// The contract's code.
     pub code: ErrorCode,
-    /// For the caller: what, where and how to mend it.
+    /// For the caller: what, where and how to fix it.
     pub message: String,
-    /// For the log alone: what failed.
+    /// The status of the response; that of the code unless another says more.
+    pub status: StatusCode,
+    /// For the log only: what failed.
     pub cause: Option<String>,
-    /// For the log alone: what someone should look at, though the answer is as it should be.
+    /// For the log only: what an operator should look into although the response is correct.
     pub warning: Option<String>,
-    /// In how many seconds to try again, if there were too many requests.
+    /// After how many seconds a retry is allowed, for a request over a rate limit.
     pub retry_after_s: Option<u64>,
 }
 
 impl Error {
     /// A refusal for a reason that the caller may know.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), cause: None, warning: None, retry_after_s: None }
+        Self {
+            code,
+            message: message.into(),
+            status: status_of(code),
+            cause: None,
+            warning: None,
+            retry_after_s: None,
+        }
     }
 
-    /// A refusal because there were too many requests, with the seconds after which one is allowed.
+    /// A refusal because of a rate limit; a retry is allowed after `retry_after_s` seconds.
     pub fn limited(message: String, retry_after_s: u64) -> Self {
-        Self { retry_after_s: Some(retry_after_s), ..Self::new(ErrorCode::BadRequest, message) }
+        Self {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            retry_after_s: Some(retry_after_s),
+            ..Self::new(ErrorCode::BadRequest, message)
+        }
     }
 
-    /// A fault of ours; `cause` goes to the log.
+    /// The server failed; `cause` is logged and not returned.
     pub fn unexpected(cause: impl fmt::Display) -> Self {
         let message = "the server failed; its log has the cause under the request ID";
         Self { cause: Some(cause.to_string()), ..Self::new(ErrorCode::Unexpected, message) }
     }
 
-    /// The store did not say in time whether it did what it was asked; `cause` goes to the log.
+    /// The store did not respond in time, so the outcome is not known; `cause` is logged and not returned.
     pub fn unknown(cause: impl fmt::Display) -> Self {
-        let message = "the store did not answer in time; fetch the session to see whether it changed";
-        Self { cause: Some(cause.to_string()), ..Self::new(ErrorCode::Unknown, message) }
+        let message = "the store did not respond in time; fetch the session to see whether it changed";
+        // A store that did not respond is rarely back sooner than in a second; the client adds jitter.
+        Self {
+            cause: Some(cause.to_string()),
+            retry_after_s: Some(1),
+            ..Self::new(ErrorCode::Unknown, message)
+        }
     }
 
-    /// The body for the caller.
+    /// The body of the response.
     pub fn body(&self) -> ErrorBody {
         ErrorBody::new(self.code, self.message.clone())
+    }
+
+    /// What the log says: the cause, or the message where there is none.
+    pub fn into_cause(self) -> String {
+        self.cause.unwrap_or(self.message)
     }
 }
 
@@ -59,11 +84,17 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl From<RequestError> for Error {
+    fn from(error: RequestError) -> Self {
+        Self { status: error.status, ..Self::new(error.body.code, error.body.message) }
+    }
+}
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Lost(_) => Self::unknown(error),
-            // The rules that can meet the first two answer them with words of their own.
+            StoreError::OutcomeUnknown(_) => Self::unknown(error),
+            // The rules that can meet the first two return messages of their own.
             StoreError::AlreadyExists | StoreError::PoolOfOtherDomain | StoreError::Failed(_) => {
                 Self::unexpected(error)
             }

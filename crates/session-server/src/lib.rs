@@ -1,27 +1,33 @@
 //! The server of the Session Service, as a library behind the program `sessiond`.
 //!
-//! A request goes one way: [`http`] reads it, [`credential`] and [`caller`] find who sends it, [`authorize`]
-//! and [`rules`] decide, the store of `session-store` keeps, and [`http`] answers. The rules know neither HTTP
-//! nor SQL; time and randomness reach them through [`environment`] alone.
+//! A request takes one way: [`http`] receives it, [`authn`] finds the caller, [`authorize`] decides whether the caller may
+//! do it, [`rules`] do it to the sessions in the store, and [`http`] responds. The rules know neither HTTP nor SQL; time
+//! and randomness reach them through [`environment`] only.
 
 pub mod admin;
+pub mod authn;
 pub mod authorize;
 pub mod caller;
 pub mod cli;
 pub mod config;
 pub mod credential;
+mod data_directory;
 mod dev;
 pub mod environment;
 pub mod error;
-pub mod fault;
 pub mod http;
 mod internal;
+mod keys;
+pub mod lifecycle;
 pub mod limits;
 mod logging;
 pub mod metrics;
 pub mod mint;
 pub mod origin;
+pub mod request;
 pub mod rules;
 mod serve;
-pub mod service;
+pub mod sessions;
+pub mod storage;
+pub mod summary;
 pub mod sweep;

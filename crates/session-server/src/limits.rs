@@ -1,4 +1,4 @@
-//! How often an address or a key may fail to authenticate or create sessions.
+//! Rate limits: failed authentications and creations by address and by key.
 
 use std::fmt;
 use std::hash::Hash;
@@ -11,34 +11,32 @@ use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use session_api::Id;
 use session_store::KeyId;
+use session_types::Id;
 
 use crate::error::Error;
-use crate::fault::seeded;
-use crate::origin::within;
+use crate::origin::contains;
 
-/// How many keys a limiter may know before those that have recovered are looked for and forgotten; each takes about
-/// 100 bytes.
+/// How many keys a limiter may store before it removes those whose quota is full again; each takes about 100 bytes.
 const KEYS_MAX: usize = 100_000;
 
-/// How long after one look the next one is, for each goes over all of them.
-const FORGET_INTERVAL: Duration = Duration::from_secs(10);
+/// The least time between two such removals, as each scans all keys.
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The limits of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitSettings {
     /// Networks without limits.
     pub trusted: Vec<IpNet>,
-    /// Failed authentications a minute and address, and a minute and ID of a key or session.
+    /// Failed authentications per minute, by address and by the ID of the key or session.
     pub failed_authentications: NonZeroU32,
-    /// Creations a minute and address, and a minute and key.
+    /// Creations per minute, by address and by key.
     pub creations: NonZeroU32,
 }
 
 impl Default for LimitSettings {
-    /// The loopback is trusted, for this purpose alone. A person mistypes no token, so a few failures are many; a
-    /// login flow creates one session for each visitor, of whom 100 a second are a crowd.
+    /// The loopback is trusted, for this purpose only. Tokens are not typed by people, so a few failures are many; a login
+    /// flow creates one session per visitor, and 100 visitors a second are many.
     fn default() -> Self {
         const FAILED_AUTHENTICATIONS: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
         const CREATIONS: NonZeroU32 = NonZeroU32::new(6_000).expect("not zero");
@@ -53,45 +51,45 @@ impl Default for LimitSettings {
     }
 }
 
-/// Limits each of many keys by itself.
+/// A rate limiter with one quota for each key.
 struct Keyed<K: Hash + Eq + Clone> {
     limiter: RateLimiter<K, DashMapStateStore<K>, DefaultClock>,
-    forgot: Mutex<Instant>,
+    last_cleanup: Mutex<Instant>,
 }
 
 impl<K: Hash + Eq + Clone> Keyed<K> {
     fn new(per_minute: NonZeroU32) -> Self {
         let limiter = RateLimiter::dashmap(Quota::per_minute(per_minute));
-        Self { limiter, forgot: Mutex::new(Instant::now()) }
+        Self { limiter, last_cleanup: Mutex::new(Instant::now()) }
     }
 
-    /// Counts one more of this key. Fails if there were too many.
+    /// Counts one event of this key. Fails over the limit.
     fn count(&self, key: &K, what: &str) -> Result<(), Error> {
         if self.limiter.len() > KEYS_MAX
-            && let Ok(mut forgot) = self.forgot.try_lock()
-            && forgot.elapsed() > FORGET_INTERVAL
+            && let Ok(mut last_cleanup) = self.last_cleanup.try_lock()
+            && last_cleanup.elapsed() > CLEANUP_INTERVAL
         {
             self.limiter.retain_recent();
-            *forgot = Instant::now();
+            *last_cleanup = Instant::now();
         }
         self.limiter.check_key(key).map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
-            // Whole seconds, as the header has them, and none of them too few.
+            // Whole seconds, as in the header, rounded up.
             let seconds = (wait + Duration::from_millis(999)).as_secs().max(1);
             Error::limited(format!("too many {what}; try again in {seconds} s"), seconds)
         })
     }
 }
 
-/// The address as it is limited: of IPv6, the network of 64 bits that one household or host has to itself.
-fn household(address: IpAddr) -> IpAddr {
+/// Returns what an address is limited by: itself, or for IPv6 its /64 network, which one host or home has to itself.
+fn rate_limit_key(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
     }
 }
 
-/// The counters of one server. Time is the monotonic clock's: a limit is no fact about a session.
+/// The rate limits of one server, by the monotonic clock.
 pub struct Limits {
     trusted: Vec<IpNet>,
     failures_by_address: Keyed<IpAddr>,
@@ -107,7 +105,7 @@ impl fmt::Debug for Limits {
 }
 
 impl Limits {
-    /// Counters for these limits.
+    /// Creates the limits with these settings.
     pub fn new(settings: LimitSettings) -> Self {
         Self {
             trusted: settings.trusted,
@@ -118,30 +116,32 @@ impl Limits {
         }
     }
 
-    /// Counts a failed authentication. Fails if there were too many from the address, or, from whatever address, with
-    /// the ID of a key or session in the token.
+    /// Counts a failed authentication. Fails over the limit of the address, or of the ID of the key or session in the
+    /// token, whatever the address.
     pub fn failed_authentication(&self, address: IpAddr, id: Option<Id>) -> Result<(), Error> {
-        if within(&self.trusted, address) || seeded!("failures-not-limited") {
+        if contains(&self.trusted, address) {
             return Ok(());
         }
-        self.failures_by_address.count(&household(address), "authentications from this address failed")?;
+        self.failures_by_address
+            .count(&rate_limit_key(address), "authentications from this address failed")?;
         let what = "authentications with this token's ID failed";
         id.map_or(Ok(()), |id| self.failures_by_id.count(&id, what))
     }
 
-    /// Counts a creation. Fails if there were too many from the address or with the key.
+    /// Counts a creation. Fails over the limit of the address or of the key.
     pub fn creation(&self, address: IpAddr, key: KeyId) -> Result<(), Error> {
-        if within(&self.trusted, address) || seeded!("creations-not-limited") {
+        if contains(&self.trusted, address) {
             return Ok(());
         }
-        self.creations_by_address.count(&household(address), "sessions were created from this address")?;
+        self.creations_by_address
+            .count(&rate_limit_key(address), "sessions were created from this address")?;
         self.creations_by_key.count(&key, "sessions were created with this API key")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use session_api::ErrorCode;
+    use session_types::ErrorCode;
 
     use super::*;
 

@@ -1,18 +1,18 @@
-//! The log: on standard error, as JSON for programs or as lines for people.
+//! The log on standard error: JSON for programs or lines for people.
 
 use std::io::{self, Write};
 
-use session_api::without_tokens;
+use session_types::without_tokens;
 use slog::{Drain, Level, LevelFilter, Logger, o};
 use slog_async::{Async, AsyncGuard};
 
 use crate::config::{LogFormat, LogLevel};
 
-/// How many records may wait to be written; beyond it they are dropped, and how many is logged. A slow
-/// terminal must not slow down a request.
+/// How many records may wait to be written. Further ones are dropped, and their number is logged: a slow terminal must
+/// not slow down a request.
 const QUEUE_MAX: usize = 8_192;
 
-/// The log, and a guard that writes what waits when it is dropped.
+/// Starts the log. The returned guard writes the waiting records when it is dropped.
 pub(crate) fn start(format: LogFormat, level: LogLevel) -> (Logger, AsyncGuard) {
     let level = match level {
         LogLevel::Trace => Level::Trace,
@@ -32,12 +32,12 @@ pub(crate) fn start(format: LogFormat, level: LogLevel) -> (Logger, AsyncGuard) 
             Async::new(LevelFilter::new(lines, level).fuse()).chan_size(QUEUE_MAX).build_with_guard()
         }
     };
-    // Before the queue as well, so that a record that is not wanted costs nothing.
+    // Filtered before the queue as well, so that a record below the level costs nothing.
     (Logger::root(LevelFilter::new(drain.fuse(), level).fuse(), o!()), guard)
 }
 
-/// A writer of whole lines that cuts out what looks like a token. Nothing of ours logs one, but dropshot logs the
-/// URL of each request, into which a caller may have put it.
+/// A writer of whole lines that replaces everything that looks like a token. The server logs none, but dropshot logs the
+/// URL of each request, which may contain one by mistake.
 struct Redacting<W> {
     target: W,
     line: Vec<u8>,
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_are_cut_out_of_lines_that_come_in_pieces() {
+    fn tokens_are_redacted_in_lines_that_are_written_in_pieces() {
         let token = format!("ssk_{}", "7".repeat(91));
         let mut log = Redacting::new(Vec::new());
         for piece in

@@ -1,4 +1,4 @@
-//! What is counted, in the text format of Prometheus. No ID and no token is ever a label.
+//! Metrics in the OpenMetrics text format. No ID and no token is ever a label.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-/// From a fetch out of the page cache to [`crate::service::STORE_TIMEOUT`], in seconds.
+/// From a fetch served from the page cache to [`crate::storage::STORE_TIMEOUT`], in seconds.
 const DURATION_BUCKETS: [f64; 9] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 1.0, 5.0];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -24,7 +24,7 @@ struct Operation {
     operation: String,
 }
 
-/// The counters of one server.
+/// The metrics of one server.
 pub struct Metrics {
     registry: Registry,
     requests: Family<Answered, Counter>,
@@ -41,12 +41,12 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("sessiond");
         let requests = Family::default();
-        registry.register("requests", "Requests answered by an operation", requests.clone());
+        registry.register("requests", "Requests by operation and status of the response", requests.clone());
         let durations: Family<Operation, Histogram> =
             Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS));
         registry.register_with_unit(
             "request_duration",
-            "Time from a request's arrival at its operation to its answer",
+            "Time from the arrival of a request at its operation to the response",
             Unit::Seconds,
             durations.clone(),
         );
@@ -55,14 +55,14 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts an answer.
+    /// Counts a response and the time that it took.
     pub(crate) fn request(&self, operation: &str, status: u16, took: Duration) {
         let operation = operation.to_owned();
         self.durations.get_or_create(&Operation { operation: operation.clone() }).observe(took.as_secs_f64());
         self.requests.get_or_create(&Answered { operation, status: u32::from(status) }).inc();
     }
 
-    /// Everything that was counted, as text.
+    /// Returns all metrics as text.
     pub(crate) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

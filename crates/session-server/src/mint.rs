@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::SecretBox;
-use session_api::{ID_SEQUENCE_MAX, Id};
+use session_types::{ID_SEQUENCE_MAX, Id};
 
 use crate::environment::{Clock, Random, RandomFailed};
 
-/// Mints IDs that sort in the order in which this minter made them, and secrets.
+/// Creates IDs that sort in the order of their creation by this minter, and secrets.
 pub struct Minter {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -23,14 +23,14 @@ impl fmt::Debug for Minter {
 }
 
 impl Minter {
-    /// A minter on this clock and this random source.
+    /// A minter with this clock and this random source.
     pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         Self { clock, random, last: Mutex::new((0, 0)) }
     }
 
     /// A new ID. Fails if the random source does.
     ///
-    /// When the clock goes back, IDs go on from the last one's time.
+    /// When the clock goes back, IDs continue from the time of the last one.
     pub fn id(&self) -> Result<Id, RandomFailed> {
         let mut tail = [0; 10];
         self.random.fill(&mut tail)?;
@@ -58,14 +58,14 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::thread;
 
-    use session_api::Timestamp;
+    use session_types::Timestamp;
 
     use super::*;
     use crate::environment::{SystemClock, SystemRandom};
 
-    struct Hand(AtomicU64);
+    struct ManualClock(AtomicU64);
 
-    impl Clock for Hand {
+    impl Clock for ManualClock {
         fn now(&self) -> Timestamp {
             Timestamp::from_ms(self.0.load(Ordering::SeqCst)).unwrap()
         }
@@ -74,28 +74,28 @@ mod tests {
     #[test]
     fn ids_of_eight_threads_are_unique_and_each_threads_are_in_order() {
         let minter = Minter::new(Arc::new(SystemClock), Arc::new(SystemRandom));
-        let made: Vec<Vec<Id>> = thread::scope(|scope| {
+        let ids_by_thread: Vec<Vec<Id>> = thread::scope(|scope| {
             let threads: Vec<_> =
                 (0..8).map(|_| scope.spawn(|| (0..10_000).map(|_| minter.id().unwrap()).collect())).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        for ids in &made {
+        for ids in &ids_by_thread {
             assert!(ids.is_sorted_by(|one, next| one < next));
         }
-        let unique: HashSet<Id> = made.into_iter().flatten().collect();
+        let unique: HashSet<Id> = ids_by_thread.into_iter().flatten().collect();
         assert_eq!(unique.len(), 80_000);
         let places: HashSet<_> = unique.iter().map(|id| (id.time_ms(), id.sequence())).collect();
         assert_eq!(places.len(), 80_000, "time and sequence alone are unique within a process");
     }
 
     #[test]
-    fn ids_stay_in_order_when_the_clock_stands_or_goes_back() {
-        let hand = Arc::new(Hand(AtomicU64::new(5_000)));
-        let minter = Minter::new(hand.clone(), Arc::new(SystemRandom));
+    fn ids_stay_in_order_when_the_clock_stops_or_goes_back() {
+        let clock = Arc::new(ManualClock(AtomicU64::new(5_000)));
+        let minter = Minter::new(clock.clone(), Arc::new(SystemRandom));
         let mut ids = vec![minter.id().unwrap(), minter.id().unwrap()];
-        hand.0.store(4_000, Ordering::SeqCst);
+        clock.0.store(4_000, Ordering::SeqCst);
         ids.push(minter.id().unwrap());
-        hand.0.store(6_000, Ordering::SeqCst);
+        clock.0.store(6_000, Ordering::SeqCst);
         ids.push(minter.id().unwrap());
         assert!(ids.is_sorted_by(|one, next| one < next));
         let places: Vec<_> = ids.iter().map(|id| (id.time_ms(), id.sequence())).collect();
@@ -103,15 +103,15 @@ mod tests {
     }
 
     #[test]
-    fn a_full_sequence_goes_on_in_the_next_millisecond() {
-        let minter = Minter::new(Arc::new(Hand(AtomicU64::new(7))), Arc::new(SystemRandom));
+    fn a_full_sequence_continues_in_the_next_millisecond() {
+        let minter = Minter::new(Arc::new(ManualClock(AtomicU64::new(7))), Arc::new(SystemRandom));
         *minter.last.lock().unwrap() = (7, ID_SEQUENCE_MAX);
         let id = minter.id().unwrap();
         assert_eq!((id.time_ms(), id.sequence()), (8, 0));
     }
 
     #[test]
-    fn no_id_and_no_secret_is_made_without_randomness() {
+    fn no_id_and_no_secret_is_created_without_randomness() {
         struct Broken;
         impl Random for Broken {
             fn fill(&self, _: &mut [u8]) -> Result<(), RandomFailed> {

@@ -1,25 +1,25 @@
-//! Where a request comes from: its name in the log, the caller's address and what the caller says of itself.
+//! The origin of a request: its ID in the log, and the caller's address and user agent.
 
 use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
 use http::header::{FORWARDED, USER_AGENT};
 use ipnet::IpNet;
-use session_api::UserAgent;
+use session_types::UserAgent;
 
-/// Where a request comes from.
+/// The origin of a request.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// The request's name in the log.
+    /// The ID of the request in the log.
     pub request_id: String,
     /// The caller's address.
     pub address: IpAddr,
-    /// What the caller says of itself; `None` if it says nothing that a session can hold.
+    /// The caller's `User-Agent`; `None` if there is none or it is not valid for a session.
     pub user_agent: Option<UserAgent>,
 }
 
 impl Origin {
-    /// The origin of a request with this peer and these headers.
+    /// The origin of a request from this peer with these headers.
     pub fn of(request_id: &str, peer: SocketAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> Self {
         let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
         Self {
@@ -30,17 +30,17 @@ impl Origin {
     }
 }
 
-/// Whether one of the networks holds the address.
-pub(crate) fn within(networks: &[IpNet], address: IpAddr) -> bool {
+/// Whether one of the networks contains the address.
+pub(crate) fn contains(networks: &[IpNet], address: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&address))
 }
 
-/// The peer's address, or, behind trusted proxies, the right-most one of `Forwarded` (RFC 7239), else of
-/// `X-Forwarded-For`, that is not a trusted proxy's. Each proxy appends whom it was asked by, so whatever stands left
-/// of the first one that is not trusted was written by someone who may lie.
+/// Returns the peer's address or, behind trusted proxies, the right-most address of `Forwarded` (RFC 7239), otherwise of
+/// `X-Forwarded-For`, that is not a trusted proxy's. Each proxy appends its client, so every address to the left of the
+/// first untrusted one may be forged.
 fn address_of(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> IpAddr {
     let mut address = peer.to_canonical();
-    if !within(trusted_proxies, address) {
+    if !contains(trusted_proxies, address) {
         return address;
     }
     let text = |name: &str| {
@@ -54,23 +54,23 @@ fn address_of(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> I
         forwarded.split(',').map(forwarded_for).collect()
     };
     for hop in hops.into_iter().rev() {
-        // Hidden or not readable: the proxy that wrote it is the last one that is known.
+        // Hidden or invalid: the proxy that wrote it is the last known address.
         let Some(known) = node_address(hop.trim()) else { break };
         address = known.to_canonical();
-        if !within(trusted_proxies, address) {
+        if !contains(trusted_proxies, address) {
             break;
         }
     }
     address
 }
 
-/// The value of `for` in an element of `Forwarded`, such as `for="[2001:db8::1]:4711";proto=https`.
+/// Returns the value of `for` in an element of `Forwarded`, such as `for="[2001:db8::1]:4711";proto=https`.
 fn forwarded_for(element: &str) -> &str {
     let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
     pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for")).map_or("", |(_, value)| value)
 }
 
-/// The address of a node with or without a port, quoted or not.
+/// Parses the address of a node with or without a port, quoted or not.
 fn node_address(node: &str) -> Option<IpAddr> {
     let node = node.strip_prefix('"').and_then(|node| node.strip_suffix('"')).unwrap_or(node);
     let bracketed = node.strip_prefix('[').and_then(|node| node.strip_suffix(']'));
@@ -109,7 +109,7 @@ mod tests {
             ("10.0.0.1", &[(XFF, "203.0.113.7")], "203.0.113.7"),
             ("::ffff:10.0.0.1", &[(XFF, "203.0.113.7")], "203.0.113.7"),
             ("fd00::1", &[(XFF, "203.0.113.7")], "203.0.113.7"),
-            // Whatever the caller wrote itself stands further left.
+            // What the caller wrote itself is further left.
             ("10.0.0.1", &[(XFF, "198.51.100.1, 203.0.113.7")], "203.0.113.7"),
             ("10.0.0.1", &[(XFF, "198.51.100.1"), (XFF, "203.0.113.7")], "203.0.113.7"),
             ("10.0.0.1", &[(XFF, "203.0.113.7, 10.0.0.2 , 10.0.0.3")], "203.0.113.7"),
@@ -125,7 +125,7 @@ mod tests {
             ),
             ("10.0.0.1", &[("forwarded", "for=203.0.113.7, for=_hidden")], "10.0.0.1"),
             ("10.0.0.1", &[("forwarded", "for=unknown")], "10.0.0.1"),
-            // The standard's header wins.
+            // The standard header takes precedence.
             ("10.0.0.1", &[(XFF, "198.51.100.1"), ("forwarded", "for=203.0.113.7")], "203.0.113.7"),
         ];
         for (peer, headers, expected) in table {
@@ -135,7 +135,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_header_makes_it_panic_or_trust_someone_else(text in "[ -~]{0,80}") {
+        fn no_header_causes_a_panic_or_is_trusted_from_an_untrusted_peer(text in "[ -~]{0,80}") {
             address("10.0.0.1", &[("x-forwarded-for", &text), ("forwarded", &text)]);
             prop_assert_eq!(address("192.0.2.1", &[("x-forwarded-for", &text), ("forwarded", &text)]), "192.0.2.1");
         }

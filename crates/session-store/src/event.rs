@@ -1,42 +1,40 @@
-//! What happened to sessions, as it is kept.
+//! The history of sessions.
 
-use std::fmt;
-use std::str::FromStr;
-
-use session_api::{Id, SessionId, Timestamp};
+use session_types::{Id, SessionId, Timestamp};
+use strum::{AsRefStr, Display, EnumString, VariantArray};
 
 use crate::key::KeyId;
 
-/// Names an event; its time is when it happened.
+/// The ID of an event; its time is when the event happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub Id);
 
-/// A change of a session's state. It is written in the transaction of the change itself.
+/// A change of a session's state, written in the transaction of the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Names the event, and says when it was.
+    /// The event's ID.
     pub id: EventId,
     /// What happened.
     pub action: EventAction,
-    /// To which session.
+    /// The session that it happened to.
     pub session_id: SessionId,
-    /// By whom.
+    /// Who caused it.
     pub actor: Actor,
-    /// Why, where the action alone does not say.
+    /// The reason, where the action alone does not say.
     pub reason: Option<String>,
-    /// The request that asked for it, as the log names it.
+    /// The ID of the request that caused it, as in the log.
     pub request_id: Option<String>,
 }
 
 impl Event {
-    /// When it was.
+    /// When the event happened.
     pub fn at(&self) -> Timestamp {
-        // An ID has no time beyond what a timestamp holds.
+        // An ID has no time beyond what a timestamp can represent.
         Timestamp::from_ms(self.id.0.time_ms()).unwrap_or_else(|_| unreachable!("50 bits"))
     }
 }
 
-/// Who made a change.
+/// Who caused a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// A service with this API key.
@@ -50,7 +48,7 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// The kind's name.
+    /// The name of the kind.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::Key(_) => "key",
@@ -60,7 +58,7 @@ impl Actor {
         }
     }
 
-    /// The ID, where the kind has one.
+    /// The ID, for the kinds that have one.
     pub const fn id(self) -> Option<Id> {
         match self {
             Self::Key(id) => Some(id.0),
@@ -69,8 +67,8 @@ impl Actor {
         }
     }
 
-    /// The actor of this kind and ID; `None` if they do not go together.
-    pub fn of(kind: &str, id: Option<Id>) -> Option<Self> {
+    /// The actor of this kind and ID; `None` if they do not match.
+    pub fn from_parts(kind: &str, id: Option<Id>) -> Option<Self> {
         match (kind, id) {
             ("key", Some(id)) => Some(Self::Key(KeyId(id))),
             ("session", Some(id)) => Some(Self::Session(SessionId(id))),
@@ -81,58 +79,22 @@ impl Actor {
     }
 }
 
-macro_rules! actions {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal,)*) => {
-        /// What happened to a session.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum EventAction {
-            $($(#[$doc])* $variant,)*
-        }
-
-        impl EventAction {
-            /// Every action.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            /// The action's name.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-        }
-    };
-}
-
-actions! {
+/// What happened to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, AsRefStr, Display, EnumString, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum EventAction {
     /// It was created.
-    Created = "created",
+    Created,
     /// It was imported.
-    Imported = "imported",
-    /// It was seen for the first time.
-    Seen = "seen",
-    /// An identity proved itself; the token was replaced.
-    Authenticated = "authenticated",
+    Imported,
+    /// It had its first interaction.
+    Seen,
+    /// An identity authenticated; the token was replaced.
+    Authenticated,
     /// It was signed out.
-    Completed = "completed",
+    Completed,
     /// It was revoked.
-    Revoked = "revoked",
+    Revoked,
     /// Its lifetime passed.
-    Expired = "expired",
-}
-
-impl fmt::Display for EventAction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Why a text is no action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is no action of an event")]
-pub struct InvalidAction;
-
-impl FromStr for EventAction {
-    type Err = InvalidAction;
-
-    fn from_str(text: &str) -> Result<Self, InvalidAction> {
-        Self::ALL.iter().copied().find(|action| action.as_str() == text).ok_or(InvalidAction)
-    }
+    Expired,
 }

@@ -1,11 +1,11 @@
-//! API keys as they are kept.
+//! API keys as a store stores them.
 
 use std::fmt;
 use std::str::FromStr;
 
-use session_api::{DomainId, Id, InvalidId, PoolId, Timestamp};
+use session_types::{DomainId, Id, InvalidId, PoolId, Scope, Timestamp};
 
-/// Names an API key; a part of the key's own text, and no secret.
+/// The ID of an API key: a part of the key's text, and not a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub Id);
 
@@ -23,75 +23,26 @@ impl FromStr for KeyId {
     }
 }
 
-/// What an API key may be used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
-    /// Fetch and list sessions.
-    SessionRead,
-    /// Create sessions.
-    SessionCreate,
-    /// Authenticate sessions.
-    SessionUpdate,
-    /// Revoke sessions.
-    SessionRevoke,
-}
-
-impl Scope {
-    /// Every scope.
-    pub const ALL: [Self; 4] =
-        [Self::SessionRead, Self::SessionCreate, Self::SessionUpdate, Self::SessionRevoke];
-
-    /// The scope's name, as in OAuth.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SessionRead => "session:read",
-            Self::SessionCreate => "session:create",
-            Self::SessionUpdate => "session:update",
-            Self::SessionRevoke => "session:revoke",
-        }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Why a text is not a scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a scope is one of session:read, session:create, session:update, session:revoke")]
-pub struct InvalidScope;
-
-impl FromStr for Scope {
-    type Err = InvalidScope;
-
-    fn from_str(text: &str) -> Result<Self, InvalidScope> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(InvalidScope)
-    }
-}
-
-/// An API key: its secret only as a hash.
+/// An API key, with the hash of its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
-    /// The key's ID; its time is when the key was made.
+    /// The key's ID; its time is when the key was created.
     pub id: KeyId,
-    /// What people call it.
+    /// A name for people.
     pub name: String,
     /// The domain that it acts in.
     pub domain_id: DomainId,
-    /// The pool that it is bound to, if it is.
+    /// The pool that it is bound to, if any.
     pub pool_id: Option<PoolId>,
-    /// What it may be used for, each once.
+    /// What it may be used for, without duplicates.
     pub scopes: Vec<Scope>,
     /// The SHA-256 of its secret.
     pub secret_hash: SecretHash,
-    /// When it was revoked, if it was.
+    /// When it was revoked; `None` while it is active.
     pub revoked_at: Option<Timestamp>,
 }
 
-/// The SHA-256 of a secret of 256 random bits. No password, so no salt and no slow hash: there is nothing to
-/// guess.
+/// The SHA-256 of a secret of 256 random bits. Such a secret cannot be guessed, so it needs no salt and no slow hash.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SecretHash(pub [u8; 32]);
 

@@ -1,10 +1,10 @@
-//! Where sessions and API keys are kept.
+//! Storage of sessions, API keys and events.
 //!
-//! A store knows no policy: it keeps what it is given, answers what it has, and makes a change exactly once
-//! or not at all. Whether a change is allowed is for the server's rules.
+//! A store has no policy: it stores what it is given, and makes a change exactly once or not at all. Whether a change is
+//! allowed is decided by the server's rules. Every store passes the same contract suite.
 
 #[cfg(feature = "contract-suite")]
-pub mod contract;
+pub mod contract_suite;
 mod event;
 mod key;
 mod sqlite;

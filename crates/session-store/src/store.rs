@@ -1,33 +1,107 @@
-//! What every store can do.
+//! The operations of every store.
 
 use async_trait::async_trait;
-use session_api::{
+use session_types::{
     AccountId, DeviceId, DomainId, Id, IdentityId, InteractionDetails, PoolId, SessionId, SessionStatus,
-    SessionSummary, SessionType, Timestamp,
+    SessionType, Timestamp, Title,
 };
 
 use crate::event::{Event, EventId};
 use crate::key::{ApiKey, KeyId, SecretHash};
 
-/// A session as it is kept.
+/// A session as a store stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredSession {
-    /// What the contract shows of it.
-    pub summary: SessionSummary,
-    /// The SHA-256 of its token's secret. An imported session has no token until it authenticates, one that has
-    /// ended has none any more.
+    /// The session's ID.
+    pub id: SessionId,
+    /// The domain of the pool.
+    pub domain_id: DomainId,
+    /// The pool that the session belongs to.
+    pub pool_id: PoolId,
+    /// What uses the session.
+    pub session_type: SessionType,
+    /// The state as of the last change. A lifetime that has passed since then is not in it.
+    pub status: SessionStatus,
+    /// The account; `None` until an identity has authenticated.
+    pub account_id: Option<AccountId>,
+    /// The identity that authenticated last; `None` until one has.
+    pub identity_id: Option<IdentityId>,
+    /// The device, if known.
+    pub device_id: Option<DeviceId>,
+    /// A name for people, if known.
+    pub title: Option<Title>,
+    /// The first interaction; `None` until there was one.
+    pub first_seen: Option<InteractionDetails>,
+    /// The last interaction; `None` until there was one.
+    pub last_seen: Option<InteractionDetails>,
+    /// The SHA-256 of its token's secret. `None` for an imported session until it authenticates, and for one that has
+    /// ended.
     pub token_hash: Option<SecretHash>,
-    /// Those of tokens that were replaced, the newest last.
+    /// The hashes of tokens that were replaced, the newest last.
     pub replaced_token_hashes: Vec<SecretHash>,
-    /// When its lifetime passes unless it is used again; `None` if it has none, or has ended.
-    pub ends_at: Option<Timestamp>,
-    /// When it ended, if it has.
+    /// When its lifetime passes unless it is used again; `None` if it has no lifetime, or has ended.
+    pub expires_at: Option<Timestamp>,
+    /// When it ended; `None` while it is live.
     pub ended_at: Option<Timestamp>,
-    /// How often it was replaced; [`Store::session_replace`] compares it.
+    /// How many times it was replaced; [`Store::session_replace`] compares it.
     pub revision: u64,
 }
 
-/// Which sessions a list or a revocation is about; every condition that is given must hold.
+/// The fields of [`StoredSession`] for the macro `$callback`: in every store, each is a column or a group of columns.
+macro_rules! session_fields {
+    ($callback:ident) => {
+        $callback! {
+            id,
+            domain_id,
+            pool_id,
+            session_type,
+            status,
+            account_id,
+            identity_id,
+            device_id,
+            title,
+            first_seen,
+            last_seen,
+            token_hash,
+            replaced_token_hashes,
+            expires_at,
+            ended_at,
+            revision,
+        }
+    };
+}
+pub(crate) use session_fields;
+
+impl StoredSession {
+    /// A new session, with nothing that is optional.
+    pub const fn new(id: SessionId, domain_id: DomainId, pool_id: PoolId, session_type: SessionType) -> Self {
+        Self {
+            id,
+            domain_id,
+            pool_id,
+            session_type,
+            status: SessionStatus::New,
+            account_id: None,
+            identity_id: None,
+            device_id: None,
+            title: None,
+            first_seen: None,
+            last_seen: None,
+            token_hash: None,
+            replaced_token_hashes: Vec::new(),
+            expires_at: None,
+            ended_at: None,
+            revision: 0,
+        }
+    }
+
+    /// When the session was created: the time in its ID.
+    pub fn created_at(&self) -> Timestamp {
+        self.id.0.created_at()
+    }
+}
+
+/// The sessions that a list or a revocation is about; every condition that is given must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionFilter {
     /// Of this domain.
@@ -46,44 +120,44 @@ pub struct SessionFilter {
     pub state: StateFilter,
 }
 
-/// The state of sessions, as it is kept.
+/// A condition on the stored state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StateFilter {
-    /// Any.
+    /// Any state.
     Any,
     /// This status.
     Status(SessionStatus),
-    /// This status, and the lifetime does not pass before or at this time.
-    StatusUntil(SessionStatus, Timestamp),
-    /// Any, with a lifetime that passes before or at this time.
-    EndsBy(Timestamp),
+    /// This status, and the lifetime passes after this time or never.
+    Unexpired(SessionStatus, Timestamp),
+    /// Live, and the lifetime passes at or before this time.
+    Expired(Timestamp),
 }
 
-/// An interaction to keep as the last one of a session that was seen before.
+/// The last interaction of a session that has had one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct LastSeen {
     /// The session.
     pub session_id: SessionId,
     /// The interaction.
     pub details: InteractionDetails,
     /// When the session's lifetime passes after it.
-    pub ends_at: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
 }
 
-/// When a session's lifetime passes, and when it ended.
+/// The times of a session that depend on the configured lifetimes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Times {
+pub struct SessionTimes {
     /// The session.
     pub session_id: SessionId,
-    /// As [`StoredSession::ends_at`].
-    pub ends_at: Option<Timestamp>,
+    /// As [`StoredSession::expires_at`].
+    pub expires_at: Option<Timestamp>,
     /// As [`StoredSession::ended_at`].
     pub ended_at: Option<Timestamp>,
 }
 
-/// What an ID names, where it does not name a session.
+/// The kind of an ID that is not a session's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reference {
+pub enum ReferenceKind {
     /// An account.
     Account,
     /// An identity.
@@ -96,58 +170,59 @@ pub enum Reference {
     Domain,
 }
 
-/// Why a store did not do what it was asked. Nothing was changed, except as [`StoreError::Lost`] says.
+/// The store did not do what it was asked. Nothing was changed, except as [`StoreError::OutcomeUnknown`] says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// There is a session or key with this ID.
+    /// A session or key with this ID exists.
     #[error("the ID is taken")]
     AlreadyExists,
     /// The pool belongs to another domain than the one given with it.
     #[error("the pool belongs to another domain")]
     PoolOfOtherDomain,
-    /// The store is at fault; the text is for the log, never for a caller.
+    /// The store failed. The text is for the log, never for a caller.
     #[error("{0}")]
     Failed(String),
-    /// The store did not answer in time, and whether a change was made is not known; the text is for the log,
-    /// never for a caller.
-    #[error("the store did not answer: {0}")]
-    Lost(String),
+    /// The store did not respond in time, and whether a change was made is not known. The text is for the log, never
+    /// for a caller.
+    #[error("the store did not respond: {0}")]
+    OutcomeUnknown(String),
 }
 
-/// A durable place for sessions and API keys.
+/// Durable storage for sessions, API keys and events.
 ///
 /// When a method that changes something returns `Ok`, the change survives the end of the process and of the
-/// machine. A read sees every change that was acknowledged before it began. Dropping a future of a change
+/// machine. A read sees every change that was acknowledged before it began. Dropping the future of a change
 /// neither undoes nor stops it.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// The session, or `None` if there is none; one read by primary key.
+    /// Returns the session, or `None` if there is none. One read by primary key.
     async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>, StoreError>;
 
-    /// Adds a session with its event, and its pool if this is the pool's first one.
+    /// Adds a session with its event, and its pool if this is the pool's first session.
     ///
     /// Fails with [`StoreError::AlreadyExists`] or [`StoreError::PoolOfOtherDomain`].
     async fn session_create(&self, session: StoredSession, event: Event) -> Result<(), StoreError>;
 
-    /// Replaces the session of the same ID if its revision is still the one given, counts the revision up and adds
-    /// the event. Answers whether it did. ID, domain, pool and type of a session never change.
+    /// Replaces the session of the same ID and adds the event, if the stored revision is the given one; increments the
+    /// revision. Returns whether it did. ID, domain, pool and type of a session never change.
     async fn session_replace(&self, session: StoredSession, event: Option<Event>)
     -> Result<bool, StoreError>;
 
-    /// Adds sessions with their events, each or none as [`Store::session_create`] would; answers in their order.
+    /// Adds sessions with their events, each as [`Store::session_create`] would or not at all. Returns one result for
+    /// each, in order.
     async fn session_import(
         &self,
         sessions: Vec<(StoredSession, Event)>,
     ) -> Result<Vec<Result<(), StoreError>>, StoreError>;
 
-    /// At most `limit` sessions by ascending ID, from the first one after `after`.
+    /// Returns at most `limit` sessions with an ID above `after`, by ascending ID.
     async fn session_page(
         &self,
         after: Option<SessionId>,
         limit: u32,
     ) -> Result<Vec<StoredSession>, StoreError>;
 
-    /// At most `limit` sessions that pass the filter by descending ID, from the first one before `before`.
+    /// Returns at most `limit` sessions that match the filter and have an ID below `before`, by descending ID.
     async fn session_list(
         &self,
         filter: SessionFilter,
@@ -155,12 +230,13 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<StoredSession>, StoreError>;
 
-    /// At most `limit` sessions whose lifetime passes before or at `at`, the first one first.
-    async fn session_overdue(&self, at: Timestamp, limit: u32) -> Result<Vec<StoredSession>, StoreError>;
+    /// Returns at most `limit` sessions of every domain whose lifetime passes at or before `at`, the earliest first.
+    async fn session_list_expired(&self, at: Timestamp, limit: u32)
+    -> Result<Vec<StoredSession>, StoreError>;
 
-    /// Revokes, in one transaction, every session that passes the filter, is live at `at` and is not `except`, each
-    /// with an event like this one of its own. Answers how many there were.
-    async fn session_revoke_all(
+    /// Revokes, in one transaction, every session that matches the filter, is live at `at` and is not `except`. Adds
+    /// an event like the given one for each, with its own ID and session. Returns the number of sessions.
+    async fn session_revoke_many(
         &self,
         filter: SessionFilter,
         except: Option<SessionId>,
@@ -168,37 +244,37 @@ pub trait Store: Send + Sync + 'static {
         event: Event,
     ) -> Result<u64, StoreError>;
 
-    /// Keeps interactions: of a live session that was seen before, as its last one, and never an earlier one than
-    /// is kept, nor one at or after the end of its lifetime.
-    async fn session_seen(&self, seen: Vec<Seen>) -> Result<(), StoreError>;
+    /// Stores last interactions: of live sessions that have had one before, never an earlier one than is stored, and
+    /// none at or after the end of the session's lifetime. Others are skipped.
+    async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<(), StoreError>;
 
-    /// Sets the times of sessions, for lifetimes that are others now.
-    async fn session_times(&self, times: Vec<Times>) -> Result<(), StoreError>;
+    /// Sets the times of sessions, after the configured lifetimes have changed.
+    async fn session_update_times(&self, times: Vec<SessionTimes>) -> Result<(), StoreError>;
 
-    /// Removes at most `limit` sessions that ended before or at `at`. Answers how many.
-    async fn session_remove_ended(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError>;
+    /// Deletes at most `limit` sessions that ended at or before `at`. Returns how many.
+    async fn session_delete_ended(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
-    /// At most `limit` events by ascending ID, from the first one after `after`.
+    /// Returns at most `limit` events with an ID above `after`, by ascending ID.
     async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Vec<Event>, StoreError>;
 
-    /// Removes at most `limit` events from before `at`. Answers how many.
-    async fn event_remove(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError>;
+    /// Deletes at most `limit` events from before `at`. Returns how many.
+    async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
-    /// The setting that was kept under this name.
+    /// Returns the setting stored under this name.
     async fn setting_fetch(&self, name: &'static str) -> Result<Option<String>, StoreError>;
 
-    /// Keeps a setting under this name.
+    /// Stores a setting under this name.
     async fn setting_replace(&self, name: &'static str, value: String) -> Result<(), StoreError>;
 
-    /// What the ID names, other than a session, among the sessions of a domain or of one of its pools.
+    /// Returns the kind of an ID that names no session, if a session of the domain, or of one of its pools, refers to it.
     async fn reference_find(
         &self,
         id: Id,
         domain_id: DomainId,
         pool_id: Option<PoolId>,
-    ) -> Result<Option<Reference>, StoreError>;
+    ) -> Result<Option<ReferenceKind>, StoreError>;
 
-    /// The API key, or `None` if there is none.
+    /// Returns the API key, or `None` if there is none. One read by primary key.
     async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError>;
 
     /// Adds an API key, and its pool if it is bound to a new one.
@@ -206,10 +282,10 @@ pub trait Store: Send + Sync + 'static {
     /// Fails with [`StoreError::AlreadyExists`] or [`StoreError::PoolOfOtherDomain`].
     async fn key_create(&self, key: ApiKey) -> Result<(), StoreError>;
 
-    /// Every API key, by ascending ID.
+    /// Returns every API key, by ascending ID.
     async fn key_list(&self) -> Result<Vec<ApiKey>, StoreError>;
 
-    /// Revokes an API key; a key that is revoked already keeps its time. Answers whether there is such a key.
+    /// Revokes an API key; the time of a key that is already revoked stays. Returns whether the key exists.
     async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Succeeds if the store can be read.

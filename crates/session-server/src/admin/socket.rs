@@ -1,7 +1,7 @@
-//! The socket through which commands reach the server that holds an embedded store.
+//! The socket through which commands reach the server that uses an embedded store.
 //!
-//! One connection, one command: a line of JSON, then the input, until the sender's side ends; back come
-//! [`Line`]s, one JSON value each. Only the owner of the data directory may open it.
+//! A connection carries one command: a line of JSON, then the input until the sender closes its side. The response is
+//! [`Line`]s, one JSON value per line. Only the owner of the data directory may connect.
 
 use std::fs::{DirBuilder, Permissions};
 use std::io;
@@ -18,20 +18,24 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::{Command, Line, OUTPUT_QUEUE, execute};
-use crate::service::Service;
+use crate::sessions::Sessions;
 
 /// The greatest length of a command, in bytes: a name of 200 characters, four IDs and the scopes.
 const COMMAND_MAX_BYTES: u64 = 16 * 1024;
 
-/// How long a sender tries to reach a server that holds the data directory but is still starting.
+/// How long a sender tries to connect to a server that has locked the data directory but is still starting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn socket_path(directory: &Path) -> PathBuf {
     directory.join("admin").join("sessiond.sock")
 }
 
-/// Answers commands until the task is aborted.
-pub(crate) fn listen(directory: &Path, service: Arc<Service>, log: Logger) -> Result<JoinHandle<()>, String> {
+/// Starts a task that carries out commands until it is aborted.
+pub(crate) fn listen(
+    directory: &Path,
+    sessions: Arc<Sessions>,
+    log: Logger,
+) -> Result<JoinHandle<()>, String> {
     let path = socket_path(directory);
     let listener = bind(&path).map_err(|error| {
         format!(
@@ -43,16 +47,16 @@ pub(crate) fn listen(directory: &Path, service: Arc<Service>, log: Logger) -> Re
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let (service, log) = (Arc::clone(&service), log.clone());
+                    let (sessions, log) = (Arc::clone(&sessions), log.clone());
                     tokio::spawn(async move {
-                        if let Err(error) = answer(stream, &service, &log).await {
-                            warn!(log, "command broke off"; "cause" => %error);
+                        if let Err(error) = respond(stream, &sessions, &log).await {
+                            warn!(log, "command failed"; "cause" => %error);
                         }
                     });
                 }
                 Err(error) => {
                     warn!(log, "accept failed"; "cause" => %error);
-                    // Out of file descriptors, most likely; they come back.
+                    // Most likely out of file descriptors, which are freed again.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -60,13 +64,13 @@ pub(crate) fn listen(directory: &Path, service: Arc<Service>, log: Logger) -> Re
     }))
 }
 
-/// In a folder of its own that only the owner may enter, so that there is no moment at which others can.
+/// Binds the socket in a folder that only the owner may enter, so that others can never connect.
 fn bind(path: &Path) -> io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
     }
-    // Left by a process that was killed: the data directory's lock says that none is running.
+    // Left behind by a process that was killed: the lock of the data directory shows that none is running.
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -76,7 +80,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn answer(stream: UnixStream, service: &Service, log: &Logger) -> io::Result<()> {
+async fn respond(stream: UnixStream, sessions: &Sessions, log: &Logger) -> io::Result<()> {
     let (input, mut output) = stream.into_split();
     let mut input = BufReader::new(input);
     let mut command = String::new();
@@ -86,7 +90,7 @@ async fn answer(stream: UnixStream, service: &Service, log: &Logger) -> io::Resu
         match serde_json::from_str::<Command>(&command) {
             Ok(command) => {
                 info!(log, "command"; "command" => name_of(&command));
-                execute(service, command, input, &sender).await;
+                execute(sessions, command, input, &sender).await;
             }
             Err(error) => {
                 let _ =

@@ -1,25 +1,28 @@
 //! Sessions as JSON lines, in the contract's own shape.
 
 use serde_json::{Value, json};
-use session_api::{ErrorCode, ID_SEQUENCE_MAX, Id, SessionSummary, Timestamp};
+use session_api::SessionSummary;
 use session_store::{Actor, EventAction, EventId, StoreError};
+use session_types::{ErrorCode, ID_SEQUENCE_MAX, Id, Timestamp};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 use tokio::sync::mpsc;
 
 use super::Line;
 use crate::error::Error;
-use crate::service::Service;
+use crate::sessions::Sessions;
+use crate::storage::Storage;
+use crate::summary::{session_of, summary_of};
 
-/// How many sessions are written in one transaction, and read at a time.
+/// How many rows are written in one transaction, or read at once.
 const BATCH: usize = 1_000;
 
-/// The greatest length of a line in bytes: twice the longest session with every character escaped.
+/// The greatest length of a line, in bytes: twice that of the longest session with every character escaped.
 const LINE_MAX_BYTES: u64 = 64 * 1024;
 
-/// Adds a session for each line of the input. Answers whether all went in; each that did not is reported by
-/// its line number.
+/// Adds a session for each line of the input, and reports each line that is refused by its number. Returns whether all
+/// were added.
 pub(super) async fn import(
-    service: &Service,
+    sessions: &Sessions,
     mut input: impl AsyncBufRead + Unpin + Send,
     output: &mpsc::Sender<Line>,
 ) -> Result<bool, Error> {
@@ -28,19 +31,19 @@ pub(super) async fn import(
     let mut ended = false;
     while !ended {
         let mut numbers = Vec::with_capacity(BATCH);
-        let mut sessions = Vec::with_capacity(BATCH);
-        while sessions.len() < BATCH {
+        let mut summaries = Vec::with_capacity(BATCH);
+        while summaries.len() < BATCH {
             let Some(line) = next_line(&mut input).await? else {
                 ended = true;
                 break;
             };
             number += 1;
             match line.and_then(|line| {
-                if line.trim_ascii().is_empty() { Ok(None) } else { session_of_line(&line).map(Some) }
+                if line.trim_ascii().is_empty() { Ok(None) } else { summary_of_line(&line).map(Some) }
             }) {
-                Ok(Some(session)) => {
+                Ok(Some(summary)) => {
                     numbers.push(number);
-                    sessions.push(session);
+                    summaries.push(summary);
                 }
                 Ok(None) => {}
                 Err(reason) => {
@@ -49,22 +52,25 @@ pub(super) async fn import(
                 }
             }
         }
-        let sessions = sessions
+        let batch = summaries
             .into_iter()
-            .map(|summary: SessionSummary| {
-                let event = service.event(EventAction::Imported, summary.id, Actor::Operator, None, None)?;
-                Ok((service.stored(summary, None), event))
+            .map(|summary| {
+                let (action, actor) = (EventAction::Imported, Actor::Operator);
+                let event = sessions.new_event(action, summary.id, actor, None, None)?;
+                Ok((sessions.with_times(session_of(summary)), event))
             })
             .collect::<Result<_, Error>>()?;
-        let outcome = service.within(service.store.session_import(sessions)).await?;
+        let outcome = sessions.storage().call(|store| store.session_import(batch)).await?;
         for (number, outcome) in numbers.into_iter().zip(outcome) {
             let reason = match outcome {
                 Ok(()) => {
                     imported += 1;
                     continue;
                 }
-                Err(StoreError::AlreadyExists) => "the session is already there".to_owned(),
-                Err(StoreError::PoolOfOtherDomain) => "pool_id: it is a pool of another domain".to_owned(),
+                Err(StoreError::AlreadyExists) => "a session with this ID exists".to_owned(),
+                Err(StoreError::PoolOfOtherDomain) => {
+                    "pool_id: the pool belongs to another domain".to_owned()
+                }
                 Err(other) => other.to_string(),
             };
             refused += 1;
@@ -75,7 +81,7 @@ pub(super) async fn import(
     Ok(refused == 0)
 }
 
-/// The next line without its end, or why it cannot be read; `None` at the end of the input.
+/// Returns the next line, or why it is refused; `None` at the end of the input.
 async fn next_line(
     input: &mut (impl AsyncBufRead + Unpin + Send),
 ) -> Result<Option<Result<Vec<u8>, String>>, Error> {
@@ -90,7 +96,7 @@ async fn next_line(
     if line.last() == Some(&b'\n') || (line.len() as u64) < LINE_MAX_BYTES {
         return Ok(Some(Ok(line)));
     }
-    // Over the rest of it, a piece at a time.
+    // Skip the rest of it, a piece at a time.
     loop {
         line.clear();
         let read = input.take(LINE_MAX_BYTES).read_until(b'\n', &mut line).await.map_err(unreadable)?;
@@ -100,7 +106,7 @@ async fn next_line(
     }
 }
 
-fn session_of_line(line: &[u8]) -> Result<SessionSummary, String> {
+fn summary_of_line(line: &[u8]) -> Result<SessionSummary, String> {
     let value: Value = serde_json::from_slice(line).map_err(|error| format!("it is not JSON: {error}"))?;
     let session: SessionSummary =
         serde_path_to_error::deserialize(&value).map_err(|error| error.to_string())?;
@@ -117,8 +123,8 @@ fn session_of_line(line: &[u8]) -> Result<SessionSummary, String> {
     Ok(session)
 }
 
-/// The path of a property that was read over. An answer may grow properties, so the type itself allows them;
-/// an import that dropped one would lose it.
+/// Returns the path of a property that parsing ignored. The type allows unknown properties, because a response may get
+/// new ones; an import that ignored one would lose data.
 fn unknown_property(read: &Value, written: &Value) -> Option<String> {
     let (Value::Object(read), Value::Object(written)) = (read, written) else { return None };
     read.iter().find_map(|(name, value)| match written.get(name) {
@@ -127,16 +133,17 @@ fn unknown_property(read: &Value, written: &Value) -> Option<String> {
     })
 }
 
-/// Writes every session, by ascending ID.
-pub(super) async fn export(service: &Service, output: &mpsc::Sender<Line>) -> Result<bool, Error> {
+/// Writes every session, by ascending ID. Returns whether all were written.
+pub(super) async fn export(sessions: &Sessions, output: &mpsc::Sender<Line>) -> Result<bool, Error> {
     let mut after = None;
     loop {
         #[expect(clippy::cast_possible_truncation, reason = "a small constant")]
-        let page = service.within(service.store.session_page(after, BATCH as u32)).await?;
+        let page = sessions.storage().call(|store| store.session_page(after, BATCH as u32)).await?;
         let Some(last) = page.last() else { return Ok(true) };
-        after = Some(last.summary.id);
+        after = Some(last.id);
         for session in page {
-            let line = serde_json::to_string(&service.current(session).summary).map_err(Error::unexpected)?;
+            let line =
+                serde_json::to_string(&summary_of(sessions.current(session))).map_err(Error::unexpected)?;
             if output.send(Line::Out(line)).await.is_err() {
                 return Ok(false);
             }
@@ -144,25 +151,25 @@ pub(super) async fn export(service: &Service, output: &mpsc::Sender<Line>) -> Re
     }
 }
 
-/// Writes every event from this time on, the first one first.
+/// Writes every event from this time on, the oldest first. Returns whether all were written.
 pub(super) async fn events(
-    service: &Service,
+    storage: &Storage,
     since: Option<Timestamp>,
     output: &mpsc::Sender<Line>,
 ) -> Result<bool, Error> {
-    // Just below the first ID of that time.
+    // The last ID before that time.
     let mut after = since
         .and_then(|since| since.as_ms().checked_sub(1))
         .map(|ms| EventId(Id::compose(ms, ID_SEQUENCE_MAX, [255; 10])));
     loop {
         #[expect(clippy::cast_possible_truncation, reason = "a small constant")]
-        let page = service.within(service.store.event_page(after, BATCH as u32)).await?;
+        let page = storage.call(|store| store.event_page(after, BATCH as u32)).await?;
         let Some(last) = page.last() else { return Ok(true) };
         after = Some(last.id);
         for event in &page {
             let mut line = json!({
                 "at": event.at(),
-                "action": event.action.as_str(),
+                "action": event.action.as_ref(),
                 "session_id": event.session_id,
                 "actor": { "type": event.actor.kind() },
             });
@@ -184,20 +191,20 @@ pub(super) async fn events(
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use session_store::contract::any_session;
+    use session_store::contract_suite::any_session;
 
     use super::*;
 
     proptest! {
         #[test]
-        fn any_session_comes_back_equal_from_its_line(stored in any_session()) {
-            let mut session = stored.summary;
+        fn any_session_round_trips_through_its_line(stored in any_session()) {
+            let mut session = summary_of(stored);
             if session.first_seen.is_some() != session.last_seen.is_some() {
                 session.last_seen = session.first_seen.clone();
             }
             let line = serde_json::to_vec(&session).unwrap();
             prop_assert!(line.len() as u64 * 2 <= LINE_MAX_BYTES);
-            prop_assert_eq!(session_of_line(&line), Ok(session));
+            prop_assert_eq!(summary_of_line(&line), Ok(session));
         }
     }
 

@@ -1,164 +1,116 @@
-//! Lists and revocations of many: one range of one index each.
+//! Sessions that match a filter: each list or revocation reads one range of one index.
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
-use session_api::{Id, SessionId, SessionStatus, Timestamp};
+use rusqlite::types::ToSqlOutput;
+use session_types::{SessionId, Timestamp};
 
-use super::failed;
-use super::rows::{SESSION_COLUMNS, event_insert_in_txn, session_of_row};
-use crate::event::{Event, EventId};
-use crate::store::{SessionFilter, StateFilter, StoreError, StoredSession};
+use super::column::Column;
+use super::table::Record;
+use crate::store::{SessionFilter, StateFilter, StoredSession};
 
-/// A condition on sessions: SQL behind `FROM session`, and its parameters in order.
-struct Condition {
-    sql: String,
-    parameters: Vec<Value>,
+/// The condition that the status of a session is not final.
+pub(super) const LIVE: &str = "status IN ('new', 'unauthenticated', 'authenticated')";
+
+/// A statement with the names and values of its parameters.
+pub(super) struct Query<'a> {
+    pub(super) sql: String,
+    pub(super) parameters: Vec<(&'static str, ToSqlOutput<'a>)>,
 }
 
-impl Condition {
-    /// That sessions pass the filter. It names the index whose range holds the fewest others, so that the plan does
-    /// not depend on statistics: an account, an identity or a device has few sessions, and a state is asked for
-    /// to find the rare ones.
-    fn of(filter: &SessionFilter) -> Self {
+impl<'a> Query<'a> {
+    /// Appends to `SELECT ... FROM session` that sessions match the filter.
+    ///
+    /// Names the index with the shortest range for this filter, so that the plan does not depend on statistics: an
+    /// account, an identity or a device has few sessions, and most lists of a status are about a rare one.
+    fn matching(select: &str, filter: &'a SessionFilter) -> Self {
         let index = match filter {
             SessionFilter { account_id: Some(_), .. } => "account",
             SessionFilter { identity_id: Some(_), .. } => "identity",
             SessionFilter { device_id: Some(_), .. } => "device",
-            SessionFilter { state: StateFilter::EndsBy(_), .. } => "ends_at",
-            SessionFilter { state: StateFilter::Status(_) | StateFilter::StatusUntil(..), .. } => "status",
+            SessionFilter { state: StateFilter::Expired(_), .. } => "expires_at",
+            SessionFilter { state: StateFilter::Status(_) | StateFilter::Unexpired(..), .. } => "status",
             SessionFilter { pool_id: Some(_), .. } => "pool",
             SessionFilter { session_type: Some(_), .. } => "type",
             _ => "domain",
         };
-        let mut condition =
-            Self { sql: format!("session INDEXED BY session_by_{index} WHERE true"), parameters: Vec::new() };
-        condition.and("domain_id = ?", Some(blob(filter.domain_id.0)));
-        condition.and("pool_id = ?", filter.pool_id.map(|id| blob(id.0)));
-        condition.and("account_id = ?", filter.account_id.map(|id| blob(id.0)));
-        condition.and("identity_id = ?", filter.identity_id.map(|id| blob(id.0)));
-        condition.and("device_id = ?", filter.device_id.map(|id| blob(id.0)));
-        condition.and("session_type = ?", filter.session_type.map(|word| word.as_str().to_owned().into()));
-        match filter.state {
+        let sql = format!("{select} INDEXED BY session_by_{index} WHERE domain_id = :domain_id");
+        let mut query = Self { sql, parameters: vec![(":domain_id", filter.domain_id.to_column())] };
+        query.and("pool_id = :pool_id", ":pool_id", filter.pool_id.as_ref());
+        query.and("account_id = :account_id", ":account_id", filter.account_id.as_ref());
+        query.and("identity_id = :identity_id", ":identity_id", filter.identity_id.as_ref());
+        query.and("device_id = :device_id", ":device_id", filter.device_id.as_ref());
+        query.and("session_type = :session_type", ":session_type", filter.session_type.as_ref());
+        match &filter.state {
             StateFilter::Any => {}
-            StateFilter::Status(status) => condition.status(status),
-            StateFilter::StatusUntil(status, at) => {
-                condition.status(status);
-                condition.and("(ends_at IS NULL OR ends_at > ?)", Some(ms(at)));
+            StateFilter::Status(status) => query.and("status = :status", ":status", Some(status)),
+            StateFilter::Unexpired(status, at) => {
+                query.and("status = :status", ":status", Some(status));
+                query.and("(expires_at IS NULL OR expires_at > :unexpired_at)", ":unexpired_at", Some(at));
             }
-            StateFilter::EndsBy(at) => condition.and("ends_at <= ?", Some(ms(at))),
+            StateFilter::Expired(at) => query.and("expires_at <= :expired_at", ":expired_at", Some(at)),
         }
-        condition
+        query
     }
 
-    fn status(&mut self, status: SessionStatus) {
-        self.and("status = ?", Some(status.as_str().to_owned().into()));
-    }
-
-    fn and(&mut self, condition: &str, parameter: Option<Value>) {
-        if let Some(parameter) = parameter {
-            self.sql.push_str(" AND ");
-            self.sql.push_str(condition);
-            self.parameters.push(parameter);
+    /// Appends a condition with one parameter, if there is a value for it.
+    fn and(&mut self, condition: &str, parameter: &'static str, value: Option<&'a impl Column>) {
+        if let Some(value) = value {
+            self.sql.extend([" AND ", condition]);
+            self.parameters.push((parameter, value.to_column()));
         }
     }
-}
 
-fn blob(id: Id) -> Value {
-    Value::Blob(id.as_bytes().to_vec())
-}
-
-fn ms(time: Timestamp) -> Value {
-    // 50 bits.
-    Value::Integer(i64::try_from(time.as_ms()).unwrap_or(i64::MAX))
-}
-
-/// The statement of a list.
-fn select(filter: &SessionFilter, before: Option<SessionId>, limit: u32) -> (String, Vec<Value>) {
-    let mut condition = Condition::of(filter);
-    condition.and("id < ?", before.map(|id| blob(id.0)));
-    condition.parameters.push(limit.into());
-    let sql = format!("SELECT {SESSION_COLUMNS} FROM {} ORDER BY id DESC LIMIT ?", condition.sql);
-    (sql, condition.parameters)
-}
-
-/// At most `limit` sessions that pass the filter, by descending ID from the first one before `before`.
-pub(super) fn session_list(
-    connection: &Connection,
-    filter: &SessionFilter,
-    before: Option<SessionId>,
-    limit: u32,
-) -> Result<Vec<StoredSession>, StoreError> {
-    let (sql, parameters) = select(filter, before, limit);
-    let mut select = connection.prepare_cached(&sql).map_err(failed)?;
-    let rows = select.query_map(params_from_iter(parameters), session_of_row).map_err(failed)?;
-    rows.map(|row| row.map_err(failed)).collect()
-}
-
-/// Revokes every session that passes the filter, is live at `at` and is not `except`; answers how many.
-pub(super) fn session_revoke_all_in_txn(
-    connection: &Connection,
-    filter: &SessionFilter,
-    except: Option<SessionId>,
-    at: Timestamp,
-    event: &Event,
-) -> Result<u64, StoreError> {
-    let mut condition = Condition::of(filter);
-    condition.and("(ends_at IS NULL OR ends_at > ?)", Some(ms(at)));
-    condition.and("id <> ?", except.map(|id| blob(id.0)));
-    let sql = format!(
-        "SELECT id FROM {} AND status IN ('new', 'unauthenticated', 'authenticated') ORDER BY id",
-        condition.sql
-    );
-    let ids = connection
-        .prepare_cached(&sql)
-        .and_then(|mut select| {
-            let rows = select.query_map(params_from_iter(condition.parameters), |row| row.get(0))?;
-            rows.collect::<rusqlite::Result<Vec<[u8; 20]>>>()
-        })
-        .map_err(failed)?;
-    let mut update = connection
-        .prepare_cached(
-            "UPDATE session SET status = 'revoked', token_hash = NULL, ends_at = NULL, ended_at = ?2, \
-             revision = revision + 1 WHERE id = ?1",
-        )
-        .map_err(failed)?;
-    let mut revoked = 0;
-    for id in ids {
-        update.execute(rusqlite::params![id, at.as_ms()]).map_err(failed)?;
-        let session_id = SessionId(Id::from_bytes(id));
-        let id = EventId(event.id.0.with_number(revoked));
-        event_insert_in_txn(connection, &Event { id, session_id, ..event.clone() })?;
-        revoked += 1;
+    /// Selects at most `limit` sessions that match the filter, by descending ID from the first one below `before`.
+    pub(super) fn page(filter: &'a SessionFilter, before: Option<&'a SessionId>, limit: u32) -> Self {
+        let mut query = Self::matching(&StoredSession::statements().select, filter);
+        query.and("id < :before", ":before", before);
+        query.sql.push_str(" ORDER BY id DESC LIMIT :limit");
+        query.parameters.push((":limit", limit.into()));
+        query
     }
-    Ok(revoked)
+
+    /// Selects the IDs of the sessions that match the filter, are live at `at` and are not `except`.
+    pub(super) fn live(filter: &'a SessionFilter, except: Option<&'a SessionId>, at: &'a Timestamp) -> Self {
+        let mut query = Self::matching("SELECT id FROM session", filter);
+        query.and("(expires_at IS NULL OR expires_at > :live_at)", ":live_at", Some(at));
+        query.and("id <> :except", ":except", except);
+        query.sql.extend([" AND ", LIVE, " ORDER BY id"]);
+        query
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::{Connection, StatementStatus};
-    use session_api::{AccountId, DeviceId, DomainId, IdentityId, PoolId, SessionType};
+    use rusqlite::{StatementStatus, named_params};
+    use session_types::{AccountId, DeviceId, DomainId, Id, IdentityId, PoolId, SessionStatus, SessionType};
+    use strum::VariantArray;
 
     use super::*;
+    use crate::sqlite::connection::open_writer;
 
     #[test]
-    fn among_a_million_sessions_the_ten_of_an_account_are_listed_in_a_few_steps() {
+    fn listing_ten_of_a_million_sessions_takes_few_steps() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sessions.db");
-        drop(crate::SqliteStore::open(&path).unwrap());
-        let connection = Connection::open(path).unwrap();
+        let connection = open_writer(&folder.path().join("sessions.db")).unwrap();
         let [domain, pool, account] = [1, 2, 3].map(|byte| Id::from_bytes([byte; 20]));
-        // In one statement: what is tested is the list, not the way there. Every 100,000th is of the account.
+        // All in one statement, to be fast. Every 100,000th session is of the account.
         connection.execute_batch("PRAGMA synchronous = OFF").unwrap();
         connection
-            .execute("INSERT INTO pool (id, domain_id) VALUES (?1, ?2)", [pool.as_bytes(), domain.as_bytes()])
+            .execute(
+                "INSERT INTO pool (id, domain_id) VALUES (:pool, :domain)",
+                named_params! { ":pool": pool.as_bytes(), ":domain": domain.as_bytes() },
+            )
             .unwrap();
         connection
             .execute(
                 "INSERT INTO session (id, domain_id, pool_id, session_type, status, account_id, identity_id, revision) \
                  WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < 999999) \
-                 SELECT unhex(printf('%040x', n)), ?1, ?2, 'browser', 'authenticated', \
-                 iif(n % 100000 = 0, ?3, unhex(printf('%040x', n))), ?1, 0 FROM number",
-                [domain.as_bytes(), pool.as_bytes(), account.as_bytes()],
+                 SELECT unhex(printf('%040x', n)), :domain, :pool, 'browser', 'authenticated', \
+                 iif(n % 100000 = 0, :account, unhex(printf('%040x', n))), :domain, 0 FROM number",
+                named_params! {
+                    ":domain": domain.as_bytes(),
+                    ":pool": pool.as_bytes(),
+                    ":account": account.as_bytes(),
+                },
             )
             .unwrap();
         let filter = SessionFilter {
@@ -170,9 +122,9 @@ mod tests {
             session_type: None,
             state: StateFilter::Any,
         };
-        let (sql, parameters) = select(&filter, None, 101);
-        let mut statement = connection.prepare(&sql).unwrap();
-        let rows = statement.query_map(params_from_iter(parameters), |_| Ok(())).unwrap().count();
+        let page = Query::page(&filter, None, 101);
+        let mut statement = connection.prepare(&page.sql).unwrap();
+        let rows = statement.query_map(&page.parameters[..], |_| Ok(())).unwrap().count();
         assert_eq!(rows, 10);
         // A row takes about thirty steps of SQLite's machine: fifty rows would be 1,500.
         let steps = statement.get_status(StatementStatus::VmStep);
@@ -182,17 +134,15 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_one_range_of_one_index_whatever_the_filter() {
+    fn a_page_is_one_range_of_one_index_for_every_filter() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sessions.db");
-        drop(crate::SqliteStore::open(&path).unwrap());
-        let connection = Connection::open(path).unwrap();
+        let connection = open_writer(&folder.path().join("sessions.db")).unwrap();
         let id = Id::from_bytes([1; 20]);
         let at = Timestamp::from_ms(1).unwrap();
         let states = [
             StateFilter::Any,
             StateFilter::Status(SessionStatus::Revoked),
-            StateFilter::StatusUntil(SessionStatus::New, at),
+            StateFilter::Unexpired(SessionStatus::New, at),
         ];
         let mut plans = std::collections::BTreeSet::new();
         for bits in 0..32 {
@@ -207,15 +157,16 @@ mod tests {
                     state,
                 };
                 for before in [None, Some(SessionId(id))] {
-                    let (sql, parameters) = select(&filter, before, 10);
-                    let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+                    let page = Query::page(&filter, before.as_ref(), 10);
+                    let mut explain =
+                        connection.prepare(&format!("EXPLAIN QUERY PLAN {}", page.sql)).unwrap();
                     let lines: Vec<String> = explain
-                        .query_map(params_from_iter(parameters), |row| row.get(3))
+                        .query_map(&page.parameters[..], |row| row.get(3))
                         .unwrap()
                         .map(Result::unwrap)
                         .collect();
-                    // One search and no sort: as many rows are read as the page has, and those that a further
-                    // filter leaves out.
+                    // One search without a sort reads only the rows of the page, and those in between that another
+                    // condition excludes.
                     assert_eq!(lines.len(), 1, "{filter:?}: {lines:?}");
                     assert!(lines[0].starts_with("SEARCH session USING INDEX session_by_"), "{lines:?}");
                     let bounded = lines[0].contains("id<?");
@@ -224,9 +175,16 @@ mod tests {
                 }
             }
         }
-        // Each filter alone has an index of its own.
+        // Each condition has its own index.
         for index in ["account", "identity", "device", "pool", "status", "type", "domain"] {
             assert!(plans.iter().any(|plan| plan.contains(&format!("session_by_{index}"))), "{plans:#?}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_live_in_every_status_that_is_not_final() {
+        for status in SessionStatus::VARIANTS {
+            assert_eq!(LIVE.contains(&format!("'{status}'")), !status.is_final(), "{status}");
         }
     }
 }

@@ -1,19 +1,22 @@
-//! Brings a database to the schema of this program, in one transaction.
+//! Migrates a database to the schema of this program, in one transaction.
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::failed;
+use super::error::{Result, failed};
 use crate::store::StoreError;
 
-/// "SESS" in ASCII: marks the file as ours, so that another program's database is not changed by mistake.
+/// "SESS" in ASCII. Marks the file as a session store, so that the database of another program is not changed by mistake.
 const APPLICATION_ID: i32 = 0x5345_5353;
 
-/// In the order in which they are applied; `user_version` counts them. One that was released never changes.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_life.sql")];
+/// In the order in which they are applied. `user_version` stores how many are. A released migration never changes.
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_life.sql"),
+    include_str!("migrations/0003_expires_at.sql"),
+];
 
-/// Applies what is missing. Fails, changing nothing, on a database of a newer or of another program.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+/// Applies the migrations that are missing. Fails, changing nothing, on a database of a newer or of another program.
+pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let number = |pragma: &str| {
         transaction.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0)).map_err(failed)

@@ -1,61 +1,35 @@
-//! The one writer: a thread that commits in groups.
+//! The writer: one thread that commits changes in groups.
 
 use std::thread;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::failed;
+use super::error::{Result, failed};
 use crate::store::StoreError;
 
-/// How many changes may wait: beyond it, callers wait for room instead of filling the memory.
+/// How many changes may wait. When the queue is full, callers wait for room instead of filling the memory.
 const QUEUE_MAX: usize = 4_096;
 
-/// How many changes one commit takes: a sync of the disk is shared by many, and no one waits for long.
+/// How many changes one commit includes: many share a sync of the disk, and none waits for long.
 const GROUP_MAX: usize = 512;
 
-/// A change that waits to be written and answered.
-trait Change: Send {
-    /// Writes it in the open transaction; answers whether it is to be kept.
-    fn run(&mut self, connection: &Connection) -> bool;
-    /// Answers the caller, after the commit or its failure.
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
-}
+/// Makes a change in an open transaction. Returns whether it succeeded, and how to respond to its caller.
+type Change = Box<dyn FnOnce(&Connection) -> (bool, Respond) + Send>;
 
-struct Pending<F, T> {
-    run: Option<F>,
-    outcome: Result<T, StoreError>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
-}
+/// Responds to the caller of a change, after the commit or its failure.
+type Respond = Box<dyn FnOnce(Result<()>)>;
 
-impl<F, T> Change for Pending<F, T>
-where
-    F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
-    T: Send,
-{
-    fn run(&mut self, connection: &Connection) -> bool {
-        if let Some(run) = self.run.take() {
-            self.outcome = run(connection);
-        }
-        self.outcome.is_ok()
-    }
-
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
-        // A caller that has gone is not told; the change stands.
-        let _ = self.reply.send(self.outcome.and_then(|value| committed.map(|()| value)));
-    }
-}
-
-/// Hands changes to the thread that writes them. Dropping it waits until every change in its queue is written.
+/// Sends changes to the thread that makes them. Dropping it waits until every change in the queue is made.
 #[derive(Debug)]
 pub(super) struct Writer {
-    queue: Option<mpsc::Sender<Box<dyn Change>>>,
+    queue: Option<mpsc::Sender<Change>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Writer {
-    /// Starts the thread on a connection of its own.
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    /// Starts the thread, which owns the connection.
+    pub(super) fn start(connection: Connection) -> Result<Self> {
         let (queue, changes) = mpsc::channel(QUEUE_MAX);
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
@@ -64,18 +38,26 @@ impl Writer {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Writes one change in a transaction that others may share; returns when it is on the disk, or when it is
-    /// certain that it is not.
-    pub(super) async fn submit<F, T>(&self, run: F) -> Result<T, StoreError>
+    /// Makes a change in a transaction that it may share with others. Returns when the change is on the disk, or has
+    /// failed.
+    pub(super) async fn submit<F, T>(&self, run: F) -> Result<T>
     where
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let change = Box::new(Pending { run: Some(run), outcome: Err(stopped()), reply });
+        let (sender, receiver) = oneshot::channel();
+        let change: Change = Box::new(move |connection| {
+            let result = run(connection);
+            let succeeded = result.is_ok();
+            let respond: Respond = Box::new(move |committed| {
+                // Fails if the caller has dropped its future. The change is made nevertheless.
+                let _ = sender.send(result.and_then(|value| committed.map(|()| value)));
+            });
+            (succeeded, respond)
+        });
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         queue.send(change).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        receiver.await.map_err(|_| stopped())?
     }
 }
 
@@ -83,13 +65,13 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
-            // Its panic was reported by the thread itself.
+            // The thread itself has reported its panic.
             let _ = thread.join();
         }
     }
 }
 
-fn write_all(mut connection: Connection, mut changes: mpsc::Receiver<Box<dyn Change>>) {
+fn write_all(mut connection: Connection, mut changes: mpsc::Receiver<Change>) {
     while let Some(first) = changes.blocking_recv() {
         let mut group = vec![first];
         while group.len() < GROUP_MAX
@@ -97,27 +79,32 @@ fn write_all(mut connection: Connection, mut changes: mpsc::Receiver<Box<dyn Cha
         {
             group.push(next);
         }
-        let committed = commit(&mut connection, &mut group);
-        for change in group {
-            change.answer(committed.clone());
+        let mut responses = Vec::with_capacity(group.len());
+        let committed = commit(&mut connection, group, &mut responses);
+        for respond in responses {
+            respond(committed.clone());
         }
     }
 }
 
-fn commit(connection: &mut Connection, group: &mut [Box<dyn Change>]) -> Result<(), StoreError> {
+/// Makes the changes in one transaction. Adds a response for each; one that was not reached is dropped, and its caller
+/// gets [`stopped`].
+fn commit(connection: &mut Connection, group: Vec<Change>, responses: &mut Vec<Respond>) -> Result<()> {
     let mut transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     for change in group {
-        // So that a change which fails half-way leaves nothing behind, and the others stand.
+        // A change that fails half-way is rolled back without the others.
         let savepoint = transaction.savepoint().map_err(failed)?;
-        if change.run(&savepoint) {
+        let (succeeded, respond) = change(&savepoint);
+        responses.push(respond);
+        if succeeded {
             savepoint.commit().map_err(failed)?;
         }
     }
-    // A sync that fails leaves open what the disk has.
-    transaction.commit().map_err(|error| StoreError::Lost(error.to_string()))
+    // If the sync fails, what the disk has stored is not known.
+    transaction.commit().map_err(|error| StoreError::OutcomeUnknown(error.to_string()))
 }
 
 fn stopped() -> StoreError {
-    StoreError::Lost("the writer has stopped".to_owned())
+    StoreError::OutcomeUnknown("the writer has stopped".to_owned())
 }

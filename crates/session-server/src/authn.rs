@@ -1,0 +1,124 @@
+//! Authentication: which caller sends a request.
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use session_store::KeyId;
+use session_types::{ErrorCode, SessionId};
+
+use crate::caller::Caller;
+use crate::credential::{Credential, Kind};
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::origin::Origin;
+use crate::sessions::Sessions;
+
+/// Returns the token of `Authorization: Bearer TOKEN` (RFC 6750), if there is one; the case of the scheme does not matter.
+/// Several such headers are an empty token, which is never valid.
+pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (scheme, token) = values.next()?.as_bytes().split_at_checked(7)?;
+    let token = token.trim_ascii();
+    if !scheme.eq_ignore_ascii_case(b"bearer ") || token.is_empty() {
+        return None;
+    }
+    Some(if values.next().is_some() { b"" } else { token })
+}
+
+/// The one error for every token that is not valid, so that it does not reveal why.
+fn bad_authtoken() -> Error {
+    Error::new(
+        ErrorCode::BadAuthtoken,
+        "the token is not valid or no longer valid; authenticate again for a new one",
+    )
+}
+
+/// Returns the caller with this token. One read by primary key.
+///
+/// Fails with `not_authenticated` without a token, with `bad_authtoken` if it is malformed, unknown, replaced,
+/// revoked, expired or of an ended session, and over a rate limit as [`Limits::failed_authentication`] does.
+pub async fn authenticate(
+    sessions: &Sessions,
+    limits: &Limits,
+    token: Option<&[u8]>,
+    origin: &Origin,
+) -> Result<Caller, Error> {
+    let token = token.ok_or_else(|| {
+        Error::new(
+            ErrorCode::NotAuthenticated,
+            "no token was sent; send one as `Authorization: Bearer TOKEN`",
+        )
+    })?;
+    let credential = Credential::parse(token);
+    let id = credential.as_ref().map(|credential| credential.id);
+    match verify(sessions, credential).await {
+        Err(error) if error.code == ErrorCode::BadAuthtoken => {
+            match limits.failed_authentication(origin.address, id) {
+                // The warning is for the log in any case.
+                Err(limited) => Err(Error { warning: error.warning, ..limited }),
+                Ok(()) => Err(error),
+            }
+        }
+        outcome => outcome,
+    }
+}
+
+async fn verify(sessions: &Sessions, credential: Option<Credential>) -> Result<Caller, Error> {
+    let credential = credential.ok_or_else(bad_authtoken)?;
+    match credential.kind {
+        Kind::Session => verify_session(sessions, &credential).await,
+        Kind::ApiKey => {
+            let id = KeyId(credential.id);
+            let key = sessions.storage().call(|store| store.key_fetch(id)).await?;
+            let verified = credential.matches(key.as_ref().map(|key| key.secret_hash));
+            match key {
+                Some(key) if verified && key.revoked_at.is_none() => Ok(Caller::Key(key)),
+                _ => Err(bad_authtoken()),
+            }
+        }
+    }
+}
+
+async fn verify_session(sessions: &Sessions, credential: &Credential) -> Result<Caller, Error> {
+    let id = SessionId(credential.id);
+    let session = sessions.fetch(id).await?;
+    let verified = credential.matches(session.as_ref().and_then(|session| session.token_hash));
+    let Some(session) = session else { return Err(bad_authtoken()) };
+    if verified && !session.status.is_final() {
+        return Ok(Caller::Session(Box::new(session)));
+    }
+    if session.replaced_token_hashes.iter().any(|hash| credential.matches(Some(*hash))) {
+        // Its holder has a newer one, so this one may be stolen.
+        let warning = Some(format!("a replaced token of session {id} was used again"));
+        return Err(Error { warning, ..bad_authtoken() });
+    }
+    Err(bad_authtoken())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_token_is_read_from_exactly_one_bearer_header() {
+        let table: [(&[&str], Option<&str>); 9] = [
+            (&[], None),
+            (&["Basic dXNlcjpwYXNz"], None),
+            (&["Basic: sst_abc"], None),
+            (&["Bearer"], None),
+            (&["sst_abc"], None),
+            (&["Bearer sst_abc"], Some("sst_abc")),
+            (&["bEARER  sst_abc "], Some("sst_abc")),
+            (&["Bearer "], None),
+            (&["Bearer sst_abc", "Bearer sst_abc"], Some("")),
+        ];
+        for (values, token) in table {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(AUTHORIZATION, HeaderValue::from_static(value));
+            }
+            assert_eq!(bearer_token(&headers), token.map(str::as_bytes), "{values:?}");
+        }
+    }
+}

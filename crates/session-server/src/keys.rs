@@ -1,0 +1,45 @@
+//! Creating API keys.
+
+use secrecy::SecretString;
+use session_store::{ApiKey, KeyId, StoreError};
+use session_types::{DomainId, ErrorCode, PoolId, Scope};
+
+use crate::credential::{Credential, Kind};
+use crate::error::Error;
+use crate::storage::Storage;
+
+/// The greatest length of a key's name, in characters: one line of a list.
+const KEY_NAME_MAX_CHARS: usize = 200;
+
+/// Creates an API key. Returns it with its text, which is shown this once.
+///
+/// Fails with `invalid_value` for a name that is not allowed or a pool of another domain.
+pub(crate) async fn create(
+    storage: &Storage,
+    name: String,
+    domain_id: DomainId,
+    pool_id: Option<PoolId>,
+    scopes: Vec<Scope>,
+) -> Result<(ApiKey, SecretString), Error> {
+    let printable = |character: char| !character.is_control();
+    if name.is_empty() || name.chars().count() > KEY_NAME_MAX_CHARS || !name.chars().all(printable) {
+        let message = format!(
+            "name: it must have 1 to {KEY_NAME_MAX_CHARS} characters, none of them a control character"
+        );
+        return Err(Error::new(ErrorCode::InvalidValue, message));
+    }
+    let id = KeyId(storage.new_id()?);
+    let credential = Credential::new(Kind::ApiKey, id.0, storage.new_secret()?);
+    let key =
+        ApiKey { id, name, domain_id, pool_id, scopes, secret_hash: credential.hash(), revoked_at: None };
+    let stored = key.clone();
+    match storage.try_call(|store| store.key_create(stored)).await? {
+        Err(StoreError::PoolOfOtherDomain) => {
+            Err(Error::new(ErrorCode::InvalidValue, "pool: it belongs to another domain"))
+        }
+        outcome => {
+            outcome?;
+            Ok((key, credential.reveal()))
+        }
+    }
+}

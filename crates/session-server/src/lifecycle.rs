@@ -1,0 +1,7 @@
+//! The life of a session, as `docs/sessions.md` describes it: its states, its lifetimes and its interactions.
+
+pub mod interaction;
+pub(crate) mod last_seen;
+pub mod lifetime;
+pub mod state;
+mod title;

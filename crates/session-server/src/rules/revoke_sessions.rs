@@ -1,0 +1,55 @@
+//! Revoking every session of an account, identity, device or pool: "sign out everywhere".
+
+use session_api::{Revocation, RevocationResult};
+use session_store::{EventAction, SessionFilter, StateFilter};
+use session_types::{ErrorCode, SessionId};
+
+use crate::authorize::{Target, authorize, authorized_filter};
+use crate::caller::Caller;
+use crate::error::Error;
+use crate::request::Request;
+
+/// Revokes, in one transaction, every live session that the body names and the caller may revoke. Returns how many.
+///
+/// Fails with `required_value` or `invalid_value` unless exactly one of account, identity, device and pool is named, or
+/// with `not_permitted` or `not_authenticated`; nothing is changed then.
+pub async fn revoke_sessions(request: Request, body: Revocation) -> Result<RevocationResult, Error> {
+    authorize(&request.caller, request.operation, Target::NoSession)?;
+    let named = [
+        body.account_id.map(|_| "account_id"),
+        body.authenticated_identity_id.map(|_| "authenticated_identity_id"),
+        body.device_id.map(|_| "device_id"),
+        body.pool_id.map(|_| "pool_id"),
+    ];
+    let mut named = named.into_iter().flatten();
+    let reason = named.next().ok_or_else(|| {
+        let message =
+            "account_id: it is required, unless authenticated_identity_id, device_id or pool_id is present";
+        Error::new(ErrorCode::RequiredValue, message)
+    })?;
+    if let Some(second) = named.next() {
+        let message = format!("{second}: it cannot be combined with {reason}; send only one of them");
+        return Err(Error::new(ErrorCode::InvalidValue, message));
+    }
+    if matches!(request.caller, Caller::Session(_)) && body.account_id.is_none() {
+        let message = format!("{reason}: a session token may only revoke by the account_id of its session");
+        return Err(Error::new(ErrorCode::NotPermitted, message));
+    }
+    let filter = SessionFilter {
+        identity_id: body.authenticated_identity_id,
+        device_id: body.device_id,
+        ..authorized_filter(&request.caller, body.account_id, body.pool_id, StateFilter::Any)?
+    };
+    let (sessions, storage) = (&request.sessions, request.sessions.storage());
+    // The store alone decides which sessions are live, so it has to know their last interactions.
+    sessions.write_last_seen().await?;
+    // The store gives each session's event its own ID and session.
+    let template = SessionId(storage.new_id()?);
+    let actor = request.caller.actor();
+    let event =
+        sessions.new_event(EventAction::Revoked, template, actor, Some(&request.origin), Some(reason))?;
+    let now = storage.now();
+    let revoked =
+        storage.call(|store| store.session_revoke_many(filter, body.except_session_id, now, event)).await?;
+    Ok(RevocationResult { revoked })
+}

@@ -1,0 +1,74 @@
+//! The session that a request names: reading it for a caller who may do the operation, and changing it.
+
+use session_store::{EventAction, ReferenceKind, StoredSession};
+use session_types::{ErrorCode, Scope, SessionId};
+
+use crate::authorize::{Refusal, Target, authorize};
+use crate::caller::Caller;
+use crate::error::Error;
+use crate::request::Request;
+
+/// How often a change is attempted when others come first. Each lost attempt is another caller's success, and no login
+/// makes this many changes of one session at once.
+const ATTEMPTS_MAX: u32 = 16;
+
+/// Returns the session as it is now, if the caller may do the operation to it.
+///
+/// Fails with `not_found`, `not_permitted`, `not_authenticated`, or with `unexpected_ref_type` if the ID is known as
+/// another kind to a caller who may read there.
+pub(super) async fn fetch(request: &Request, id: SessionId) -> Result<StoredSession, Error> {
+    let session = request.sessions.fetch(id).await?;
+    let target = Target::Session(session.as_ref());
+    match (authorize(&request.caller, request.operation, target), session) {
+        (Ok(()), Some(session)) => Ok(session),
+        (Err(Refusal::NotFound) | Ok(()), None) => Err(explain_missing(request, id).await?),
+        (Err(refusal), _) => Err(refusal.into()),
+    }
+}
+
+/// Returns `unexpected_ref_type` if the caller may read where the ID is known as another kind, else `not_found`.
+async fn explain_missing(request: &Request, id: SessionId) -> Result<Error, Error> {
+    let kind = match &request.caller {
+        Caller::Key(key) if key.scopes.contains(&Scope::Read) => {
+            let (domain_id, pool_id) = (key.domain_id, key.pool_id);
+            request.sessions.storage().call(|store| store.reference_find(id.0, domain_id, pool_id)).await?
+        }
+        _ => None,
+    };
+    let kind = match kind {
+        None => return Ok(Refusal::NotFound.into()),
+        Some(ReferenceKind::Account) => "an account",
+        Some(ReferenceKind::Identity) => "an identity",
+        Some(ReferenceKind::Device) => "a device",
+        Some(ReferenceKind::Pool) => "a pool",
+        Some(ReferenceKind::Domain) => "a domain",
+    };
+    let message = format!("session_id: it is the ID of {kind}; pass the ID of a session");
+    Ok(Error::new(ErrorCode::UnexpectedRefType, message))
+}
+
+/// Changes the session, if the caller may do the operation to it: reads it as it is now, applies `change`, and replaces
+/// it if it is still the one that was read; otherwise starts again. `change` returns the action for the history, if the
+/// state changes.
+///
+/// Fails as [`fetch`] does, or with the error of `change`; the session is not changed then.
+pub(super) async fn change(
+    request: &Request,
+    id: SessionId,
+    change: impl Fn(&mut StoredSession) -> Result<Option<EventAction>, Error> + Send,
+) -> Result<StoredSession, Error> {
+    let sessions = &request.sessions;
+    for _ in 0..ATTEMPTS_MAX {
+        let mut session = fetch(request, id).await?;
+        let action = change(&mut session)?;
+        let session = sessions.with_times(session);
+        let event = action
+            .map(|action| sessions.new_event(action, id, request.caller.actor(), Some(&request.origin), None))
+            .transpose()?;
+        let replacement = session.clone();
+        if sessions.storage().call(|store| store.session_replace(replacement, event)).await? {
+            return Ok(session);
+        }
+    }
+    Err(Error::unexpected(format!("{ATTEMPTS_MAX} other changes of the session came first")))
+}

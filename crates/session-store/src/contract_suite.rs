@@ -1,0 +1,73 @@
+//! The tests that every store passes.
+//!
+//! [`contract_suite!`](crate::contract_suite) makes one test of each public function that takes a store. Each test has
+//! a new store.
+#![expect(missing_docs, reason = "the name of each test is a sentence that says what it verifies")]
+
+mod fixture;
+mod many_sessions;
+mod one_session;
+mod other_records;
+
+pub use fixture::{any_session, event, id, key, session};
+pub use many_sessions::*;
+pub use one_session::*;
+pub use other_records::*;
+
+/// Makes a test of every function of the suite.
+///
+/// `$open` is an expression that returns a guard and a new, empty store. The guard is dropped after the test.
+#[macro_export]
+macro_rules! contract_suite {
+    ($open:expr) => {
+        $crate::contract_suite! { $open =>
+            any_session_comes_back_equal,
+            missing_records_are_not_found,
+            a_taken_id_is_refused_and_changes_nothing,
+            a_pool_belongs_to_its_first_domain,
+            of_two_replacements_of_one_revision_only_one_succeeds,
+            concurrent_replacements_each_increment_the_revision,
+            a_change_is_made_even_if_its_future_is_dropped,
+            a_last_interaction_never_moves_back_or_revives_a_session,
+            the_times_of_a_session_are_replaced,
+            references_are_found_within_their_domain_and_pool,
+            an_import_adds_valid_sessions_and_returns_an_error_for_each_other_one,
+            pages_contain_every_session_once_in_order,
+            lists_contain_exactly_the_matching_sessions_newest_first,
+            expired_sessions_are_listed_earliest_first,
+            a_revocation_ends_and_counts_the_live_sessions,
+            a_revocation_of_ten_thousand_sessions_is_atomic_and_adds_an_event_for_each,
+            ended_sessions_are_deleted_in_batches,
+            a_reader_sees_every_session_while_others_are_added_and_deleted,
+            keys_come_back_equal_and_stay_revoked,
+            an_event_is_stored_if_and_only_if_its_change_is,
+            events_are_read_in_order_and_deleted_in_batches,
+            a_setting_is_replaced,
+        }
+    };
+    ($open:expr => $($name:ident,)*) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            let (_guard, store) = $open;
+            $crate::contract_suite::$name(std::sync::Arc::new(store)).await;
+        }
+    )*};
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_macro_lists_every_test() {
+        let sources = [
+            include_str!("contract_suite/many_sessions.rs"),
+            include_str!("contract_suite/one_session.rs"),
+            include_str!("contract_suite/other_records.rs"),
+        ];
+        let tests = sources.iter().flat_map(|source| source.split("\npub async fn ").skip(1));
+        let missing: Vec<_> = tests
+            .filter_map(|test| test.split_once('(').map(|(name, _)| format!(" {name},\n")))
+            .filter(|name| !include_str!("contract_suite.rs").contains(name))
+            .collect();
+        assert_eq!(missing, Vec::<String>::new());
+    }
+}

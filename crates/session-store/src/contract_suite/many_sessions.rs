@@ -1,0 +1,239 @@
+//! Lists, imports, revocations and deletions of many sessions.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use session_types::{
+    AccountId, DeviceId, DomainId, IdentityId, PoolId, SessionId, SessionStatus, SessionType,
+};
+
+use super::fixture::{at, create, domain_filter, event, id, import, matches, session, varied};
+use crate::{Event, EventAction, EventId, SessionFilter, StateFilter, Store, StoreError, StoredSession};
+
+pub async fn an_import_adds_valid_sessions_and_returns_an_error_for_each_other_one(store: Arc<impl Store>) {
+    let without_token = |last| StoredSession { token_hash: None, ..session(last) };
+    let mut of_other_domain = without_token(3);
+    of_other_domain.domain_id = DomainId(id(1, 99));
+    let mut of_taken_id = without_token(1);
+    of_taken_id.pool_id = PoolId(id(1, 77));
+    let sessions = vec![without_token(1), of_taken_id.clone(), of_other_domain, without_token(2)];
+    let results = import(&*store, sessions).await.expect("imported");
+    assert_eq!(
+        results,
+        vec![Ok(()), Err(StoreError::AlreadyExists), Err(StoreError::PoolOfOtherDomain), Ok(())]
+    );
+    // The pool of the refused session was not stored: another domain can still claim it.
+    of_taken_id.id = SessionId(id(3, 3));
+    of_taken_id.domain_id = DomainId(id(1, 99));
+    assert_eq!(import(&*store, vec![of_taken_id]).await, Ok(vec![Ok(())]));
+    let imported = store.session_fetch(session(2).id).await.expect("fetched").expect("it exists");
+    assert_eq!(imported, without_token(2));
+    let events = store.event_page(None, 10).await.expect("listed");
+    assert_eq!(events.len(), 3, "one for each session that was added");
+}
+
+pub async fn pages_contain_every_session_once_in_order(store: Arc<impl Store>) {
+    let all: Vec<_> = (0..57).map(session).collect();
+    let shuffled = (0..57).map(|place| all[(place * 20) % 57].clone()).collect();
+    import(&*store, shuffled).await.expect("imported");
+    let mut paged = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.session_page(after, 10).await.expect("listed");
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        assert!(page.len() <= 10);
+        paged.extend(page);
+    }
+    assert_eq!(paged, all);
+}
+
+pub async fn lists_contain_exactly_the_matching_sessions_newest_first(store: Arc<impl Store>) {
+    let all = varied(400);
+    assert!(import(&*store, all.clone()).await.expect("imported").iter().all(Result::is_ok));
+    let states = [
+        StateFilter::Any,
+        StateFilter::Status(SessionStatus::Revoked),
+        StateFilter::Status(SessionStatus::Authenticated),
+        StateFilter::Unexpired(SessionStatus::Authenticated, at(200)),
+        StateFilter::Expired(at(200)),
+    ];
+    let mut matching = 0;
+    for bits in 0..32 {
+        for state in states {
+            let filter = SessionFilter {
+                domain_id: DomainId(id(1, 1)),
+                pool_id: (bits & 1 != 0).then_some(PoolId(id(1, 12))),
+                account_id: (bits & 2 != 0).then_some(AccountId(id(2, 1))),
+                identity_id: (bits & 4 != 0).then_some(IdentityId(id(2, 11))),
+                device_id: (bits & 8 != 0).then_some(DeviceId(id(2, 20))),
+                session_type: (bits & 16 != 0).then_some(SessionType::Api),
+                state,
+            };
+            let mut expected: Vec<_> =
+                all.iter().filter(|session| matches(session, &filter)).cloned().collect();
+            expected.reverse();
+            let mut listed = Vec::new();
+            let mut before = None;
+            loop {
+                let page = store.session_list(filter, before, 7).await.expect("listed");
+                let Some(last) = page.last() else { break };
+                assert!(page.len() <= 7);
+                before = Some(last.id);
+                listed.extend(page);
+            }
+            assert_eq!(listed, expected, "{filter:?}");
+            matching += usize::from(!expected.is_empty());
+        }
+    }
+    assert!(matching > 80, "{matching} of the 160 filters match a session");
+}
+
+pub async fn expired_sessions_are_listed_earliest_first(store: Arc<impl Store>) {
+    for (last, expires_at) in [(1, Some(30)), (2, None), (3, Some(10)), (4, Some(20)), (5, Some(31))] {
+        create(&*store, &StoredSession { expires_at: expires_at.map(at), ..session(last) })
+            .await
+            .expect("created");
+    }
+    let expired = async |time, limit| {
+        let sessions = store.session_list_expired(at(time), limit).await.expect("listed");
+        sessions
+            .iter()
+            .map(|session| session.expires_at.expect("it has a lifetime").as_ms())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(expired(30, 10).await, [10, 20, 30]);
+    assert_eq!(expired(30, 2).await, [10, 20]);
+    assert_eq!(expired(9, 10).await, [0; 0]);
+}
+
+pub async fn a_revocation_ends_and_counts_the_live_sessions(store: Arc<impl Store>) {
+    let all = varied(400);
+    import(&*store, all.clone()).await.expect("imported");
+    let filter = SessionFilter { account_id: Some(AccountId(id(2, 1))), ..domain_filter() };
+    let live = |session: &&StoredSession| {
+        !matches!(session.status, SessionStatus::Complete | SessionStatus::Revoked)
+            && session.expires_at.is_none_or(|expires_at| expires_at > at(200))
+    };
+    let matching: Vec<_> = all.iter().filter(|session| matches(session, &filter)).filter(live).collect();
+    assert!(matching.len() > 3, "{}", matching.len());
+    let except = matching[0].id;
+    let template = Event { action: EventAction::Revoked, ..event(77_777, except) };
+    let revoke = || store.session_revoke_many(filter, Some(except), at(200), template.clone());
+    assert_eq!(revoke().await, Ok(matching.len() as u64 - 1));
+    assert_eq!(revoke().await, Ok(0), "none is live any more");
+    for before in &all {
+        let after = store.session_fetch(before.id).await.expect("fetched").expect("it exists");
+        let revoked = before.id != except && matching.iter().any(|session| session.id == before.id);
+        if revoked {
+            let mut expected = before.clone();
+            expected.status = SessionStatus::Revoked;
+            expected.token_hash = None;
+            expected.expires_at = None;
+            expected.ended_at = Some(at(200));
+            expected.revision += 1;
+            assert_eq!(after, expected);
+        } else {
+            assert_eq!(after, *before);
+        }
+    }
+    let events = store.event_page(None, 1_000).await.expect("listed");
+    let mut revocations: Vec<_> =
+        events.iter().filter(|event| event.action == EventAction::Revoked).collect();
+    revocations.sort_by_key(|event| event.session_id);
+    let ids: Vec<_> = matching[1..].iter().map(|session| session.id).collect();
+    assert_eq!(revocations.iter().map(|event| event.session_id).collect::<Vec<_>>(), ids);
+    assert!(
+        revocations
+            .iter()
+            .all(|event| (event.actor, &event.request_id) == (template.actor, &template.request_id))
+    );
+}
+
+pub async fn a_revocation_of_ten_thousand_sessions_is_atomic_and_adds_an_event_for_each(
+    store: Arc<impl Store>,
+) {
+    let mut all: Vec<_> = (0..10_000).map(session).collect();
+    for session in &mut all {
+        session.account_id = Some(AccountId(id(2, 1)));
+        session.identity_id = Some(IdentityId(id(2, 2)));
+        session.status = SessionStatus::Authenticated;
+    }
+    import(&*store, all).await.expect("imported");
+    let filter = SessionFilter { account_id: Some(AccountId(id(2, 1))), ..domain_filter() };
+    let template =
+        Event { id: EventId(id(9_999, 0)), action: EventAction::Revoked, ..event(0, session(0).id) };
+    let authenticated = SessionFilter { state: StateFilter::Status(SessionStatus::Authenticated), ..filter };
+    // A concurrent reader sees that all of them are live, or none.
+    let reader = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            loop {
+                let live = store.session_list(authenticated, None, 20_000).await.expect("listed").len();
+                assert!(live == 10_000 || live == 0, "{live} of them are live");
+                if live == 0 {
+                    return;
+                }
+            }
+        })
+    };
+    assert_eq!(store.session_revoke_many(filter, None, at(5), template).await, Ok(10_000));
+    reader.await.expect("no panic");
+    assert_eq!(store.session_list(authenticated, None, 1).await, Ok(vec![]));
+    let events = store.event_page(Some(EventId(id(9_998, 0))), 20_000).await.expect("listed");
+    assert_eq!(events.len(), 10_000);
+}
+
+pub async fn ended_sessions_are_deleted_in_batches(store: Arc<impl Store>) {
+    for last in 0..10 {
+        let ended_at = (last < 7).then(|| at(100 + last));
+        create(&*store, &StoredSession { ended_at, ..session(last) }).await.expect("created");
+    }
+    assert_eq!(store.session_delete_ended(at(104), 3).await, Ok(3));
+    assert_eq!(store.session_delete_ended(at(104), 3).await, Ok(2));
+    assert_eq!(store.session_delete_ended(at(104), 3).await, Ok(0));
+    let remaining = store.session_page(None, 100).await.expect("listed");
+    let remaining: Vec<_> = remaining.into_iter().map(|session| session.id).collect();
+    assert_eq!(remaining, (5..10).map(|last| session(last).id).collect::<Vec<_>>());
+}
+
+pub async fn a_reader_sees_every_session_while_others_are_added_and_deleted(store: Arc<impl Store>) {
+    // These are never deleted.
+    let all: Vec<_> = (0..500).map(|last| session(last * 1_000)).collect();
+    import(&*store, all.clone()).await.expect("imported");
+    let done = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (1..=20_u64)
+        .map(|writer| {
+            let (store, done) = (Arc::clone(&store), Arc::clone(&done));
+            tokio::spawn(async move {
+                let mut round = 0;
+                while !done.load(Ordering::SeqCst) {
+                    round += 1;
+                    // Its ID is between those of two others.
+                    let mut one = session((round * 37 % 500) * 1_000 + writer * 40 + round % 40);
+                    one.ended_at = Some(at(1));
+                    // It may still exist from an earlier round.
+                    let _ = create(&*store, &one).await;
+                    store.session_delete_ended(at(1), 3).await.expect("deleted");
+                }
+            })
+        })
+        .collect();
+    let filter = domain_filter();
+    for _ in 0..5 {
+        let mut listed = Vec::new();
+        let mut before = None;
+        loop {
+            let page = store.session_list(filter, before, 13).await.expect("listed");
+            let Some(last) = page.last() else { break };
+            before = Some(last.id);
+            listed.extend(page.into_iter().filter(|session| session.ended_at.is_none()));
+        }
+        listed.reverse();
+        assert_eq!(listed, all);
+    }
+    done.store(true, Ordering::SeqCst);
+    for writer in writers {
+        writer.await.expect("no panic");
+    }
+}

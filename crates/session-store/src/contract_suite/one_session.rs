@@ -1,0 +1,196 @@
+//! Reads and changes of one session.
+
+use std::sync::Arc;
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use session_types::{AccountId, DeviceId, DomainId, IdentityId, PoolId, SessionId, SessionStatus};
+
+use super::fixture::{any_session, at, create, id, interaction_at, key, session};
+use crate::{LastSeen, ReferenceKind, SessionTimes, Store, StoreError, StoredSession};
+
+pub async fn any_session_comes_back_equal(store: Arc<impl Store>) {
+    let mut runner = TestRunner::default();
+    let mut any = || any_session().new_tree(&mut runner).expect("a strategy without filters").current();
+    for _ in 0..256 {
+        let created = any();
+        create(&*store, &created).await.expect("created");
+        assert_eq!(store.session_fetch(created.id).await, Ok(Some(created.clone())));
+        let mut replacement = StoredSession {
+            id: created.id,
+            domain_id: created.domain_id,
+            pool_id: created.pool_id,
+            session_type: created.session_type,
+            revision: created.revision,
+            ..any()
+        };
+        assert_eq!(store.session_replace(replacement.clone(), None).await, Ok(true));
+        replacement.revision += 1;
+        assert_eq!(store.session_fetch(created.id).await, Ok(Some(replacement)));
+    }
+}
+
+pub async fn missing_records_are_not_found(store: Arc<impl Store>) {
+    store.ready().await.expect("ready");
+    assert_eq!(store.session_fetch(session(1).id).await, Ok(None));
+    assert_eq!(store.session_page(None, 10).await, Ok(vec![]));
+    assert_eq!(store.session_replace(session(1), None).await, Ok(false));
+    assert_eq!(store.key_fetch(key(1).id).await, Ok(None));
+    assert_eq!(store.key_list().await, Ok(vec![]));
+    assert_eq!(store.key_revoke(key(1).id, at(1)).await, Ok(false));
+    assert_eq!(store.reference_find(id(9, 9), DomainId(id(1, 1)), None).await, Ok(None));
+}
+
+pub async fn a_taken_id_is_refused_and_changes_nothing(store: Arc<impl Store>) {
+    let first = session(1);
+    create(&*store, &first).await.expect("created");
+    let mut second = session(1);
+    second.pool_id = PoolId(id(1, 77));
+    second.status = SessionStatus::Revoked;
+    assert_eq!(create(&*store, &second).await, Err(StoreError::AlreadyExists));
+    assert_eq!(store.session_fetch(first.id).await, Ok(Some(first)));
+    // The pool of the refused session was not stored: another domain can still claim it.
+    second.id = SessionId(id(3, 3));
+    second.domain_id = DomainId(id(1, 99));
+    assert_eq!(create(&*store, &second).await, Ok(()));
+}
+
+pub async fn a_pool_belongs_to_its_first_domain(store: Arc<impl Store>) {
+    create(&*store, &session(1)).await.expect("created");
+    let mut of_other_domain = session(2);
+    of_other_domain.domain_id = DomainId(id(1, 99));
+    assert_eq!(create(&*store, &of_other_domain).await, Err(StoreError::PoolOfOtherDomain));
+    let mut bound = key(1);
+    bound.domain_id = DomainId(id(1, 99));
+    bound.pool_id = Some(PoolId(id(1, 2)));
+    assert_eq!(store.key_create(bound).await, Err(StoreError::PoolOfOtherDomain));
+    assert_eq!(store.session_fetch(of_other_domain.id).await, Ok(None));
+}
+
+pub async fn of_two_replacements_of_one_revision_only_one_succeeds(store: Arc<impl Store>) {
+    create(&*store, &session(1)).await.expect("created");
+    let mut one = session(1);
+    one.status = SessionStatus::Revoked;
+    one.token_hash = None;
+    let mut other = session(1);
+    other.status = SessionStatus::Authenticated;
+    assert_eq!(store.session_replace(one.clone(), None).await, Ok(true));
+    assert_eq!(store.session_replace(other, None).await, Ok(false));
+    one.revision = 1;
+    assert_eq!(store.session_fetch(one.id).await, Ok(Some(one)));
+}
+
+pub async fn concurrent_replacements_each_increment_the_revision(store: Arc<impl Store>) {
+    let id = session(1).id;
+    create(&*store, &session(1)).await.expect("created");
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                let mut replaced = 0_u64;
+                while replaced < 25 {
+                    let session = store.session_fetch(id).await.expect("fetched").expect("it exists");
+                    replaced += u64::from(store.session_replace(session, None).await.expect("compared"));
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("no panic");
+    }
+    let session = store.session_fetch(id).await.expect("fetched").expect("it exists");
+    assert_eq!(session.revision, 200);
+}
+
+pub async fn a_change_is_made_even_if_its_future_is_dropped(store: Arc<impl Store>) {
+    let one = session(1);
+    let mut change = Box::pin(create(&*store, &one));
+    // One poll submits the change.
+    let poll = std::future::poll_fn(|context| std::task::Poll::Ready(change.as_mut().poll(context)));
+    let _ = poll.await;
+    drop(change);
+    // A later change is made after it.
+    create(&*store, &session(2)).await.expect("created");
+    assert_eq!(store.session_fetch(session(1).id).await, Ok(Some(session(1))));
+}
+
+pub async fn a_last_interaction_never_moves_back_or_revives_a_session(store: Arc<impl Store>) {
+    let mut seen = session(1);
+    seen.status = SessionStatus::Unauthenticated;
+    seen.first_seen = Some(interaction_at(10));
+    seen.last_seen = Some(interaction_at(20));
+    seen.expires_at = Some(at(100));
+    let mut ended = seen.clone();
+    ended.id = session(2).id;
+    ended.status = SessionStatus::Revoked;
+    ended.expires_at = None;
+    ended.ended_at = Some(at(30));
+    // Its first interaction is a change of its status, which this method does not make.
+    let new = session(3);
+    for session in [&seen, &ended, &new] {
+        create(&*store, session).await.expect("created");
+    }
+    let interaction = |last: u64, ms: u64| LastSeen {
+        session_id: session(last).id,
+        details: interaction_at(ms),
+        expires_at: Some(at(ms + 100)),
+    };
+    let fetch =
+        async |last| store.session_fetch(session(last).id).await.expect("fetched").expect("it exists");
+    store
+        .session_update_last_seen(vec![
+            interaction(1, 50),
+            interaction(2, 50),
+            interaction(3, 50),
+            interaction(4, 50),
+        ])
+        .await
+        .expect("stored");
+    let mut expected = seen.clone();
+    expected.last_seen = Some(interaction_at(50));
+    expected.expires_at = Some(at(150));
+    expected.revision = 1;
+    assert_eq!((fetch(1).await, fetch(2).await, fetch(3).await), (expected.clone(), ended, new));
+    // One before the stored interaction, one when the lifetime passes, one after it.
+    store
+        .session_update_last_seen(vec![interaction(1, 49), interaction(1, 150), interaction(1, 151)])
+        .await
+        .expect("stored");
+    assert_eq!(fetch(1).await, expected);
+    // A replacement of the session as it was before is refused.
+    assert_eq!(store.session_replace(seen, None).await, Ok(false));
+}
+
+pub async fn the_times_of_a_session_are_replaced(store: Arc<impl Store>) {
+    create(&*store, &session(1)).await.expect("created");
+    let session_id = session(1).id;
+    let times = vec![SessionTimes { session_id, expires_at: Some(at(7)), ended_at: None }];
+    store.session_update_times(times).await.expect("stored");
+    let expected = StoredSession { expires_at: Some(at(7)), revision: 1, ..session(1) };
+    assert_eq!(store.session_fetch(session_id).await, Ok(Some(expected)));
+}
+
+pub async fn references_are_found_within_their_domain_and_pool(store: Arc<impl Store>) {
+    let (account, identity, device) = (id(2, 1), id(2, 2), id(2, 3));
+    let mut one = session(1);
+    one.account_id = Some(AccountId(account));
+    one.identity_id = Some(IdentityId(identity));
+    one.device_id = Some(DeviceId(device));
+    let (domain, pool) = (one.domain_id, one.pool_id);
+    create(&*store, &one).await.expect("created");
+    for (id, kind) in [
+        (account, ReferenceKind::Account),
+        (identity, ReferenceKind::Identity),
+        (device, ReferenceKind::Device),
+        (pool.0, ReferenceKind::Pool),
+        (domain.0, ReferenceKind::Domain),
+    ] {
+        assert_eq!(store.reference_find(id, domain, None).await, Ok(Some(kind)));
+        assert_eq!(store.reference_find(id, domain, Some(pool)).await, Ok(Some(kind)));
+        assert_eq!(store.reference_find(id, DomainId(self::id(1, 99)), None).await, Ok(None));
+    }
+    let other_pool = Some(PoolId(id(1, 77)));
+    for id in [account, identity, device, pool.0] {
+        assert_eq!(store.reference_find(id, domain, other_pool).await, Ok(None));
+    }
+}

@@ -1,0 +1,64 @@
+//! API keys, events and settings.
+
+use std::sync::Arc;
+
+use session_types::{Id, PoolId};
+
+use super::fixture::{at, event, id, key, session};
+use crate::{Actor, Event, EventAction, EventId, Store, StoreError};
+
+pub async fn keys_come_back_equal_and_stay_revoked(store: Arc<impl Store>) {
+    let mut bound = key(2);
+    bound.pool_id = Some(PoolId(id(1, 2)));
+    bound.scopes = vec![];
+    for key in [bound.clone(), key(1)] {
+        assert_eq!(store.key_create(key.clone()).await, Ok(()));
+        assert_eq!(store.key_create(key.clone()).await, Err(StoreError::AlreadyExists));
+        assert_eq!(store.key_fetch(key.id).await, Ok(Some(key)));
+    }
+    assert_eq!(store.key_list().await, Ok(vec![key(1), bound.clone()]));
+    assert_eq!(store.key_revoke(bound.id, at(8)).await, Ok(true));
+    assert_eq!(store.key_revoke(bound.id, at(9)).await, Ok(true));
+    bound.revoked_at = Some(at(8));
+    assert_eq!(store.key_fetch(bound.id).await, Ok(Some(bound)));
+}
+
+pub async fn an_event_is_stored_if_and_only_if_its_change_is(store: Arc<impl Store>) {
+    let one = session(1);
+    let id = one.id;
+    let with = |last, action, actor| Event { action, actor, ..event(last, id) };
+    let created = with(1, EventAction::Created, Actor::Operator);
+    assert_eq!(store.session_create(one.clone(), created.clone()).await, Ok(()));
+    let refused = with(2, EventAction::Created, Actor::Server);
+    assert_eq!(store.session_create(one.clone(), refused).await, Err(StoreError::AlreadyExists));
+    let completed = with(3, EventAction::Completed, Actor::Session(id));
+    assert_eq!(store.session_replace(one.clone(), Some(completed.clone())).await, Ok(true));
+    let late = with(4, EventAction::Revoked, Actor::Server);
+    assert_eq!(store.session_replace(one, Some(late)).await, Ok(false));
+    assert_eq!(store.event_page(None, 10).await, Ok(vec![created, completed]));
+}
+
+pub async fn events_are_read_in_order_and_deleted_in_batches(store: Arc<impl Store>) {
+    let of = |ms, last| Event { id: EventId(id(ms, last)), ..event(0, session(last).id) };
+    for (ms, last) in [(30, 3), (10, 1), (20, 2), (40, 4)] {
+        store.session_create(session(last), of(ms, last)).await.expect("created");
+    }
+    let ids = async |after: Option<EventId>, limit| {
+        let events = store.event_page(after, limit).await.expect("listed");
+        events.iter().map(|event| event.at().as_ms()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(None, 10).await, [10, 20, 30, 40]);
+    assert_eq!(ids(Some(of(20, 2).id), 1).await, [30]);
+    assert_eq!(ids(Some(EventId(Id::compose(30, 0, [0; 10]))), 10).await, [30, 40]);
+    assert_eq!(store.event_delete(at(30), 1).await, Ok(1));
+    assert_eq!(store.event_delete(at(30), 5).await, Ok(1));
+    assert_eq!(ids(None, 10).await, [30, 40]);
+}
+
+pub async fn a_setting_is_replaced(store: Arc<impl Store>) {
+    assert_eq!(store.setting_fetch("lifetimes").await, Ok(None));
+    for value in ["one", "two"] {
+        store.setting_replace("lifetimes", value.to_owned()).await.expect("stored");
+        assert_eq!(store.setting_fetch("lifetimes").await, Ok(Some(value.to_owned())));
+    }
+}

@@ -1,0 +1,194 @@
+//! The columns of each table, and the statements that are made of them.
+
+use std::sync::LazyLock;
+
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{Connection, OptionalExtension, Params, Row, named_params};
+use session_types::Id;
+
+use super::column::{Column, Property};
+use super::error::{Result, failed};
+use crate::event::Event;
+use crate::key::ApiKey;
+use crate::store::{LastSeen, SessionTimes, StoredSession, session_fields};
+
+/// A type whose fields are columns of one table.
+pub(super) trait Record: Sized {
+    /// The statements that name the columns.
+    fn statements() -> &'static Statements;
+
+    /// Reads a row of [`Statements::select`].
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self>;
+
+    /// Returns the name and value of a parameter for each column.
+    fn parameters(&self) -> Vec<(&'static str, ToSqlOutput<'_>)>;
+}
+
+/// The columns of a session that an update compares instead of setting them.
+const COMPARED: [&str; 5] = ["id", "domain_id", "pool_id", "session_type", "revision"];
+
+/// The statements of a record, with a parameter for each column: `:id` for the column `id`.
+pub(super) struct Statements {
+    parameters: Vec<String>,
+    /// `SELECT` and `FROM`.
+    pub(super) select: String,
+    select_by_id: String,
+    select_page: String,
+    insert: String,
+}
+
+impl Statements {
+    fn new(table: &str, properties: &[(&str, &[&str])]) -> Self {
+        let columns: Vec<String> = properties
+            .iter()
+            .flat_map(|(name, suffixes)| suffixes.iter().map(move |suffix| format!("{name}{suffix}")))
+            .collect();
+        let parameters: Vec<String> = columns.iter().map(|column| format!(":{column}")).collect();
+        let (names, values) = (columns.join(", "), parameters.join(", "));
+        let select = format!("SELECT {names} FROM {table}");
+        Self {
+            select_by_id: format!("{select} WHERE id = :id"),
+            select_page: format!("{select} WHERE id > :after ORDER BY id LIMIT :limit"),
+            insert: format!("INSERT INTO {table} ({names}) VALUES ({values})"),
+            select,
+            parameters,
+        }
+    }
+
+    /// Returns the `UPDATE` of a session that sets the columns of this record, compares those of [`COMPARED`] and
+    /// increments the revision. It ends in its `WHERE`, so that a further condition can be appended.
+    pub(super) fn session_update(&self) -> String {
+        let columns = self.parameters.iter().map(|parameter| &parameter[1..]);
+        let (compared, set): (Vec<_>, Vec<_>) = columns.partition(|column| COMPARED.contains(column));
+        let equal = |columns: Vec<&str>, separator: &str| {
+            columns.iter().map(|column| format!("{column} = :{column}")).collect::<Vec<_>>().join(separator)
+        };
+        let (set, compared) = (equal(set, ", "), equal(compared, " AND "));
+        format!("UPDATE session SET {set}, revision = revision + 1 WHERE {compared}")
+    }
+}
+
+/// Returns the suffixes of the columns of a field.
+fn suffixes<R, T: Property>(_field: fn(&R) -> &T) -> &'static [&'static str] {
+    T::SUFFIXES
+}
+
+/// Implements [`Record`]. A field's column has its name unless another one follows `as`. A field that is missing does
+/// not compile.
+macro_rules! records {
+    ($($table:literal: $record:ident { $($field:ident $(as $column:literal)?,)* })*) => {$(
+        impl Record for $record {
+            fn statements() -> &'static Statements {
+                static STATEMENTS: LazyLock<Statements> = LazyLock::new(|| {
+                    Statements::new($table, &[$(
+                        (records!(@name $field $($column)?), suffixes(|record: &$record| &record.$field)),
+                    )*])
+                });
+                &STATEMENTS
+            }
+
+            fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+                let mut position = 0;
+                Ok(Self { $($field: Property::read(row, &mut position)?,)* })
+            }
+
+            fn parameters(&self) -> Vec<(&'static str, ToSqlOutput<'_>)> {
+                let names = &Self::statements().parameters;
+                let mut values = Vec::with_capacity(names.len());
+                $(self.$field.write(&mut values);)*
+                names.iter().map(String::as_str).zip(values).collect()
+            }
+        }
+    )*};
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $column:literal) => { $column };
+}
+
+macro_rules! session_record {
+    ($($field:ident,)*) => { records! { "session": StoredSession { $($field,)* } } };
+}
+
+session_fields!(session_record);
+
+records! {
+    "session": LastSeen { session_id as "id", details as "last_seen", expires_at, }
+    "session": SessionTimes { session_id as "id", expires_at, ended_at, }
+    "api_key": ApiKey { id, name, domain_id, pool_id, scopes, secret_hash, revoked_at, }
+    "event": Event { id, action, session_id, actor, reason, request_id, }
+}
+
+/// Returns the record with this ID.
+pub(super) fn fetch<T: Record>(connection: &Connection, id: Id) -> Result<Option<T>> {
+    connection
+        .prepare_cached(&T::statements().select_by_id)
+        .and_then(|mut select| select.query_row(named_params! { ":id": id.to_column() }, T::read).optional())
+        .map_err(failed)
+}
+
+/// Returns at most `limit` records with an ID above `after`, by ascending ID.
+pub(super) fn page<T: Record>(connection: &Connection, after: Option<Id>, limit: u32) -> Result<Vec<T>> {
+    // No ID sorts below the empty blob.
+    let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
+    select(connection, &T::statements().select_page, named_params! { ":after": after, ":limit": limit })
+}
+
+/// Returns the records that a statement selects. It starts with [`Statements::select`].
+pub(super) fn select<T: Record>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+) -> Result<Vec<T>> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut select| select.query_map(parameters, T::read)?.collect())
+        .map_err(failed)
+}
+
+/// Reads a row that has one property.
+pub(super) fn read_value<T: Property>(row: &Row<'_>) -> rusqlite::Result<T> {
+    T::read(row, &mut 0)
+}
+
+/// Returns whether a statement selects a row.
+pub(super) fn exists(connection: &Connection, sql: &str, parameters: impl Params) -> Result<bool> {
+    connection.prepare_cached(sql).and_then(|mut select| select.exists(parameters)).map_err(failed)
+}
+
+/// Adds a record. Returns SQLite's error, because what a taken ID means depends on the record.
+pub(super) fn insert_in_txn<T: Record>(connection: &Connection, record: &T) -> rusqlite::Result<()> {
+    connection.prepare_cached(&T::statements().insert)?.execute(&record.parameters()[..]).map(drop)
+}
+
+/// Executes a statement that changes rows. Returns their number.
+pub(super) fn execute_in_txn(connection: &Connection, sql: &str, parameters: impl Params) -> Result<u64> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute(parameters))
+        .map(|count| count as u64)
+        .map_err(failed)
+}
+
+/// Executes a statement once for each record, with its parameters.
+pub(super) fn execute_all_in_txn<T: Record>(connection: &Connection, sql: &str, records: &[T]) -> Result<()> {
+    records.iter().try_for_each(|record| execute_in_txn(connection, sql, &record.parameters()[..]).map(drop))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_name_every_column_of_a_record() {
+        let statements = LastSeen::statements();
+        assert_eq!(
+            statements.select,
+            "SELECT id, last_seen_at, last_seen_ip, last_seen_user_agent, expires_at FROM session"
+        );
+        assert_eq!(
+            statements.session_update(),
+            "UPDATE session SET last_seen_at = :last_seen_at, last_seen_ip = :last_seen_ip, \
+             last_seen_user_agent = :last_seen_user_agent, expires_at = :expires_at, \
+             revision = revision + 1 WHERE id = :id"
+        );
+    }
+}

@@ -1,0 +1,23 @@
+//! The values of the Session Service: IDs, times, texts, words and tokens.
+//!
+//! Each type is parsed once, where a value enters the program, and is valid from then on. It describes itself as the
+//! contract does ([`schemars::JsonSchema`]). This crate uses no web framework and does no I/O.
+
+mod address;
+pub mod base32;
+mod id;
+mod interaction;
+mod redact;
+mod text;
+mod timestamp;
+mod token;
+mod word;
+
+pub use address::RemoteIp;
+pub use id::*;
+pub use interaction::InteractionDetails;
+pub use redact::without_tokens;
+pub use text::*;
+pub use timestamp::{ID_TIME_MAX_MS, InvalidTimestamp, Timestamp};
+pub use token::{AUTHTOKEN_CHARS, Authtoken};
+pub use word::*;

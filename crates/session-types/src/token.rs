@@ -1,0 +1,56 @@
+//! A token as its holder gets it.
+
+use schemars::JsonSchema;
+use schemars::r#gen::SchemaGenerator;
+use schemars::schema::{InstanceType, Metadata, Schema, SchemaObject, StringValidation};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Serialize, Serializer};
+
+/// A token in clear text; prints as `[REDACTED]` everywhere but in a response.
+#[derive(Clone, Debug)]
+pub struct Authtoken(SecretString);
+
+/// The length of a token in characters: prefix 4, ID 32, secret 52, checksum 7.
+pub const AUTHTOKEN_CHARS: usize = 95;
+
+impl From<SecretString> for Authtoken {
+    fn from(text: SecretString) -> Self {
+        Self(text)
+    }
+}
+
+impl Authtoken {
+    /// The text, for its holder alone.
+    pub fn expose_secret(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl Serialize for Authtoken {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose_secret())
+    }
+}
+
+impl JsonSchema for Authtoken {
+    fn schema_name() -> String {
+        "Authtoken".to_owned()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        SchemaObject {
+            metadata: Some(Box::new(Metadata {
+                description: Some("A session token, sent as `Authorization: Bearer …`; a secret".to_owned()),
+                ..Metadata::default()
+            })),
+            instance_type: Some(InstanceType::String.into()),
+            string: Some(Box::new(StringValidation {
+                min_length: u32::try_from(AUTHTOKEN_CHARS).ok(),
+                max_length: u32::try_from(AUTHTOKEN_CHARS).ok(),
+                pattern: Some("^sst_[0-9a-hjkmnp-tv-z]{91}$".to_owned()),
+            })),
+            ..SchemaObject::default()
+        }
+        .into()
+    }
+}
