@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use session_test_support::{Operation, seed};
 
 use crate::suite::{Request, Suite};
-use crate::tokens::text_at;
 use crate::values::summary_schema;
 use crate::world::{SCOPES, Target, World, valid_request};
+use session_test_support::tokens::text_at;
 
 /// Bodies that break a rule although they are valid by their schema.
 fn broken_bodies() -> [(&'static str, Value, &'static str); 5] {

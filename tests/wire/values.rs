@@ -10,8 +10,8 @@ use session_test_support::{Operation, Parameter};
 
 use crate::probe::{Probe, probes};
 use crate::suite::{Request, Suite};
-use crate::tokens::{page_token_of, text_at};
 use crate::world::{Target, World, bearer, json_type, valid_request};
+use session_test_support::tokens::{page_token_of, text_at};
 
 /// The number of concurrent requests.
 const AT_ONCE: usize = 12;
