@@ -33,13 +33,6 @@ pub(crate) struct Settings {
     under: Option<String>,
 }
 
-/// A change of the contract.
-struct Mutant {
-    kind: &'static str,
-    pointer: String,
-    document: Value,
-}
-
 /// What became of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Fate {

@@ -4,54 +4,15 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use progenitor_client::{ClientHooks, OperationInfo};
-use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
 use reqwest::{Method, Request, Response, StatusCode, Url, redirect};
 
-use crate::generated::is_response;
+use crate::generated::{Client, ClientInfo, is_response};
+use crate::inner::{Inner, Options};
 use crate::token::Token;
-use crate::{Client, ClientInfo};
 
 /// The longest wait before a retry. A server that asks for more is not asked again by this call.
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
-
-/// Time-outs and retries.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// How long a connection may take to be made; 2 seconds unless told otherwise.
-    pub connect_timeout: Duration,
-    /// How long an answer may take, each try by itself; 10 seconds unless told otherwise, for the server gives
-    /// up on its store after 5.
-    pub request_timeout: Duration,
-    /// How often a call is tried again, with a growing wait and jitter, where that is safe; twice unless told
-    /// otherwise. Safe is a call that only reads, or one that surely was not done: no connection was made, or
-    /// the answer is 429.
-    pub retries: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(2), request_timeout: Duration::from_secs(10), retries: 2 }
-    }
-}
-
-/// What each call of a [`Client`] needs beside its own values.
-#[derive(Clone, Debug)]
-pub struct Inner {
-    /// Marked as sensitive, so that it prints as that.
-    authorization: HeaderValue,
-    retries: usize,
-}
-
-impl Inner {
-    /// For [`Client::new_with_client`], with a `reqwest::Client` of one's own; its time-outs are that client's.
-    pub fn new(token: &Token, options: Options) -> Self {
-        // A token consists of characters that a header may have.
-        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
-            .unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
-        authorization.set_sensitive(true);
-        Self { authorization, retries: options.retries }
-    }
-}
 
 /// Why there is no client for an address.
 #[derive(Debug, thiserror::Error)]
@@ -107,12 +68,12 @@ fn base_url(address: &str) -> Result<String, InvalidAddress> {
 
 impl ClientHooks<Inner> for Client {
     async fn exec(&self, mut request: Request, _: &OperationInfo) -> reqwest::Result<Response> {
-        request.headers_mut().insert(AUTHORIZATION, self.inner().authorization.clone());
+        request.headers_mut().insert(AUTHORIZATION, self.inner().authorization().clone());
         let reads = *request.method() == Method::GET;
         let mut waits = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(RETRY_WAIT_MAX)
-            .with_max_times(self.inner().retries)
+            .with_max_times(self.inner().retries())
             .with_jitter()
             .build();
         loop {

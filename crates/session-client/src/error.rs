@@ -2,8 +2,11 @@
 
 use reqwest::StatusCode;
 
-use crate::RawError;
-use crate::types::{self, ErrorCode};
+use crate::generated;
+use crate::generated::types::{self, ErrorCode};
+
+/// What the generated methods fail with; [`Error`] says the same in the contract's words.
+pub type RawError = generated::Error<types::Error>;
 
 /// Why a call did not succeed. It shows no token: the words of a decoder may quote a value of an answer, but tokens were
 /// cut out of an answer that cannot be read.

@@ -33,17 +33,16 @@ mod error;
 )]
 #[rustfmt::skip]
 mod generated;
+mod inner;
 mod timestamp;
 mod token;
 
-pub use connect::{Inner, InvalidAddress, Options};
-pub use error::Error;
+pub use connect::InvalidAddress;
+pub use error::{Error, RawError};
 pub use generated::{Client, ClientInfo, ResponseValue, builder, types};
+pub use inner::{Inner, Options};
 pub use timestamp::Timestamp;
 pub use token::{InvalidToken, Token};
-
-/// What the generated methods fail with; [`Error`] says the same in the contract's words.
-pub type RawError = generated::Error<types::Error>;
 
 /// The Rust code of the README, which rustdoc compiles as a test.
 #[cfg(doctest)]
