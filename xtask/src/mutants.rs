@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::Args;
 use openapi_drift::{Document, Effect, Options, compare};
-use serde_json::Value;
 
+use self::changes::Mutant;
 use crate::check;
 use crate::document;
 use crate::generate;
