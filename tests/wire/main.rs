@@ -23,7 +23,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use session_test_support::tokens;
 
 use crate::report::Failed;
 use crate::server::Program;

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 
 use openapi_drift::push;
 use serde_json::{Value, json};
+use session_test_support::tokens::text_at;
 use session_test_support::{Operation, seed};
 
 use crate::suite::{Request, Suite};
-use crate::tokens::text_at;
 use crate::values::summary_schema;
 use crate::world::{SCOPES, Target, World, valid_request};
 

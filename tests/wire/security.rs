@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use openapi_drift::push;
 use session_test_support::Operation;
+use session_test_support::tokens::with_secret_of;
 
 use crate::suite::{Request, Response, Suite};
-use crate::tokens::with_secret_of;
 use crate::world::{SCOPES, Target, World, bearer, valid_request};
 
 /// The security schemes, by their names in the contract.

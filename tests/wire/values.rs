@@ -6,11 +6,11 @@ use futures::StreamExt;
 use openapi_drift::push;
 use serde_json::{Map, Value, json};
 use session_test_support::requests::{encoded, path_with, text};
+use session_test_support::tokens::{page_token_of, text_at};
 use session_test_support::{Operation, Parameter};
 
 use crate::probe::{Probe, probes};
 use crate::suite::{Request, Suite};
-use crate::tokens::{page_token_of, text_at};
 use crate::world::{Target, World, bearer, json_type, valid_request};
 
 /// The number of concurrent requests.
