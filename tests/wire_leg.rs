@@ -131,11 +131,12 @@ fn reword(value: &mut Value) {
 }
 
 #[test]
-fn rewording_every_description_changes_no_check() {
+fn other_descriptions_and_another_order_of_alternatives_change_no_check() {
     let mut document = Contract::load().document().clone();
     let checks = checked(&document);
     assert_eq!(checks.0, []);
     reword(&mut document);
+    document["components"]["schemas"]["RemoteIp"]["oneOf"].as_array_mut().unwrap().reverse();
     assert_eq!(checked(&document), checks);
 }
 

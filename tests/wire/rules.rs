@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 
 use openapi_drift::push;
 use serde_json::{Value, json};
+use session_test_support::tokens::text_at;
 use session_test_support::{Operation, seed};
 
 use crate::suite::{Request, Suite};
 use crate::values::summary_schema;
 use crate::world::{SCOPES, Target, World, valid_request};
-use session_test_support::tokens::text_at;
 
 /// Bodies that break a rule although they are valid by their schema.
 fn broken_bodies() -> [(&'static str, Value, &'static str); 5] {

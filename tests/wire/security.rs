@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use openapi_drift::push;
 use session_test_support::Operation;
+use session_test_support::tokens::with_secret_of;
 
 use crate::suite::{Request, Response, Suite};
 use crate::world::{SCOPES, Target, World, bearer, valid_request};
-use session_test_support::tokens::with_secret_of;
 
 /// The security schemes, by their names in the contract.
 pub(crate) const API_KEY: &str = "api_key";

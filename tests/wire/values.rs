@@ -6,12 +6,12 @@ use futures::StreamExt;
 use openapi_drift::push;
 use serde_json::{Map, Value, json};
 use session_test_support::requests::{encoded, path_with, text};
+use session_test_support::tokens::{page_token_of, text_at};
 use session_test_support::{Operation, Parameter};
 
 use crate::probe::{Probe, probes};
 use crate::suite::{Request, Suite};
 use crate::world::{Target, World, bearer, json_type, valid_request};
-use session_test_support::tokens::{page_token_of, text_at};
 
 /// The number of concurrent requests.
 const AT_ONCE: usize = 12;

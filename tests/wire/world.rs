@@ -7,12 +7,12 @@ use std::path::Path;
 use serde_json::{Value, json};
 use session_test_support::launcher::{key_create, store_url};
 use session_test_support::requests::Subject;
+use session_test_support::tokens::{numbered, text_at};
 use session_test_support::{Operation, seed};
 
 use crate::report::Failed;
 use crate::server::Program;
 use crate::suite::{Request, Response, Suite};
-use session_test_support::tokens::{numbered, text_at};
 
 /// The domain of the sessions that requests name. Lists, creations and revocations use another one, so that neither
 /// affects the other.
