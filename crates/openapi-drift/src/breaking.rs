@@ -243,7 +243,7 @@ fn entry(finding: &Finding, revision: &Named, level: Level, accepted: bool) -> E
     more.insert("accepted".to_owned(), Value::from(accepted));
     Entry {
         level,
-        rule: finding.rule.clone(),
+        rule: finding.rule.to_owned(),
         message,
         place: Place {
             file: revision.name.clone(),

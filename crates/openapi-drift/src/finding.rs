@@ -72,7 +72,7 @@ impl fmt::Display for Breaks {
 
 /// A place of a document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct At {
+pub struct Location {
     /// JSON pointer (RFC 6901), which resolves: of what is absent, to where it would stand.
     pub pointer: String,
     /// Its position in the text.
@@ -84,7 +84,7 @@ pub struct At {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
     /// The stable ID of the rule that found it: `schema-max-length-decreased`.
-    pub rule: String,
+    pub rule: &'static str,
     /// What it affects.
     pub effect: Effect,
     /// Who breaks through what clients send, if it concerns that.
@@ -94,9 +94,9 @@ pub struct Finding {
     /// Whether the base announced it (`deprecated`, and an `x-sunset` that has passed), so that nobody may be surprised.
     pub announced: bool,
     /// The place in the base.
-    pub base: At,
+    pub base: Location,
     /// The place in the revision.
-    pub revision: At,
+    pub revision: Location,
     /// What the base says there.
     pub before: Option<Value>,
     /// What the revision says there.
@@ -124,7 +124,7 @@ impl Finding {
     pub fn fingerprint(&self) -> String {
         let value = |value: &Option<Value>| value.as_ref().map_or_else(String::new, Value::to_string);
         let mut hash = Sha256::new();
-        for part in [&self.rule, &self.canonical, &value(&self.before), &value(&self.after)] {
+        for part in [self.rule, &self.canonical, &value(&self.before), &value(&self.after)] {
             hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             hash.update(part.as_bytes());
         }

@@ -123,13 +123,14 @@ pub mod report;
 pub mod rules;
 mod shape;
 pub mod validate;
+mod value;
 mod version;
 mod walk;
 
 pub use compare::{Options, TooComplex, compare};
 pub use document::{Document, MAX_TEXT_BYTES, Problem};
 pub use fields::{FIELDS, Field, METHODS, Object, Shape, Treatment, find};
-pub use finding::{At, Breaks, Effect, Finding};
+pub use finding::{Breaks, Effect, Finding, Location};
 pub use node::{MAX_REFERENCE_CHAIN, Node, Unresolved};
 pub use pointer::push;
 pub use position::Position;

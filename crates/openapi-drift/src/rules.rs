@@ -108,7 +108,6 @@ macro_rules! rule {
 }
 pub(crate) use rule;
 
-#[expect(dead_code, reason = "until the comparison uses the registry")]
 /// The rule that compares a field as a whole.
 pub(crate) fn of_field(object: Object, field: &str) -> &'static Rule {
     let is_of =
@@ -454,7 +453,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "until the comparison uses the registry"]
     fn each_rule_is_used_and_each_id_is_that_of_one_rule() {
         let mut text = String::new();
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut text);

@@ -98,7 +98,7 @@ fn every_field_that_changes_or_goes_is_found_with_the_effect_that_the_table_decl
                 continue;
             };
             let findings = compared(&base, &revision);
-            rules.extend(findings.iter().map(|finding| finding.rule.clone()));
+            rules.extend(findings.iter().map(|finding| finding.rule));
             let gravest = findings.iter().map(|finding| finding.effect).min();
             let least = match field.treatment {
                 Treatment::GeneratedCode => Effect::GeneratedCode,
@@ -117,7 +117,7 @@ fn every_field_that_changes_or_goes_is_found_with_the_effect_that_the_table_decl
     }
     assert!(holes.is_empty(), "{holes:#?}");
     // Fingerprints and ledgers name them: a rule that is called otherwise is a break of this library.
-    let known: BTreeSet<String> = include_str!("data/rules.txt").lines().map(str::to_owned).collect();
+    let known: BTreeSet<&str> = include_str!("data/rules.txt").lines().collect();
     assert_eq!(rules, known, "data/rules.txt lists the rules that this test provokes");
     let wire = FIELDS.iter().filter(|field| field.treatment == Treatment::Wire);
     let off: Vec<_> =
