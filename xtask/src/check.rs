@@ -79,9 +79,9 @@ pub(crate) fn run(
     } else {
         legs.push(client);
         // What asks the server is built with the client.
-        let entry = contract.entry("", "not-run", "the client does not compile; mend it first".to_owned());
-        let (agreement, mend) = (String::new(), "see the client".to_owned());
-        legs.push(Leg { name: "wire", entries: vec![entry], agreement, mend });
+        let entry = contract.entry("", "not-run", "the client does not compile; fix it first".to_owned());
+        let (agreement, fix) = (String::new(), "see the client".to_owned());
+        legs.push(Leg { name: "wire", entries: vec![entry], agreement, fix });
     }
     report::write(&legs, format, out)
 }
@@ -100,7 +100,7 @@ fn document_leg(contract: &Contract) -> Leg {
             "{} is valid OpenAPI 3.0.3, its examples are what they say, nothing is unused",
             contract.name
         ),
-        mend: format!("mend {}", contract.name),
+        fix: format!("fix {}", contract.name),
     }
 }
 
@@ -114,7 +114,7 @@ fn server_leg(contract: &Contract) -> Result<Leg, Failed> {
             contract.name,
             ledger::PATH
         ),
-        mend: format!("change {}, or make crates/session-api say the same", contract.name),
+        fix: format!("change {}, or make crates/session-api say the same", contract.name),
     };
     let Ok(document) = &contract.document else {
         leg.entries.push(contract.entry(
@@ -162,7 +162,7 @@ fn client_leg(contract: &Contract) -> Result<Leg, Failed> {
         name: "client",
         entries: Vec::new(),
         agreement: "generated.rs is current".to_owned(),
-        mend: "run `cargo xtask generate`, or mend the document".to_owned(),
+        fix: "run `cargo xtask generate`, or fix the document".to_owned(),
     };
     match generate::state(&contract.path)? {
         generate::State::Current => {}
@@ -232,7 +232,7 @@ fn wire_leg(contract: &Contract, programs: &Path) -> Result<Leg, Failed> {
         name: "wire",
         entries,
         agreement: format!("sessiond keeps to {} in {checks} checks", contract.name),
-        mend: format!("mend the server, or change {}", contract.name),
+        fix: format!("fix the server, or change {}", contract.name),
     })
 }
 

@@ -17,14 +17,14 @@ pub(crate) use expand::Group;
 use expand::{Expansion, Part, plain, silent};
 pub(crate) use schema_ref::SchemaRef;
 
-/// What may stand under a property that is not listed.
+/// The schema of properties that are not listed.
 #[derive(Clone, Debug)]
 pub(crate) enum Additional<'a> {
     Refused,
     Allowed(SchemaRef<'a>),
 }
 
-/// A value and where it is said.
+/// The value of a keyword, and its pointer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct KeywordValue {
     pub(crate) value: Value,
@@ -34,19 +34,19 @@ pub(crate) struct KeywordValue {
 /// A schema in its normal form.
 #[derive(Debug)]
 pub(crate) struct Schema<'a> {
-    /// Its pointer: where it begins to say something.
+    /// The pointer of its first part that is not only a wrapper.
     pub(crate) at: String,
-    /// References that lead nowhere.
+    /// References that cannot be resolved.
     pub(crate) unresolved: BTreeSet<&'a str>,
-    /// Whether there is more of it than was followed.
+    /// Whether it is nested deeper than the expansion follows.
     pub(crate) too_deep: bool,
-    /// Where its references lead.
+    /// The pointers of the targets of its references.
     pub(crate) reached: Vec<String>,
     nodes: Vec<Part<'a>>,
     pub(crate) groups: Vec<Group<'a>>,
     /// Each enumeration; a value must be in all of them.
     enums: Vec<(Vec<&'a Value>, String)>,
-    /// Alternatives that are taken for one enumeration.
+    /// The alternatives that are equivalent to one enumeration.
     pub(crate) folded: Vec<Node<'a>>,
     types: BTreeMap<String, String>,
 }
@@ -107,7 +107,7 @@ impl<'a> Schema<'a> {
         atoms
     }
 
-    /// The values of a field that speaks of the whole: the outermost, or else those of all that it includes.
+    /// The values of a field that applies to the whole: the outermost, or else those of the schemas in `allOf`.
     pub(crate) fn outermost(&self, field: &str) -> Vec<Node<'a>> {
         fn gather<'a>(nodes: &[Part<'a>], field: &str, found: &mut Vec<Node<'a>>) {
             for node in nodes {
@@ -140,7 +140,7 @@ impl<'a> Schema<'a> {
         self.types.values().next().unwrap_or(&self.at)
     }
 
-    /// Whether `null` is taken; `None` where no type is said, so that it is.
+    /// Whether `null` is allowed; `None` without a type, where it is.
     pub(crate) fn nullable(&self) -> Option<bool> {
         fn of(node: &Part<'_>) -> Option<bool> {
             if node.at.flag("nullable") {
@@ -166,16 +166,16 @@ impl<'a> Schema<'a> {
         for atom in self.atoms() {
             let Some(value) = atom.value.get(keyword) else { continue };
             let number = Exact::of(value);
-            let stricter = strictest.as_ref().is_none_or(|held| {
-                let order = number.cmp(&Exact::of(&held.value));
+            let stricter = strictest.as_ref().is_none_or(|known| {
+                let order = number.cmp(&Exact::of(&known.value));
                 if lower { order.is_gt() } else { order.is_lt() }
             });
             if stricter {
                 strictest = Some(KeywordValue { value: value.clone(), at: push(&atom.pointer, keyword) });
             }
         }
-        // What every length has is no bound.
-        strictest.filter(|held| !(lower && held.value.as_f64() == Some(0.0)))
+        // A lower bound of 0 allows every length.
+        strictest.filter(|known| !(lower && known.value.as_f64() == Some(0.0)))
     }
 
     /// The strictest bound of a number, and whether it excludes itself.
@@ -192,9 +192,9 @@ impl<'a> Schema<'a> {
                 number = number.whole(lower, excludes);
                 excludes = false;
             }
-            let stricter = strictest.as_ref().is_none_or(|(held, held_excludes, _)| {
-                let order = if lower { number.cmp(held) } else { held.cmp(&number) };
-                order.is_gt() || order.is_eq() && excludes && !held_excludes
+            let stricter = strictest.as_ref().is_none_or(|(known, known_excludes, _)| {
+                let order = if lower { number.cmp(known) } else { known.cmp(&number) };
+                order.is_gt() || order.is_eq() && excludes && !known_excludes
             });
             if stricter {
                 let said = KeywordValue { value: value.clone(), at: push(&atom.pointer, keyword) };
@@ -204,7 +204,7 @@ impl<'a> Schema<'a> {
         strictest
     }
 
-    /// Every value of a keyword that must hold together with its others, such as `pattern`.
+    /// Every value of a keyword of which all apply, such as `pattern`.
     pub(crate) fn all(&self, keyword: &str) -> Vec<KeywordValue> {
         let said = |atom: &&Node<'a>| {
             Some(KeywordValue { value: atom.value.get(keyword)?.clone(), at: push(&atom.pointer, keyword) })
@@ -220,7 +220,7 @@ impl<'a> Schema<'a> {
         self.atoms().iter().find(|atom| atom.flag(keyword)).map(|atom| push(&atom.pointer, keyword))
     }
 
-    /// The names of the properties that must be there.
+    /// The names of the required properties.
     pub(crate) fn required(&self) -> BTreeMap<&'a str, String> {
         let mut names = BTreeMap::new();
         for atom in self.atoms() {
@@ -233,7 +233,7 @@ impl<'a> Schema<'a> {
         names
     }
 
-    /// The properties that are listed and not refused.
+    /// The properties that are listed and allowed.
     pub(crate) fn properties(&self) -> BTreeMap<&'a str, SchemaRef<'a>> {
         let atoms = self.atoms();
         let listed: Vec<_> = atoms.iter().map(|atom| (atom.map("properties"), additional(atom))).collect();
@@ -256,7 +256,7 @@ impl<'a> Schema<'a> {
         properties
     }
 
-    /// What may stand under other names.
+    /// The schema of the other properties.
     pub(crate) fn additional(&self) -> Additional<'a> {
         let mut nodes = Vec::new();
         for atom in self.atoms() {
@@ -269,7 +269,7 @@ impl<'a> Schema<'a> {
         Additional::Allowed(SchemaRef { nodes: nodes, at })
     }
 
-    /// Where it says what additional properties are.
+    /// The pointer of `additionalProperties`.
     pub(crate) fn additional_at(&self) -> String {
         let field = "additionalProperties";
         let atoms = self.atoms();
@@ -277,13 +277,13 @@ impl<'a> Schema<'a> {
         found.map_or_else(|| self.at.clone(), |atom| push(&atom.pointer, field))
     }
 
-    /// What each item is.
+    /// The schema of each item.
     pub(crate) fn items(&self) -> SchemaRef<'a> {
         let nodes: Vec<_> = self.atoms().iter().filter_map(|atom| atom.get("items")).collect();
         SchemaRef { at: nodes.first().map_or_else(|| self.at.clone(), |node| node.pointer.clone()), nodes }
     }
 
-    /// What it must not be.
+    /// The schemas that no value may satisfy.
     pub(crate) fn nots(&self) -> Vec<SchemaRef<'a>> {
         let mut all: Vec<Node<'a>> = self.atoms().iter().filter_map(|atom| atom.get("not")).collect();
         all.sort_by_cached_key(|node| plain(node).to_string());
@@ -291,9 +291,9 @@ impl<'a> Schema<'a> {
         all.into_iter().map(SchemaRef::of).collect()
     }
 
-    /// Whether it says nothing of values beside its alternatives.
+    /// Whether its alternatives alone restrict values.
     pub(crate) fn is_bare(&self) -> bool {
-        let says = |(name, value): (&String, &Value)| {
+        let restricts = |(name, value): (&String, &Value)| {
             !matches!(
                 name.as_str(),
                 "allOf"
@@ -314,7 +314,10 @@ impl<'a> Schema<'a> {
                 && !silent(name, value)
         };
         self.enums.is_empty()
-            && !self.atoms().iter().any(|atom| atom.value.as_object().is_some_and(|it| it.iter().any(says)))
+            && !self
+                .atoms()
+                .iter()
+                .any(|atom| atom.value.as_object().is_some_and(|it| it.iter().any(restricts)))
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Rule {
 /// What a rule reports.
 #[derive(Debug)]
 enum Subject {
-    /// What this sentence says.
+    /// What the sentence describes.
     Sentence(&'static str),
     /// A difference in this field, as a whole.
     Field(Object, &'static str),
@@ -100,6 +100,11 @@ const fn same(one: &[u8], other: &[u8]) -> bool {
     index == one.len() && index == other.len()
 }
 
+/// The rule of an ID, if one has it.
+pub fn find(id: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.id == id)
+}
+
 /// The rule of an ID, looked up at compile time.
 macro_rules! rule {
     ($id:literal) => {
@@ -169,7 +174,7 @@ pub const RULES: &[Rule] = &[
     problem("example-invalid", "an example, default or allowed value violates its schema"),
     problem("unused", "nothing uses a component or a tag"),
     problem("malformed-extension", "a known extension has a value of the wrong form"),
-    problem("misplaced-extension", "a known extension is in an object that it says nothing about"),
+    problem("misplaced-extension", "a known extension is in an object that it does not apply to"),
     change(W, "reference-unresolved", "a reference can be resolved in one document only"),
     change(W, "faulty-place-changed", "a value that is not OpenAPI 3.0.3 changed"),
     change(D, "document-servers-changed", "the document's servers changed, and no operation inherits them"),

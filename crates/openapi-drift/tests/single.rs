@@ -52,7 +52,7 @@ fn none() -> Value {
 }
 
 #[test]
-fn bounds_beyond_the_precision_of_a_double_are_told_apart() {
+fn bounds_beyond_the_precision_of_a_double_are_distinguished() {
     for (keyword, before, after, rule) in [
         ("maximum", json!(i64::MAX), json!(i64::MAX - 1), "schema-maximum-decreased"),
         (
@@ -85,7 +85,7 @@ fn bounds_beyond_the_precision_of_a_double_are_told_apart() {
 }
 
 #[test]
-fn a_pattern_that_stays_is_the_same_wherever_it_stands() {
+fn a_pattern_that_stays_is_the_same_in_another_place() {
     let (two, one) =
         (json!({ "allOf": [{ "pattern": "a" }, { "pattern": "b" }] }), json!({ "pattern": "a" }));
     let findings = found(&response(&two, &none()), &response(&one, &none()));
@@ -433,7 +433,7 @@ fn what_a_parameter_says_without_effect_is_not_on_the_wire() {
 }
 
 #[test]
-fn a_pattern_that_a_response_no_longer_refuses_is_told_the_other_way_round() {
+fn a_pattern_that_a_response_no_longer_refuses_is_reported_the_other_way_round() {
     let refused =
         |pattern: &str| response(&json!({ "not": { "type": "string", "pattern": pattern } }), &none());
     let any = response(&json!({ "not": { "type": "string" } }), &none());

@@ -167,7 +167,7 @@ fn extensions(pointer: &str, value: &Value, found: &mut Vec<String>) {
 }
 
 #[test]
-fn a_field_that_the_specification_does_not_have_is_a_fault_wherever_it_stands() {
+fn a_field_that_the_specification_does_not_have_is_a_problem_in_every_object() {
     let (document, uses) = every_use();
     let mut objects: BTreeSet<String> =
         uses.iter().map(|used| used.pointer.rsplit_once('/').unwrap().0.to_owned()).collect();
@@ -185,9 +185,9 @@ fn a_field_that_the_specification_does_not_have_is_a_fault_wherever_it_stands() 
         let parsed = Document::parse(&changed.to_string()).unwrap();
         let known = ["/components/callbacks/made"].contains(&pointer.as_str());
         if !known {
-            let fault = &parsed.problems()[0];
+            let problem = &parsed.problems()[0];
             assert_eq!(
-                (fault.rule, fault.pointer.as_str()),
+                (problem.rule, problem.pointer.as_str()),
                 ("unknown-field", push(&pointer, "strange").as_str())
             );
             assert!(!compared(&base, &changed).is_empty(), "{pointer}");

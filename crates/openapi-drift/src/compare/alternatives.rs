@@ -58,7 +58,7 @@ impl<'a> Comparison<'a> {
         *lone.pick(&mut at.base, &mut at.revision) = group.at.clone();
         let values = (pair.schemas.base.value(), pair.schemas.revision.value());
         self.add(pair.found(rule, change, at).values(values).what(what).within(&pair.prefix()));
-        // What is said of the whole, and of the alternative that stays beside its values.
+        // Annotations of the whole, and those of the alternative that stays.
         self.defaults(pair, schemas);
         self.marks(pair, schemas);
         self.xml(pair, schemas);
@@ -244,7 +244,7 @@ fn title(schema: &SchemaRef<'_>) -> String {
     }
 }
 
-/// What tells alternatives apart: types, and the values of properties that are required. It is made once of each, as
+/// What distinguishes alternatives: types, and the values of required properties. It is made once of each, as
 /// each is compared with every other.
 struct Outline<'a> {
     types: Vec<String>,
@@ -254,8 +254,8 @@ struct Outline<'a> {
 }
 
 impl<'a> Outline<'a> {
-    fn of(meant: &SchemaRef<'a>) -> Self {
-        let schema = Schema::of(meant);
+    fn of(schema: &SchemaRef<'a>) -> Self {
+        let schema = Schema::of(schema);
         let (properties, names) = (schema.properties(), schema.required());
         let allowed = |schema: &Schema<'a>| schema.allowed().map(|(values, _)| values);
         let valued = |name: &'a str| Some((name, allowed(&Schema::of(properties.get(name)?))?));
@@ -272,7 +272,8 @@ impl<'a> Outline<'a> {
     }
 }
 
-/// Whether no value is both, as far as it can be told from types and from the values of properties that both require.
+/// Whether two alternatives have no value in common, judged by their types and by the values of properties that both
+/// require.
 fn disjoint(one: &Outline<'_>, other: &Outline<'_>) -> bool {
     if let ([one], [other]) = (&one.types[..], &other.types[..])
         && one != other

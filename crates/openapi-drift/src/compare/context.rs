@@ -184,7 +184,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Takes over what a trial learnt. Returns whether there is no difference, and whether it made assumptions.
+    /// Takes over the results of a trial. Returns whether there is no difference, and whether the trial made assumptions.
     pub(super) fn end_trial(&mut self, trial: Self) -> (bool, bool) {
         let assumed = trial.assumed > self.assumed;
         (self.assumed, self.steps) = (trial.assumed, trial.steps);

@@ -65,7 +65,7 @@ impl Change {
     }
 }
 
-/// A difference. Unless said otherwise it has the effect of its rule, and breaks nobody.
+/// A difference. By default it has the effect of its rule and breaks nobody.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) rule: &'static Rule,
