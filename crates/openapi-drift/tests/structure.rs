@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Modules by their names (`compare::schema`), with their sources without tests.
+/// Modules by their names (`compare::schema`), with their code without tests and comments.
 fn sources(folder: &Path, prefix: &str, found: &mut BTreeMap<String, String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -14,7 +14,11 @@ fn sources(folder: &Path, prefix: &str, found: &mut BTreeMap<String, String>) {
             sources(&path, &format!("{name}::"), found);
         } else if !["lib", "main"].contains(&name.as_str()) && !name.ends_with("tests") {
             let text = std::fs::read_to_string(&path).unwrap();
-            found.insert(name, text.split("#[cfg(test)]").next().unwrap().to_owned());
+            let code = text.split("#[cfg(test)]").next().unwrap().lines();
+            found.insert(
+                name,
+                code.filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n"),
+            );
         }
     }
 }

@@ -129,8 +129,8 @@ pub(super) enum Work<'a> {
     Parameter(ParameterPair<'a>),
 }
 
-/// Compares one item of work.
-pub(super) type Step<'a> = fn(&mut Comparison<'a>, &Work<'a>);
+/// Compares one item of work. A pointer, because the files that compare use this one.
+pub(super) type Dispatch<'a> = fn(&mut Comparison<'a>, &Work<'a>);
 
 /// A comparison in progress.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ pub(super) struct Comparison<'a> {
     pub(super) options: Options,
     pub(super) found: Vec<Found>,
     work: Vec<Work<'a>>,
-    step: Step<'a>,
+    dispatch: Dispatch<'a>,
     seen: HashSet<(String, String, Option<Use>)>,
     reached: HashSet<(Side, String)>,
     /// Whether two alternatives agree, as far as it is known.
@@ -154,12 +154,12 @@ pub(super) struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    pub(super) fn new(options: Options, step: Step<'a>) -> Self {
+    pub(super) fn new(options: Options, dispatch: Dispatch<'a>) -> Self {
         Self {
             options,
             found: Vec::new(),
             work: Vec::new(),
-            step,
+            dispatch,
             seen: HashSet::new(),
             reached: HashSet::new(),
             agreed: HashMap::new(),
@@ -180,7 +180,7 @@ impl<'a> Comparison<'a> {
             trying: std::mem::take(&mut self.trying),
             assumed: self.assumed,
             steps: self.steps,
-            ..Self::new(self.options, self.step)
+            ..Self::new(self.options, self.dispatch)
         }
     }
 
@@ -199,7 +199,7 @@ impl<'a> Comparison<'a> {
                 return;
             }
             self.steps += 1;
-            (self.step)(self, &work);
+            (self.dispatch)(self, &work);
         }
     }
 
