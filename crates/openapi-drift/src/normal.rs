@@ -250,7 +250,7 @@ impl<'a> Schema<'a> {
                 }
             }
             if !refused && let Some(at) = nodes.first().map(|node| node.pointer.clone()) {
-                properties.insert(name, SchemaRef { nodes: nodes, at });
+                properties.insert(name, SchemaRef { nodes, at });
             }
         }
         properties
@@ -266,7 +266,7 @@ impl<'a> Schema<'a> {
             }
         }
         let at = nodes.first().map_or_else(|| self.at.clone(), |node| node.pointer.clone());
-        Additional::Allowed(SchemaRef { nodes: nodes, at })
+        Additional::Allowed(SchemaRef { nodes, at })
     }
 
     /// The pointer of `additionalProperties`.

@@ -54,8 +54,7 @@ impl<'a> Comparison<'a> {
             format!("{count} alternatives ({field}) were replaced by one schema"),
             format!("the schema became one of {count} alternatives ({field})"),
         );
-        let mut at = schemas.map(|schema| schema.at.clone());
-        *lone.pick(&mut at.base, &mut at.revision) = group.at.clone();
+        let at = lone.at(&group.at, schemas.map(|schema| schema.at.clone()));
         let values = (pair.schemas.base.value(), pair.schemas.revision.value());
         self.add(pair.found(rule, change, at).values(values).what(what).within(&pair.prefix()));
         // Annotations of the whole, and those of the alternative that stays.
@@ -97,8 +96,7 @@ impl<'a> Comparison<'a> {
                 (_, true) => rule!("schema-any-of-removed"),
                 (_, false) => rule!("schema-any-of-added"),
             };
-            let mut at = schemas.map(|schema| schema.at.clone());
-            *lone.pick(&mut at.base, &mut at.revision) = lone.value.at.clone();
+            let at = lone.at(&lone.value.at, schemas.map(|schema| schema.at.clone()));
             let (count, field) = (lone.value.members.len(), lone.value.field);
             let what = format!("{count} alternatives ({field}) were {}", lone.verb());
             let change = lone.pick(Change::Wider, Change::Narrower);
@@ -183,13 +181,14 @@ impl<'a> Comparison<'a> {
                 (_, true) => rule!("schema-any-of-member-removed"),
                 (_, false) => rule!("schema-any-of-member-added"),
             };
-            let mut at = Sides { base: old.at.clone(), revision: new.at.clone() };
-            *lone.pick(&mut at.base, &mut at.revision) = member.at.clone();
+            let groups = Sides { base: old.at.clone(), revision: new.at.clone() };
+            let at = lone.at(&member.at, groups);
             let verb = lone.pick("is no longer an alternative", "is a new alternative");
-            let found = pair
-                .found(rule, change, at)
-                .values(lone.pick((member.value(), None), (None, member.value())))
-                .what(format!("{} {verb} ({})", title(member), group.field));
+            let found = pair.found(rule, change, at).value_of(&lone, member.value()).what(format!(
+                "{} {verb} ({})",
+                title(member),
+                group.field
+            ));
             self.add(found.within(&pair.prefix()));
         }
     }

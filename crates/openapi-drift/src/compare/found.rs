@@ -107,10 +107,8 @@ impl Found {
         owner: &Sides<Node<'_>>,
         site: &str,
     ) -> Self {
-        let value = Some(lone.value.value);
-        let values = if lone.removed { (value, None) } else { (None, value) };
         Self::new(lone.pick(removed, added), lone.pointers(owner), site)
-            .values(values)
+            .value_of(lone, Some(lone.value.value))
             .what(format!("was {}", lone.verb()))
     }
 
@@ -118,6 +116,11 @@ impl Found {
     pub(super) fn values(mut self, (base, revision): (Option<&Value>, Option<&Value>)) -> Self {
         self.values = Sides { base: base.cloned(), revision: revision.cloned() };
         self
+    }
+
+    /// The value in the document that has the member.
+    pub(super) fn value_of<T>(self, lone: &Lone<T>, value: Option<&Value>) -> Self {
+        self.values(lone.pick((value, None), (None, value)))
     }
 
     /// The sentence about the change.

@@ -201,7 +201,7 @@ impl<'a> Comparison<'a> {
             (true, true) => (changed, Change::Other),
         };
         let found = pair
-            .found(rule, known.unwrap_or(change), keyword_pointers(said.clone(), schemas))
+            .found(rule, known.unwrap_or(change), keyword_pointers(&said, schemas))
             .values((said.base.map(|it| &it.value), said.revision.map(|it| &it.value)))
             .effect(effect);
         self.add(found.went(keyword).within(&pair.prefix()));
@@ -255,7 +255,7 @@ impl<'a> Comparison<'a> {
                 );
                 let found = pair
                     .found(rule, change, at.clone())
-                    .values(lone.pick((Some(lone.value), None), (None, Some(lone.value))))
+                    .value_of(&lone, Some(lone.value))
                     .what(format!("{} is {} allowed", brief(lone.value), lone.pick("no longer", "now")));
                 self.add(found.within(&pair.prefix()));
             }
@@ -306,7 +306,7 @@ impl<'a> Comparison<'a> {
         let said = bounds.map(|bound| bound.as_ref().map(|(.., said)| said.clone()));
         let said = Sides { base: said.base.as_ref(), revision: said.revision.as_ref() };
         let found = pair
-            .found(rule, change, keyword_pointers(said.clone(), schemas))
+            .found(rule, change, keyword_pointers(&said, schemas))
             .values((said.base.map(|it| &it.value), said.revision.map(|it| &it.value)));
         self.add(found.went(&format!("{keyword}{verb}")).within(&pair.prefix()));
     }
@@ -447,7 +447,7 @@ impl<'a> Comparison<'a> {
 }
 
 /// Where the values of a keyword are written, or the schemas.
-fn keyword_pointers(said: Sides<Option<&KeywordValue>>, schemas: &Sides<Schema<'_>>) -> Sides<String> {
+fn keyword_pointers(said: &Sides<Option<&KeywordValue>>, schemas: &Sides<Schema<'_>>) -> Sides<String> {
     Sides {
         base: said.base.map_or_else(|| schemas.base.at.clone(), |said| said.at.clone()),
         revision: said.revision.map_or_else(|| schemas.revision.at.clone(), |said| said.at.clone()),

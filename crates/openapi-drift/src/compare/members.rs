@@ -33,6 +33,15 @@ impl<T> Lone<T> {
         self.pick("removed", "added")
     }
 
+    /// Its pointer in the document that has it, and that of something else in the other document.
+    pub(super) fn at(&self, own: &str, elsewhere: Sides<String>) -> Sides<String> {
+        if self.removed {
+            Sides { base: own.to_owned(), ..elsewhere }
+        } else {
+            Sides { revision: own.to_owned(), ..elsewhere }
+        }
+    }
+
     /// The document that has it.
     pub(super) fn side(&self) -> Side {
         self.pick(Side::Base, Side::Revision)
@@ -42,9 +51,7 @@ impl<T> Lone<T> {
 impl Lone<Node<'_>> {
     /// Its pointer, and that of the owner in the document that does not have it.
     pub(super) fn pointers(&self, owner: &Sides<Node<'_>>) -> Sides<String> {
-        let mut pointers = owner.pointers();
-        *self.pick(&mut pointers.base, &mut pointers.revision) = self.value.pointer.clone();
-        pointers
+        self.at(&self.value.pointer, owner.pointers())
     }
 }
 

@@ -35,7 +35,7 @@ impl<'a> Comparison<'a> {
         for (name, member) in members(&properties) {
             let below = SchemaPair { path: path(name), ..pair.clone() };
             match member {
-                Member::Both(both) => self.property(&below, schemas, both),
+                Member::Both(both) => self.property(&below, schemas, &both),
                 Member::Lone(lone) => self.lone_property(name, &below, schemas, &lone, &additional),
             }
         }
@@ -48,13 +48,12 @@ impl<'a> Comparison<'a> {
         });
         for (name, member) in members(&undeclared) {
             let Member::Lone(lone) = member else { continue };
-            let mut at = schemas.map(|schema| schema.at.clone());
-            *lone.pick(&mut at.base, &mut at.revision) = lone.value.clone();
+            let at = lone.at(&lone.value, schemas.map(|schema| schema.at.clone()));
             let (value, verb) = (Value::from(name), lone.pick("no longer", "now"));
             // No generator makes anything of it.
             let found = pair
                 .found(rule!("required-name-undeclared"), Change::Same, at)
-                .values(lone.pick((Some(&value), None), (None, Some(&value))))
+                .value_of(&lone, Some(&value))
                 .what(format!("{name:?}, which is not a property, is {verb} required"));
             self.add(found.within(&pair.prefix()));
         }
@@ -81,11 +80,11 @@ impl<'a> Comparison<'a> {
         &mut self,
         below: &SchemaPair<'a>,
         schemas: &Sides<Schema<'a>>,
-        property: Sides<Property<'a>>,
+        property: &Sides<Property<'a>>,
     ) {
         let hidden = property.map(|(schema, _)| is_hidden(schema, below.usage.direction));
         if hidden.base != hidden.revision {
-            self.hiding(below, &property, hidden.revision);
+            self.hiding(below, property, hidden.revision);
         }
         if hidden.base || hidden.revision {
             let usage = Use { direction: Direction::Unused, ..below.usage };
@@ -142,10 +141,9 @@ impl<'a> Comparison<'a> {
             (false, true) => rule!("optional-property-removed"),
             (false, false) => rule!("optional-property-added"),
         };
-        let mut at = schemas.map(|schema| schema.at.clone());
-        *lone.pick(&mut at.base, &mut at.revision) = schema.at.clone();
+        let at = lone.at(&schema.at, schemas.map(|schema| schema.at.clone()));
         let found = Found::new(rule, at, &below.site)
-            .values(lone.pick((schema.value(), None), (None, schema.value())))
+            .value_of(lone, schema.value())
             .what(format!("property {name} was {}", lone.verb()))
             .within(&below.prefix())
             .breaks(below.usage.direction, breaks);

@@ -35,11 +35,7 @@ impl<'a> Comparison<'a> {
     /// Reports the operations of a path that one document has. Its servers and parameters count only in them.
     fn lone_path(&mut self, path: &str, lone: &Lone<Node<'a>>, owner: &Sides<String>) {
         let item = self.follow(lone.side(), &lone.value).unwrap_or_else(|| lone.value.clone());
-        let at = |node: &Node<'a>| {
-            let mut at = owner.clone();
-            *lone.pick(&mut at.base, &mut at.revision) = node.pointer.clone();
-            at
-        };
+        let at = |node: &Node<'a>| lone.at(&node.pointer, owner.clone());
         let mut operations = 0;
         for method in METHODS {
             let Some(value) = item.get(method) else { continue };
@@ -66,7 +62,7 @@ impl<'a> Comparison<'a> {
         let id = node.value.get("operationId");
         let rule = lone.pick(rule!("operation-removed"), rule!("operation-added"));
         let found = Found::new(rule, at, site)
-            .values(lone.pick((id, None), (None, id)))
+            .value_of(lone, id)
             .what(format!("the operation was {}", lone.verb()))
             .breaks(direction, breaks);
         let deprecated = lone.removed && node.flag("deprecated");
@@ -198,7 +194,7 @@ impl<'a> Comparison<'a> {
         };
         let value = body.as_ref().map(|body| body.value);
         let found = Found::lone([rule!("request-body-removed"), added], &lone, operation, &site);
-        let found = found.values(lone.pick((value, None), (None, value)));
+        let found = found.value_of(&lone, value);
         self.add(found.breaks(direction, lone_breaks(direction, lone.removed, required)));
     }
 

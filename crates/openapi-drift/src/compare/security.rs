@@ -41,7 +41,7 @@ impl<'a> Comparison<'a> {
             let value = json(lone.value);
             let verb = lone.pick("no longer", "now");
             let found = Found::new(rule, at.clone(), site)
-                .values(lone.pick((Some(&value), None), (None, Some(&value))))
+                .value_of(lone, Some(&value))
                 .what(format!("{} is {verb} sufficient to call it", words(lone.value)));
             self.add(found.breaks(Direction::Request, lone.pick(Breaks::CLIENTS, Breaks::SERVERS)));
         }
@@ -131,7 +131,7 @@ impl<'a> Comparison<'a> {
                     let rules = [rule!("oauth-scope-removed"), rule!("oauth-scope-added")];
                     let value = Value::from(name);
                     let found = Found::lone(rules, &lone, &scopes, site)
-                        .values(lone.pick((Some(&value), None), (None, Some(&value))))
+                        .value_of(&lone, Some(&value))
                         .what(format!("scope {name} was {}", lone.verb()));
                     self.add(found.breaks(Direction::Request, lone.pick(Breaks::CLIENTS, Breaks::SERVERS)));
                 }

@@ -31,13 +31,9 @@ impl<'a> Comparison<'a> {
                 }
                 Member::Lone(lone) => lone,
             };
-            let pointer = lone.value.as_ref().map_or("/servers", |node| node.pointer.as_str()).to_owned();
-            let elsewhere = "/servers".to_owned();
-            let at = if lone.removed {
-                Sides { base: pointer, revision: elsewhere }
-            } else {
-                Sides { base: elsewhere, revision: pointer }
-            };
+            let elsewhere = Sides { base: "/servers".to_owned(), revision: "/servers".to_owned() };
+            let pointer = lone.value.as_ref().map_or("/servers", |node| node.pointer.as_str());
+            let at = lone.at(pointer, elsewhere);
             let url = Value::from(url.trim_end());
             let values = lone.pick((Some(&url), None), (None, Some(&url)));
             let rule = lone.pick(rule!("server-removed"), rule!("server-added"));
