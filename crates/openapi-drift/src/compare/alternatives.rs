@@ -56,7 +56,7 @@ impl<'a> Comparison<'a> {
         );
         let at = lone.at(&group.at, schemas.map(|schema| schema.at.clone()));
         let values = (pair.schemas.base.value(), pair.schemas.revision.value());
-        self.add(pair.found(rule, change, at).values(values).what(what).within(&pair.prefix()));
+        self.add(pair.found(rule, change, at).values(values).what(what));
         // Annotations of the whole, and those of the alternative that stays.
         self.defaults(pair, schemas);
         self.marks(pair, schemas);
@@ -100,7 +100,7 @@ impl<'a> Comparison<'a> {
             let (count, field) = (lone.value.members.len(), lone.value.field);
             let what = format!("{count} alternatives ({field}) were {}", lone.verb());
             let change = lone.pick(Change::Wider, Change::Narrower);
-            self.add(pair.found(rule, change, at).what(what).within(&pair.prefix()));
+            self.add(pair.found(rule, change, at).what(what));
         }
     }
 
@@ -116,7 +116,7 @@ impl<'a> Comparison<'a> {
         let at = Sides { base: old.at.clone(), revision: new.at.clone() };
         let found = pair.found(rule!("schema-alternatives-changed"), change, at);
         let what = format!("{} became {}", old.field, new.field);
-        self.add(found.values((Some(&fields.0), Some(&fields.1))).what(what).within(&pair.prefix()));
+        self.add(found.values((Some(&fields.0), Some(&fields.1))).what(what));
     }
 
     fn alternatives(&mut self, pair: &SchemaPair<'a>, old: &Group<'a>, new: &Group<'a>) {
@@ -189,7 +189,7 @@ impl<'a> Comparison<'a> {
                 title(member),
                 group.field
             ));
-            self.add(found.within(&pair.prefix()));
+            self.add(found);
         }
     }
 

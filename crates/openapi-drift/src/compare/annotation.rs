@@ -166,7 +166,7 @@ impl<'a> Comparison<'a> {
                 continue;
             }
             let found = Found::new(rule, first_pointers(&said, schemas), &pair.site);
-            self.add(found.values(first_values(&said)).went(name).within(&pair.prefix()));
+            self.add(found.values(first_values(&said)).went(name));
         }
     }
 
@@ -196,7 +196,7 @@ impl<'a> Comparison<'a> {
             // The server sends nothing else; generated code fills in another value.
             pair.noted(rule, at).effect(Effect::GeneratedCode)
         };
-        self.add(found.values(first_values(&said)).went("default").within(&pair.prefix()));
+        self.add(found.values(first_values(&said)).went("default"));
     }
 
     /// Compares `readOnly` and `writeOnly` themselves. Their effect is reported for the property that has them.
@@ -211,7 +211,7 @@ impl<'a> Comparison<'a> {
                 };
                 let found = pair.noted(of_field(Object::Schema, mark), at);
                 let found = found.values((Some(&values.base), Some(&values.revision)));
-                self.add(found.went(mark).within(&pair.prefix()));
+                self.add(found.went(mark));
             }
         }
     }

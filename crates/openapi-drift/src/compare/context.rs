@@ -8,7 +8,7 @@ use time::Date;
 
 use super::found::{Change, Direction, Found};
 use super::sides::{Side, Sides};
-use super::text::{brief, property_prefix};
+use super::text::brief;
 use crate::extensions::date;
 use crate::fields::Object;
 use crate::finding::{Breaks, Effect};
@@ -84,17 +84,12 @@ impl SchemaPair<'_> {
     /// A difference between the schemas that changes the set of values.
     pub(super) fn found(&self, rule: &'static Rule, change: Change, at: Sides<String>) -> Found {
         let change = if self.usage.inverted { change.inverted() } else { change };
-        Found::new(rule, at, &self.site).change(self.usage.direction, change)
+        self.noted(rule, at).change(self.usage.direction, change)
     }
 
     /// A difference between the schemas that changes no value.
     pub(super) fn noted(&self, rule: &'static Rule, at: Sides<String>) -> Found {
-        Found::new(rule, at, &self.site)
-    }
-
-    /// The prefix of a sentence about the property.
-    pub(super) fn prefix(&self) -> String {
-        property_prefix(&self.path)
+        Found::new(rule, at, &self.site).of_property(&self.path)
     }
 }
 
@@ -295,6 +290,6 @@ impl<'a> Comparison<'a> {
         let at = pair.schemas.map(|schema| schema.at.clone());
         let found = pair.noted(rule!("schema-renamed"), at);
         let found = found.values((names.base.as_ref(), names.revision.as_ref()));
-        self.add(found.went("the schema's name").within(&pair.prefix()));
+        self.add(found.went("the schema's name"));
     }
 }

@@ -33,7 +33,7 @@ impl<'a> Comparison<'a> {
             };
             let lists = one.map(|node| node.iter().cloned().collect::<Vec<_>>());
             let found = pair.found(rule, change, first_pointers(&lists, schemas));
-            self.add(found.values(first_values(&lists)).what(what).within(&pair.prefix()));
+            self.add(found.values(first_values(&lists)).what(what));
         }
     }
 
@@ -42,7 +42,7 @@ impl<'a> Comparison<'a> {
         if names.0 != names.1 {
             let found = pair.found(rule!("schema-discriminator-property-changed"), Change::Other, at.clone());
             let found = found.values(names).went("the property of the discriminator");
-            self.add(found.within(&pair.prefix()));
+            self.add(found);
         }
         // Without alternatives, a value may be of any schema that includes this one.
         let heirs_of = |node: &Node<'a>, schema: &Schema<'a>| {
@@ -88,7 +88,7 @@ impl<'a> Comparison<'a> {
                 Some(verb) => found.what(format!("the value {value} of the discriminator was {verb}")),
                 None => found.went(&format!("the schema of the value {value} of the discriminator")),
             };
-            self.add(found.within(&pair.prefix()));
+            self.add(found);
         }
         for (name, member) in members(&heirs) {
             if let Member::Both(nodes) = member {

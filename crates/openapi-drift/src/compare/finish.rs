@@ -84,7 +84,7 @@ pub(super) fn finish(base: &Document, revision: &Document, found: Vec<Found>) ->
                 if one.effect < merged.effect
                     || one.effect == merged.effect && breaks && !merged.breaks().old_clients
                 {
-                    merged.message = format!("{}: {}", one.site, one.what);
+                    merged.message = format!("{}: {}{}", one.site, one.prefix, one.what);
                 }
                 // The graver effect decides who breaks: what a generated client refuses is no break on the wire.
                 match one.effect.cmp(&merged.effect) {
@@ -109,7 +109,7 @@ pub(super) fn finish(base: &Document, revision: &Document, found: Vec<Found>) ->
                 before: one.values.base,
                 after: one.values.revision,
                 canonical,
-                message: format!("{}: {}", one.site, one.what),
+                message: format!("{}: {}{}", one.site, one.prefix, one.what),
             });
     }
     findings.into_values().collect()

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::members::Lone;
 use super::sides::Sides;
-use super::text::went;
+use super::text::{property_prefix, went};
 use crate::finding::{Breaks, Effect};
 use crate::node::Node;
 use crate::rules::{Kind, Rule};
@@ -77,6 +77,8 @@ pub(super) struct Found {
     pub(super) values: Sides<Option<Value>>,
     /// The operation or component, and the part of it.
     pub(super) site: String,
+    /// The prefix of the sentence, which names a property.
+    pub(super) prefix: String,
     /// What changed, as the end of a sentence.
     pub(super) what: String,
 }
@@ -96,6 +98,7 @@ impl Found {
             at,
             values: Sides { base: None, revision: None },
             site: site.to_owned(),
+            prefix: String::new(),
             what: String::new(),
         }
     }
@@ -135,9 +138,9 @@ impl Found {
         self.what(what)
     }
 
-    /// A prefix of the sentence.
-    pub(super) fn within(mut self, prefix: &str) -> Self {
-        self.what.insert_str(0, prefix);
+    /// The property that the sentence is about.
+    pub(super) fn of_property(mut self, path: &str) -> Self {
+        self.prefix = property_prefix(path);
         self
     }
 

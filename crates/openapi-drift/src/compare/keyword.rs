@@ -1,5 +1,7 @@
 //! The keywords of a schema that restrict values.
 
+use std::cmp::Ordering;
+
 use serde_json::Value;
 
 use super::annotation::{all_same, first_pointers};
@@ -12,105 +14,22 @@ use crate::fields::Object;
 use crate::finding::Effect;
 use crate::node::Node;
 use crate::normal::{KeywordValue, Schema};
-use crate::rules::{Rule, of_field, rule};
+use crate::rules::{Bound, Rule, of_bound, of_field, rule};
 use crate::value::{Exact, same};
 
-/// The rules of a bound: added, removed, increased, decreased, and, of a number, exclusive-changed.
-type BoundRules = [&'static Rule; 5];
-
 /// A number, whether it excludes itself, and where it is written.
-type Bound = (Exact, bool, KeywordValue);
+type BoundValue = (Exact, bool, KeywordValue);
 
-/// The bounds with whether each is a lower one, and their rules.
-const BOUNDS: [(&str, bool, BoundRules); 8] = [
-    (
-        "minLength",
-        true,
-        [
-            rule!("schema-min-length-added"),
-            rule!("schema-min-length-removed"),
-            rule!("schema-min-length-increased"),
-            rule!("schema-min-length-decreased"),
-            rule!("schema-min-length-increased"),
-        ],
-    ),
-    (
-        "maxLength",
-        false,
-        [
-            rule!("schema-max-length-added"),
-            rule!("schema-max-length-removed"),
-            rule!("schema-max-length-increased"),
-            rule!("schema-max-length-decreased"),
-            rule!("schema-max-length-increased"),
-        ],
-    ),
-    (
-        "minItems",
-        true,
-        [
-            rule!("schema-min-items-added"),
-            rule!("schema-min-items-removed"),
-            rule!("schema-min-items-increased"),
-            rule!("schema-min-items-decreased"),
-            rule!("schema-min-items-increased"),
-        ],
-    ),
-    (
-        "maxItems",
-        false,
-        [
-            rule!("schema-max-items-added"),
-            rule!("schema-max-items-removed"),
-            rule!("schema-max-items-increased"),
-            rule!("schema-max-items-decreased"),
-            rule!("schema-max-items-increased"),
-        ],
-    ),
-    (
-        "minProperties",
-        true,
-        [
-            rule!("schema-min-properties-added"),
-            rule!("schema-min-properties-removed"),
-            rule!("schema-min-properties-increased"),
-            rule!("schema-min-properties-decreased"),
-            rule!("schema-min-properties-increased"),
-        ],
-    ),
-    (
-        "maxProperties",
-        false,
-        [
-            rule!("schema-max-properties-added"),
-            rule!("schema-max-properties-removed"),
-            rule!("schema-max-properties-increased"),
-            rule!("schema-max-properties-decreased"),
-            rule!("schema-max-properties-increased"),
-        ],
-    ),
-    (
-        "minimum",
-        true,
-        [
-            rule!("schema-minimum-added"),
-            rule!("schema-minimum-removed"),
-            rule!("schema-minimum-increased"),
-            rule!("schema-minimum-decreased"),
-            rule!("schema-minimum-exclusive-changed"),
-        ],
-    ),
-    (
-        "maximum",
-        false,
-        [
-            rule!("schema-maximum-added"),
-            rule!("schema-maximum-removed"),
-            rule!("schema-maximum-increased"),
-            rule!("schema-maximum-decreased"),
-            rule!("schema-maximum-exclusive-changed"),
-        ],
-    ),
+/// The bounds, with whether each is a lower one.
+const BOUNDS: [(&str, bool); 8] = [
+    ("minLength", true),
+    ("maxLength", false),
+    ("minItems", true),
+    ("maxItems", false),
+    ("minProperties", true),
+    ("maxProperties", false),
+    ("minimum", true),
+    ("maximum", false),
 ];
 
 impl<'a> Comparison<'a> {
@@ -120,12 +39,12 @@ impl<'a> Comparison<'a> {
         self.formats(pair, schemas);
         self.nullability(pair, schemas);
         self.enumerations(pair, schemas);
-        for (keyword, lower, rules) in BOUNDS {
+        for (keyword, lower) in BOUNDS {
             let bounds = schemas.map(|schema| match keyword {
                 "minimum" | "maximum" => schema.bound(lower),
                 _ => schema.count(keyword, lower).map(|said| (Exact::of(&said.value), false, said)),
             });
-            self.bound(pair, schemas, (keyword, lower, rules), &bounds);
+            self.bound(pair, schemas, (keyword, lower), &bounds);
         }
         self.patterns(pair, schemas);
         self.multiples(pair, schemas);
@@ -161,7 +80,7 @@ impl<'a> Comparison<'a> {
         });
         let at = schemas.map(|schema| schema.type_at().to_owned());
         let found = pair.found(rule, change, at).values((values.base.as_ref(), values.revision.as_ref()));
-        self.add(found.went("type").within(&pair.prefix()));
+        self.add(found.went("type"));
     }
 
     fn formats(&mut self, pair: &SchemaPair<'a>, schemas: &Sides<Schema<'a>>) {
@@ -204,7 +123,7 @@ impl<'a> Comparison<'a> {
             .found(rule, known.unwrap_or(change), keyword_pointers(&said, schemas))
             .values((said.base.map(|it| &it.value), said.revision.map(|it| &it.value)))
             .effect(effect);
-        self.add(found.went(keyword).within(&pair.prefix()));
+        self.add(found.went(keyword));
     }
 
     fn nullability(&mut self, pair: &SchemaPair<'a>, schemas: &Sides<Schema<'a>>) {
@@ -216,7 +135,7 @@ impl<'a> Comparison<'a> {
             let typed = schemas.map(|schema| !schema.types().is_empty());
             if !typed.base && !typed.revision && set.base != set.revision {
                 let found = pair.found(rule!("schema-nullable-changed"), Change::Same, own);
-                self.add(found.what("nullable changed").within(&pair.prefix()));
+                self.add(found.what("nullable changed"));
             }
             return;
         };
@@ -231,7 +150,7 @@ impl<'a> Comparison<'a> {
         let at = schemas.map(|schema| schema.flag("nullable").unwrap_or_else(|| schema.at.clone()));
         let values = nullable.map(|nullable| Value::from(*nullable));
         let found = pair.found(rule, change, at).values((Some(&values.base), Some(&values.revision)));
-        self.add(found.what(what).within(&pair.prefix()));
+        self.add(found.what(what));
     }
 
     fn enumerations(&mut self, pair: &SchemaPair<'a>, schemas: &Sides<Schema<'a>>) {
@@ -257,7 +176,7 @@ impl<'a> Comparison<'a> {
                     .found(rule, change, at.clone())
                     .value_of(&lone, Some(lone.value))
                     .what(format!("{} is {} allowed", brief(lone.value), lone.pick("no longer", "now")));
-                self.add(found.within(&pair.prefix()));
+                self.add(found);
             }
             return;
         }
@@ -268,21 +187,21 @@ impl<'a> Comparison<'a> {
         };
         let values = lists.map(|list| list.clone().map(Value::from));
         let found = pair.found(rule, change, at).values((values.base.as_ref(), values.revision.as_ref()));
-        self.add(found.went("the allowed values").within(&pair.prefix()));
+        self.add(found.went("the allowed values"));
     }
 
     fn bound(
         &mut self,
         pair: &SchemaPair<'a>,
         schemas: &Sides<Schema<'a>>,
-        (keyword, lower, [added, removed, increased, decreased, exclusive]): (&str, bool, BoundRules),
-        bounds: &Sides<Option<Bound>>,
+        (keyword, lower): (&str, bool),
+        bounds: &Sides<Option<BoundValue>>,
     ) {
         let mut verb = "";
-        let (rule, change) = match (&bounds.base, &bounds.revision) {
+        let (bound, change) = match (&bounds.base, &bounds.revision) {
             (None, None) => return,
-            (None, Some(_)) => (added, Change::Narrower),
-            (Some(_), None) => (removed, Change::Wider),
+            (None, Some(_)) => (Bound::Added, Change::Narrower),
+            (Some(_), None) => (Bound::Removed, Change::Wider),
             (Some((before, before_excludes, _)), Some((after, after_excludes, _))) => {
                 if before_excludes != after_excludes {
                     verb =
@@ -293,22 +212,20 @@ impl<'a> Comparison<'a> {
                     return;
                 }
                 let is_stricter = if order.is_eq() { *after_excludes } else { order.is_gt() == lower };
-                let rule = if order.is_eq() {
-                    exclusive
-                } else if order.is_gt() {
-                    increased
-                } else {
-                    decreased
+                let bound = match order {
+                    Ordering::Equal => Bound::ExclusiveChanged,
+                    Ordering::Greater => Bound::Increased,
+                    Ordering::Less => Bound::Decreased,
                 };
-                (rule, if is_stricter { Change::Narrower } else { Change::Wider })
+                (bound, if is_stricter { Change::Narrower } else { Change::Wider })
             }
         };
         let said = bounds.map(|bound| bound.as_ref().map(|(.., said)| said.clone()));
         let said = Sides { base: said.base.as_ref(), revision: said.revision.as_ref() };
         let found = pair
-            .found(rule, change, keyword_pointers(&said, schemas))
+            .found(of_bound(keyword, bound), change, keyword_pointers(&said, schemas))
             .values((said.base.map(|it| &it.value), said.revision.map(|it| &it.value)));
-        self.add(found.went(&format!("{keyword}{verb}")).within(&pair.prefix()));
+        self.add(found.went(&format!("{keyword}{verb}")));
     }
 
     fn patterns(&mut self, pair: &SchemaPair<'a>, schemas: &Sides<Schema<'a>>) {
@@ -370,7 +287,7 @@ impl<'a> Comparison<'a> {
             revision: set.revision.unwrap_or_else(|| schemas.revision.at.clone()),
         };
         let found = pair.found(rule, change, at).values((Some(&values.base), Some(&values.revision)));
-        self.add(found.went("uniqueItems").within(&pair.prefix()));
+        self.add(found.went("uniqueItems"));
     }
 
     /// Compares the `xml` of two schemas.
@@ -403,7 +320,7 @@ impl<'a> Comparison<'a> {
                 pair.noted(rule, at.clone()).effect(Effect::Documentation)
             };
             let what = format!("xml {field} {}", went(values.base, values.revision));
-            self.add(found.values((values.base, values.revision)).what(what).within(&pair.prefix()));
+            self.add(found.values((values.base, values.revision)).what(what));
         }
         let extensions = nodes.map(|node| {
             let members = node.iter().flat_map(Node::members);
@@ -411,7 +328,7 @@ impl<'a> Comparison<'a> {
         });
         if extensions.base != extensions.revision {
             let found = pair.noted(rule!("extension-changed"), at.clone()).effect(Effect::Documentation);
-            self.add(found.what("an extension of xml changed").within(&pair.prefix()));
+            self.add(found.what("an extension of xml changed"));
         }
     }
 
@@ -436,12 +353,12 @@ impl<'a> Comparison<'a> {
         for old in lone_removed {
             let at = Sides { base: old.at.clone(), revision: schemas.revision.at.clone() };
             let found = pair.found(rule!("schema-not-removed"), Change::Wider, at);
-            self.add(found.values((old.value(), None)).what("a `not` was removed").within(&pair.prefix()));
+            self.add(found.values((old.value(), None)).what("a `not` was removed"));
         }
         for new in lone_added {
             let at = Sides { base: schemas.base.at.clone(), revision: new.at.clone() };
             let found = pair.found(rule!("schema-not-added"), Change::Narrower, at);
-            self.add(found.values((None, new.value())).what("a `not` was added").within(&pair.prefix()));
+            self.add(found.values((None, new.value())).what("a `not` was added"));
         }
     }
 }

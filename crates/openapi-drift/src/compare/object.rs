@@ -55,7 +55,7 @@ impl<'a> Comparison<'a> {
                 .found(rule!("required-name-undeclared"), Change::Same, at)
                 .value_of(&lone, Some(&value))
                 .what(format!("{name:?}, which is not a property, is {verb} required"));
-            self.add(found.within(&pair.prefix()));
+            self.add(found);
         }
         let at = schemas.map(Schema::additional_at);
         let closed = Some(&Value::Bool(false));
@@ -72,7 +72,7 @@ impl<'a> Comparison<'a> {
             }
         };
         let found = pair.found(rule, change, at).values(values);
-        self.add(found.what(format!("other properties are {verb} allowed")).within(&pair.prefix()));
+        self.add(found.what(format!("other properties are {verb} allowed")));
     }
 
     /// Compares a property that both documents list.
@@ -103,7 +103,7 @@ impl<'a> Comparison<'a> {
             };
             let values = required.map(|required| Value::from(*required));
             let found = below.found(rule, change, at).values((Some(&values.base), Some(&values.revision)));
-            self.add(found.what(what).within(&below.prefix()));
+            self.add(found.what(what));
         }
         self.queue(property.map(|(schema, _)| schema.clone()), below.usage, &below.site, &below.path);
     }
@@ -145,7 +145,7 @@ impl<'a> Comparison<'a> {
         let found = Found::new(rule, at, &below.site)
             .value_of(lone, schema.value())
             .what(format!("property {name} was {}", lone.verb()))
-            .within(&below.prefix())
+            .of_property(&below.path)
             .breaks(below.usage.direction, breaks);
         let own = Schema::of(schema);
         let deprecated =
@@ -196,7 +196,7 @@ impl<'a> Comparison<'a> {
         let found = Found::new(rule, property.map(|(schema, _)| schema.at.clone()), &below.site)
             .values((Some(&values.0), Some(&values.1)))
             .what(what)
-            .within(&below.prefix());
+            .of_property(&below.path);
         self.add(found.breaks(below.usage.direction, breaks));
     }
 }

@@ -24,7 +24,7 @@ impl<'a> Comparison<'a> {
             let at = schemas.map(|schema| schema.at.clone());
             let values = (pair.schemas.base.value(), pair.schemas.revision.value());
             let found = pair.found(rule!("reference-unresolved"), Change::Other, at).values(values);
-            return self.add(found.what("a reference cannot be resolved").within(&pair.prefix()));
+            return self.add(found.what("a reference cannot be resolved"));
         }
         self.schema_annotations(pair, &schemas);
         self.folded_alternatives(pair, &schemas);
