@@ -128,7 +128,7 @@ fn server_leg(contract: &Contract) -> Result<Leg, Failed> {
     for finding in left {
         let mut entry = contract.entry(
             &finding.base.pointer,
-            &finding.rule,
+            finding.rule,
             format!("{} (in what the server describes)", finding.message),
         );
         entry.more = details(&finding, "server");
