@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_client_is_named_with_the_command_that_mends_it() {
+    fn a_stale_client_is_named_with_the_command_that_fixes_it() {
         let (current, text) = checked(|document| {
             document["components"]["schemas"]["Session_Type"]["enum"][1] = json!("program");
         });
