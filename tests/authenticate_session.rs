@@ -5,7 +5,7 @@ use std::sync::Arc;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
-use session_test_support::{Answer, Sessiond, seed};
+use session_test_support::{Response, Sessiond, seed};
 
 const SCOPES: [&str; 3] = ["session:create", "session:update", "session:read"];
 
@@ -13,7 +13,7 @@ fn who(account_id: &str) -> Value {
     json!({ "account_id": account_id, "authenticated_identity_id": seed::IDENTITY_ID })
 }
 
-async fn authenticate(server: &Sessiond, token: &str, id: &str, body: Value) -> Answer {
+async fn authenticate(server: &Sessiond, token: &str, id: &str, body: Value) -> Response {
     let path = format!("/api/v1/session/{id}/authenticate");
     server.request(Method::POST, &path, Some(token), Some(body)).await
 }
@@ -24,7 +24,7 @@ async fn created(server: &Sessiond, key: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn it_makes_the_session_authenticated_and_replaces_its_token() {
+async fn it_authenticates_the_session_and_replaces_its_token() {
     let server = Sessiond::start().await;
     let key = server.key(&SCOPES);
     let (id, old) = created(&server, &key).await;
@@ -113,7 +113,7 @@ async fn a_body_that_is_too_long_or_not_declared_as_json_is_refused_and_changes_
 }
 
 #[tokio::test]
-async fn of_many_at_once_each_succeeds_and_exactly_one_token_works_after() {
+async fn concurrent_authentications_all_succeed_and_exactly_one_token_is_valid_after() {
     let server = Arc::new(Sessiond::start().await);
     let key = server.key(&SCOPES);
     let (id, _) = created(&server, &key).await;

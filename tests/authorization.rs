@@ -1,7 +1,7 @@
-//! Who may do what: every operation by every kind of caller.
+//! Authorization: every operation by every kind of caller.
 
 use serde_json::{Value, json};
-use session_test_support::{Answer, Contract, Sessiond, call, operation_ids, seed};
+use session_test_support::{Contract, Response, Sessiond, seed};
 
 const OTHER_POOL: &str = "013xrzp12g3nqk8ng09nmc8kwqzfaf00";
 const OTHER_DOMAIN: &str = "013xrzp12g3nqk8n32sd3jyxq5a8yw00";
@@ -33,7 +33,7 @@ const CALLERS: [&str; 19] = [
     "revoked key",
 ];
 
-/// What each of them is told: `ok`, or the code: `n` is `not_authenticated`, `b` is `bad_authtoken`, `p` is
+/// The response to each of them: `ok`, or the code: `n` is `not_authenticated`, `b` is `bad_authtoken`, `p` is
 /// `not_permitted`, `f` is `not_found`.
 const TABLE: [(&str, &str); 9] = [
     // own: nothing bad, new, unauthenticated, authenticated, complete, revoked; others; keys
@@ -100,7 +100,7 @@ impl World {
         (id, token)
     }
 
-    /// The token of this kind of caller, and the session that it asks for: an authenticated one, or its own.
+    /// The token of this kind of caller, and the session of its request: an authenticated one, or its own.
     async fn caller(&self, kind: &str) -> (Option<String>, String) {
         let [key, other_pool, other_domain] = &self.all;
         if let Some(status) = kind.strip_prefix("own token, ") {
@@ -129,7 +129,7 @@ impl World {
     }
 }
 
-fn told(answer: &Answer) -> &str {
+fn outcome_of(answer: &Response) -> &str {
     match answer.outcome() {
         (200 | 201, _) => "ok",
         (401, "not_authenticated") => "n",
@@ -141,61 +141,72 @@ fn told(answer: &Answer) -> &str {
 }
 
 #[tokio::test]
-async fn every_operation_answers_every_kind_of_caller_as_the_table_says() {
+async fn every_operation_responds_to_every_kind_of_caller_as_the_table_says() {
     let world = World::new().await;
-    for operation in operation_ids() {
+    for operation in Contract::load().operations().iter().map(|operation| &operation.id) {
         let row = TABLE.iter().find(|(name, _)| *name == operation);
         let (_, row) = row.unwrap_or_else(|| panic!("{operation} has no row in the table"));
         let row: Vec<_> = row.split(' ').collect();
         assert_eq!(row.len(), CALLERS.len(), "{operation}");
         for (kind, expected) in CALLERS.iter().zip(row) {
             let (token, id) = world.caller(kind).await;
-            let answer = world.server.call(&operation, &id, token.as_deref()).await;
-            assert_eq!(told(&answer), expected, "{operation} by {kind}: {:?}", answer.body);
+            let answer = world.server.call(operation, &id, token.as_deref()).await;
+            assert_eq!(outcome_of(&answer), expected, "{operation} by {kind}: {:?}", answer.body);
         }
     }
 }
 
 #[test]
-fn the_contract_names_the_credentials_that_the_table_lets_in() {
+fn the_contract_lists_the_credentials_that_the_table_accepts() {
     let contract = Contract::load();
-    let paths = contract.document()["paths"].as_object().unwrap();
-    for operation in paths.values().flat_map(|item| item.as_object().unwrap().values()) {
-        let id = operation["operationId"].as_str().unwrap();
-        let row = TABLE.iter().find(|(name, _)| *name == id).unwrap().1;
-        let lets_in = |caller: &str| {
-            CALLERS.iter().zip(row.split(' ')).any(|(kind, told)| told == "ok" && kind.starts_with(caller))
+    for operation in contract.operations() {
+        let id = &operation.id;
+        let row = TABLE.iter().find(|(name, _)| name == id).unwrap().1;
+        let accepts = |caller: &str| {
+            CALLERS
+                .iter()
+                .zip(row.split(' '))
+                .any(|(kind, outcome)| outcome == "ok" && kind.starts_with(caller))
         };
         let expected =
-            [("api_key", lets_in("key")), ("session_token", lets_in("own token") || lets_in("same account"))];
-        let security = operation["security"].as_array().unwrap();
+            [("api_key", accepts("key")), ("session_token", accepts("own token") || accepts("same account"))];
         for (scheme, expected) in expected {
-            let named = security.iter().any(|one| one.get(scheme).is_some());
-            assert_eq!(named, expected, "{id}: {scheme}");
+            assert_eq!(operation.accepts(scheme), expected, "{id}: {scheme}");
+        }
+        let required = contract.text(&format!("{}/x-required-scope", operation.pointer));
+        assert!(
+            required.is_empty() || SCOPES.contains(&required),
+            "{id}: no caller has the scope {required}"
+        );
+        for scope in SCOPES {
+            assert_eq!(accepts(&format!("key with {scope}")), scope == required, "{id}: {scope}");
         }
     }
 }
 
 #[tokio::test]
-async fn who_may_not_read_a_session_cannot_tell_it_from_one_that_is_missing() {
+async fn a_caller_that_may_not_read_a_session_cannot_distinguish_it_from_a_missing_one() {
     let world = World::new().await;
-    let without = |answer: &Answer| {
+    let without = |answer: &Response| {
         let mut headers = answer.headers.clone();
         headers.remove("x-request-id");
         headers.remove("date");
         (answer.status, answer.body.to_string(), headers)
     };
     let mut compared = 0;
+    let contract = Contract::load();
     for kind in CALLERS {
-        for operation in operation_ids() {
+        for operation in contract.operations().iter().filter(|operation| operation.path_parameter().is_some())
+        {
+            let operation = &operation.id;
             let (token, id) = world.caller(kind).await;
             let may_read = world.server.fetch(&id, token.as_deref().unwrap_or("x")).await.status == 200;
-            if may_read || !call(&operation, &id).names_session {
+            if may_read {
                 continue;
             }
-            let existing = world.server.call(&operation, &id, token.as_deref()).await;
-            let missing = world.server.call(&operation, MISSING, token.as_deref()).await;
-            // Keys act by scopes of their own, also on what they may not read.
+            let existing = world.server.call(operation, &id, token.as_deref()).await;
+            let missing = world.server.call(operation, MISSING, token.as_deref()).await;
+            // A key with an action's scope may act on sessions that it may not read.
             if existing.status == 200 {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! What was acknowledged survives the end of the process.
+//! Acknowledged changes survive the end of the process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ const ROUNDS: u32 = 10;
 const CALLS: usize = 2_000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_acknowledged_session_is_there_with_its_token_after_kill_9_amid_2000_concurrent_creates() {
+async fn every_acknowledged_session_and_its_token_survive_kill_9_amid_2000_concurrent_creates() {
     raise_file_limit();
     let mut folder = tempfile::tempdir().unwrap();
     for round in 0..ROUNDS {
@@ -22,7 +22,7 @@ async fn every_acknowledged_session_is_there_with_its_token_after_kill_9_amid_20
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let url = format!("http://{}/api/v1/session", server.direct());
         let acknowledged = Arc::new(AtomicUsize::new(0));
-        // Each round at another place, and far enough from the end that the burst is not over when the signal comes.
+        // Each round ends at another point, early enough that calls are still in flight when the signal arrives.
         let place = CALLS * (round as usize + 1) / 40;
         let reached = Arc::new(Notify::new());
         let mut calls = JoinSet::new();

@@ -3,9 +3,9 @@
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
-use session_test_support::{Answer, Sessiond, seed};
+use session_test_support::{Response, Sessiond, seed};
 
-async fn create(server: &Sessiond, token: &str, body: Value) -> Answer {
+async fn create(server: &Sessiond, token: &str, body: Value) -> Response {
     server.request(Method::POST, "/api/v1/session", Some(token), Some(body)).await
 }
 
@@ -37,7 +37,7 @@ async fn the_state_at_the_start_follows_from_what_is_given() {
 }
 
 #[tokio::test]
-async fn everything_that_is_given_is_kept() {
+async fn every_given_property_is_stored() {
     let server = Sessiond::start().await;
     let key = server.key(&["session:create"]);
     let (session, _) = server
@@ -64,7 +64,7 @@ async fn everything_that_is_given_is_kept() {
 }
 
 #[tokio::test]
-async fn a_value_at_its_bound_is_taken_and_one_beyond_is_refused_by_name() {
+async fn a_value_at_its_bound_is_accepted_and_one_beyond_is_refused_by_name() {
     let server = Sessiond::start().await;
     let key = server.key(&["session:create"]);
     let body = |name: &str, value: Value| {
@@ -178,7 +178,7 @@ async fn only_a_key_with_the_scope_creates_and_only_in_its_own_pool_and_domain()
 }
 
 #[tokio::test]
-async fn whoever_sends_no_token_learns_nothing_about_the_body() {
+async fn without_a_token_the_response_says_nothing_about_the_body() {
     let server = Sessiond::start().await;
     let answer = server.request(Method::POST, "/api/v1/session", None, Some(json!({ "colour": 1 }))).await;
     assert_eq!(answer.outcome(), (401, "not_authenticated"));

@@ -1,28 +1,28 @@
-//! What the settings of a deployment change: limits, operations that are not offered, trusted proxies.
+//! Settings of a deployment: limits, disabled operations, trusted proxies.
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::json;
-use session_test_support::{Sessiond, operation_ids, seed};
+use session_test_support::{Contract, Sessiond, seed};
 
 const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
 
 #[tokio::test]
-async fn an_address_that_fails_to_authenticate_too_often_is_told_when_to_try_again() {
+async fn too_many_failed_authentications_of_an_address_are_refused_with_a_time_to_retry() {
     let server =
         Sessiond::start_with_settings("[limits]\ntrusted = []\nfailed_authentications_per_minute = 3").await;
     let key = server.key(&SCOPES);
     for _ in 0..3 {
         assert_eq!(server.fetch(seed::SESSION_ID, "sst_guess").await.outcome(), (401, "bad_authtoken"));
     }
-    for operation in operation_ids() {
-        let answer = server.call(&operation, seed::SESSION_ID, Some("sst_guess")).await;
-        assert_eq!(answer.outcome(), (429, "bad_request"), "{operation}");
+    for operation in Contract::load().operations() {
+        let answer = server.call(&operation.id, seed::SESSION_ID, Some("sst_guess")).await;
+        assert_eq!(answer.outcome(), (429, "bad_request"), "{}", operation.id);
         let seconds: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
         assert!((1..=20).contains(&seconds), "{seconds}");
         assert!(answer.message().contains("try again in"), "{}", answer.message());
     }
-    // Who has a token is not kept out by others behind the same address.
+    // A caller with a valid token is not affected by others behind the same address.
     assert_eq!(server.fetch(seed::SESSION_ID, &key).await.outcome(), (404, "not_found"));
     assert_eq!(
         server.request(Method::GET, "/api/v1/whoami", None, None).await.outcome(),
@@ -55,10 +55,11 @@ async fn the_loopback_has_no_limits_by_default() {
 }
 
 #[tokio::test]
-async fn an_operation_that_is_not_offered_says_so_before_it_asks_who_calls() {
-    let all = operation_ids();
+async fn a_disabled_operation_is_refused_before_authentication() {
+    let contract = Contract::load();
+    let all: Vec<_> = contract.operations().iter().map(|operation| &operation.id).collect();
     let server = Sessiond::start_with_settings(&format!("disabled_operations = {all:?}")).await;
-    for operation in &all {
+    for operation in all {
         for token in [None, Some("sst_guess")] {
             let answer = server.call(operation, seed::SESSION_ID, token).await;
             assert_eq!(answer.outcome(), (501, "not_implemented"), "{operation}");
@@ -71,7 +72,7 @@ async fn an_operation_that_is_not_offered_says_so_before_it_asks_who_calls() {
     assert_eq!(server.call("list_sessions", "-", Some(&key)).await.status, 200);
 }
 
-/// Uses a session with its own token and this header, and returns the address that is noted.
+/// Uses a session with its own token and this header, and returns the address of its interaction.
 async fn noted_address(server: &Sessiond, header: &'static str, value: &str) -> String {
     let key = server.key(&SCOPES);
     let body = json!({ "session_type": "browser", "interaction": {} });

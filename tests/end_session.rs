@@ -35,7 +35,7 @@ async fn it_ends_a_session_once_and_its_token_stops() {
 }
 
 #[tokio::test]
-async fn of_a_revoke_and_an_authenticate_that_race_the_outcome_is_one_of_the_two_orders() {
+async fn a_concurrent_revoke_and_authenticate_end_as_if_one_came_first() {
     let server = Arc::new(Sessiond::start().await);
     let key = server.key(&SCOPES);
     for _ in 0..40 {
@@ -62,7 +62,7 @@ async fn of_a_revoke_and_an_authenticate_that_race_the_outcome_is_one_of_the_two
 }
 
 #[tokio::test]
-async fn a_replaced_token_that_comes_again_is_a_warning_with_the_sessions_id_and_without_the_token() {
+async fn reuse_of_a_replaced_token_is_logged_as_a_warning_with_the_sessions_id_and_without_the_token() {
     let server = Sessiond::start().await;
     let key = server.key(&SCOPES);
     let (session, first) = server.create(&key, json!({ "session_type": "browser" })).await;
@@ -89,7 +89,7 @@ async fn a_replaced_token_that_comes_again_is_a_warning_with_the_sessions_id_and
 }
 
 #[tokio::test]
-async fn every_state_answers_every_action_as_the_table_of_the_documentation_says() {
+async fn every_state_allows_the_actions_that_the_documentation_lists() {
     let server = Sessiond::start().await;
     let key = server.key(&SCOPES);
     let documented = include_str!("../docs/sessions.md");

@@ -5,7 +5,7 @@ use serde_json::json;
 use session_test_support::Sessiond;
 
 #[tokio::test]
-async fn it_answers_what_a_fetch_by_id_with_the_same_token_answers() {
+async fn it_returns_the_same_as_a_fetch_by_id_with_the_same_token() {
     let server = Sessiond::start().await;
     let key = server.key(&["session:create"]);
     let body = json!({ "session_type": "browser", "title": "Küche", "interaction": { "remote_ip": "::1" } });

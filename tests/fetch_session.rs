@@ -14,7 +14,7 @@ async fn with_seed() -> (Sessiond, String) {
 }
 
 #[tokio::test]
-async fn the_answer_on_the_wire_is_the_reference_page_to_the_letter() {
+async fn the_response_is_the_reference_page_to_the_letter() {
     let (server, key) = with_seed().await;
     let answer = server.fetch(seed::SESSION_ID, &key).await;
     assert_eq!(answer.body, json!({ "actions": { "revoke": false }, "summary": seed::summary() }));
@@ -23,7 +23,7 @@ async fn the_answer_on_the_wire_is_the_reference_page_to_the_letter() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_none_is_an_invalid_value_that_names_the_parameter() {
+async fn a_malformed_id_is_an_invalid_value_that_names_the_parameter() {
     let (server, key) = with_seed().await;
     for id in [
         "013xrzp12g3nqk8nkv4y96wrbzje9ds",
@@ -42,7 +42,7 @@ async fn an_id_that_is_none_is_an_invalid_value_that_names_the_parameter() {
 }
 
 #[tokio::test]
-async fn an_id_that_names_another_kind_says_so_to_who_may_read_there_and_to_nobody_else() {
+async fn an_id_of_another_kind_is_reported_only_to_a_caller_that_may_read_its_pool() {
     let (server, key) = with_seed().await;
     for (id, kind) in [
         (seed::ACCOUNT_ID, "an account"),
@@ -65,7 +65,7 @@ async fn an_id_that_names_another_kind_says_so_to_who_may_read_there_and_to_nobo
 }
 
 #[tokio::test]
-async fn an_existing_and_a_missing_session_give_equal_answers_to_who_may_not_read() {
+async fn an_existing_and_a_missing_session_have_equal_responses_for_a_caller_that_may_not_read() {
     let (server, _) = with_seed().await;
     let create = server.key(&["session:create", "session:update"]);
     let (session, own) = server.create(&create, json!({ "session_type": "api" })).await;
@@ -83,7 +83,7 @@ async fn an_existing_and_a_missing_session_give_equal_answers_to_who_may_not_rea
         let missing = server.fetch("013xrzp12g3nqk8nkv4y96wrbzje9dss", token).await;
         assert_eq!(existing.outcome(), outcome);
         assert_eq!((existing.status, &existing.body), (missing.status, &missing.body));
-        let headers = |answer: &session_test_support::Answer| {
+        let headers = |answer: &session_test_support::Response| {
             let mut headers = answer.headers.clone();
             headers.remove("x-request-id");
             headers.remove("date");
@@ -121,7 +121,7 @@ async fn a_session_reads_itself_and_when_authenticated_the_others_of_its_account
 }
 
 #[tokio::test]
-async fn a_credential_that_does_not_work_gets_one_answer_whatever_is_wrong_with_it() {
+async fn every_invalid_credential_has_the_same_response() {
     let (server, key) = with_seed().await;
     let create = server.key(&["session:create"]);
     let (session, token) = server.create(&create, json!({ "session_type": "api" })).await;

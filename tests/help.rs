@@ -1,5 +1,5 @@
-//! What `sessiond` says of itself. After a change that is meant, `INSTA_UPDATE=always cargo test -p session-tests
-//! help` writes the snapshots anew.
+//! The help of `sessiond`. After an intended change, `INSTA_UPDATE=always cargo test -p session-tests help` updates the
+//! snapshots.
 
 use session_test_support::command;
 
@@ -21,7 +21,7 @@ fn the_help_of_each_command_is_as_it_was() {
 }
 
 #[test]
-fn a_wrong_command_line_is_said_to_be_one_with_the_help_that_mends_it() {
+fn a_wrong_command_line_is_refused_with_the_help_that_fixes_it() {
     let finished = command(&["serve", "--port", "8080"]).run();
     assert_eq!((finished.code, finished.stdout.as_str()), (2, ""));
     insta::assert_snapshot!("wrong_flag", finished.stderr);

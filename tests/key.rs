@@ -36,7 +36,7 @@ async fn keys_are_made_listed_and_revoked_with_and_without_a_running_server() {
 }
 
 #[tokio::test]
-async fn a_wrong_command_changes_nothing_and_says_why() {
+async fn a_wrong_command_changes_nothing_and_reports_the_reason() {
     let server = Sessiond::start().await;
     let create = |flags: &[&str]| {
         let all = [&["key", "create", "--domain", seed::DOMAIN_ID][..], flags].concat();

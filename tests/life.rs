@@ -1,4 +1,4 @@
-//! What happens to a session by the clock: lifetimes, sweeps, last seen, and what is told of it.
+//! The lifetime of a session: idle and absolute lifetimes, sweeps, last interactions and events.
 
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ async fn the_absolute_lifetime_counts_from_the_time_in_the_id_and_other_settings
 }
 
 #[tokio::test]
-async fn a_sweep_marks_what_has_ended_tells_why_and_removes_it_after_the_retention() {
+async fn a_sweep_marks_ended_sessions_records_the_reason_and_removes_them_after_the_retention() {
     let server = Sessiond::start_with_settings(
         "[lifetime.browser]\nidle = 'none'\nabsolute = '1h'\n[sweep]\ninterval = '200ms'\nsession_retention = '2s'",
     )
@@ -120,7 +120,7 @@ async fn a_sweep_marks_what_has_ended_tells_why_and_removes_it_after_the_retenti
 }
 
 #[tokio::test]
-async fn a_fetch_with_the_own_token_counts_as_seen_at_once_and_is_kept_over_a_stop() {
+async fn a_fetch_with_the_own_token_updates_last_seen_at_once_and_survives_a_stop() {
     let server = Sessiond::start().await;
     let key = server.key(&SCOPES);
     let (id, token) = created(&server, &key, json!({ "session_type": "browser", "interaction": {} })).await;
@@ -132,7 +132,7 @@ async fn a_fetch_with_the_own_token_counts_as_seen_at_once_and_is_kept_over_a_st
     headers.insert("user-agent", seed::USER_AGENT.parse().unwrap());
     let path = format!("/api/v1/session/{id}");
     let answer = server.send(Method::GET, &path, headers, "").await;
-    assert_eq!(answer.body["summary"]["last_seen"], first, "the answer shows what was seen before");
+    assert_eq!(answer.body["summary"]["last_seen"], first, "the response shows what was seen before");
     let seen = last_seen(&server).await;
     assert!(seen["at"].as_f64() > first["at"].as_f64());
     assert_eq!((&seen["remote_ip"], &seen["user_agent"]), (&json!("127.0.0.1"), &json!(seed::USER_AGENT)));
@@ -142,7 +142,7 @@ async fn a_fetch_with_the_own_token_counts_as_seen_at_once_and_is_kept_over_a_st
     let server = Sessiond::start_on(server.stop().await, &[]).await;
     assert_eq!(last_seen(&server).await, seen);
 
-    // Written meanwhile, so that even a crash loses only what came later.
+    // It has been written by now, so that a crash loses only later ones.
     server.fetch(&id, &token).await;
     let later = last_seen(&server).await;
     tokio::time::sleep(Duration::from_secs(7)).await;
@@ -165,14 +165,14 @@ async fn a_session_that_was_never_seen_stays_new_however_often_it_fetches_itself
 }
 
 #[tokio::test]
-async fn each_change_of_state_is_an_event_with_who_made_it_and_in_which_request() {
+async fn each_change_of_state_is_an_event_with_its_caller_and_request() {
     let server = Sessiond::start().await;
     let made = server.key_with(&["--domain", seed::DOMAIN_ID, "--pool", seed::POOL_ID], &SCOPES);
     let (key_id, key) = (&made["id"], made["key"].as_str().unwrap());
     server.import(&[seed::summary()]);
     let (id, token) = created(&server, key, json!({ "session_type": "browser" })).await;
     let mut requests = Vec::new();
-    let mut note = |answer: session_test_support::Answer| {
+    let mut note = |answer: session_test_support::Response| {
         assert_eq!(answer.status, 200, "{:?}", answer.body);
         requests.push(json!(answer.headers["x-request-id"].to_str().unwrap()));
         answer
@@ -183,7 +183,7 @@ async fn each_change_of_state_is_an_event_with_who_made_it_and_in_which_request(
     let answer = note(server.call("authenticate_session", &id, Some(key)).await);
     let own = answer.body["authtoken"].as_str().unwrap().to_owned();
     note(server.call("complete_session", &id, Some(&own)).await);
-    // Refused, so not told.
+    // Refused, so not an event.
     assert_eq!(server.call("revoke_session", &id, Some(key)).await.status, 409);
     let (other, other_token) = created(&server, key, json!({ "session_type": "browser" })).await;
     note(server.call("revoke_session", &other, Some(&other_token)).await);

@@ -7,16 +7,16 @@ use futures::TryStreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 use session_client::Client;
-use session_test_support::{Answer, Sessiond, seed};
+use session_test_support::{Response, Sessiond, seed};
 
 const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
 const OTHER_ACCOUNT: &str = "013xrzp12g3nqk8n6cyr5x0k8yb10h00";
 
-async fn list(server: &Sessiond, token: &str, query: &str) -> Answer {
+async fn list(server: &Sessiond, token: &str, query: &str) -> Response {
     server.request(Method::GET, &format!("/api/v1/session{query}"), Some(token), None).await
 }
 
-fn ids(answer: &Answer) -> Vec<String> {
+fn ids(answer: &Response) -> Vec<String> {
     let items = answer.body["items"].as_array().unwrap_or_else(|| panic!("{:?}", answer.body));
     items.iter().map(|item| item["summary"]["id"].as_str().unwrap().to_owned()).collect()
 }
@@ -33,7 +33,7 @@ async fn all_pages(server: &Sessiond, token: &str, query: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn pages_hold_every_session_once_newest_first_and_so_does_the_clients_stream() {
+async fn pages_have_every_session_once_newest_first_and_so_does_the_clients_stream() {
     let server = Sessiond::start().await;
     let key = server.key(&SCOPES);
     let mut made = Vec::new();
@@ -57,7 +57,7 @@ async fn pages_hold_every_session_once_newest_first_and_so_does_the_clients_stre
 }
 
 #[tokio::test]
-async fn every_filter_leaves_in_what_it_names_and_filters_go_along_with_the_page_token() {
+async fn every_filter_selects_matching_sessions_and_is_bound_to_the_page_token() {
     let server = Sessiond::start().await;
     let key = server.key(&SCOPES);
     let mut sessions = Vec::new();
@@ -136,7 +136,7 @@ async fn a_query_that_is_not_allowed_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn each_caller_lists_its_own_and_a_page_token_opens_nothing_else() {
+async fn each_caller_lists_only_its_own_sessions_whatever_the_page_token() {
     let server = Sessiond::start().await;
     let key = server.key(&SCOPES);
     let other_pool = "013xrzp12g3nqk8ng09nmc8kwqzfaf00";
@@ -155,7 +155,7 @@ async fn each_caller_lists_its_own_and_a_page_token_opens_nothing_else() {
     assert_eq!(all_pages(&server, &tokens[0].1, "?limit=1").await, own);
     assert_eq!(ids(&list(&server, elsewhere, "").await), [""; 0]);
     assert_eq!(ids(&list(&server, stranger, "").await), [""; 0]);
-    // Of another domain's pool, nobody learns more than that there is nothing to see.
+    // A pool of another domain looks like an empty one.
     assert_eq!(ids(&list(&server, stranger, &format!("?pool_id={}", seed::POOL_ID)).await), [""; 0]);
     for (token, query) in [
         (&*tokens[0].1, format!("?account_id={OTHER_ACCOUNT}")),

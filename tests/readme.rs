@@ -16,7 +16,7 @@ async fn the_shell_commands_of_the_readme_create_authenticate_and_fetch_a_sessio
         .split_once("$ sessiond serve --listen 127.0.0.1:8080 --store sqlite:sessiond-data/sessions.db\n")
         .and_then(|(_, rest)| rest.split_once("```sh\n"))
         .unwrap();
-    assert_eq!(command, "```\n\n", "the script stands right behind the command that starts the server");
+    assert_eq!(command, "```\n\n", "the script must directly follow the command that starts the server");
     let script = script.split("```").next().unwrap();
 
     // Port 8080 and the folder are whatever is free here.
@@ -55,7 +55,7 @@ fn documents() -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_link_of_every_document_and_every_file_that_one_names_is_there() {
+fn every_link_of_every_document_and_every_file_that_one_names_exists() {
     let mut seen = 0;
     for document in documents() {
         let text = std::fs::read_to_string(&document).unwrap();

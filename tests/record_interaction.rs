@@ -5,7 +5,7 @@ use serde_json::json;
 use session_test_support::{Sessiond, seed};
 
 #[tokio::test]
-async fn the_first_interaction_takes_a_session_out_of_new_and_names_it() {
+async fn the_first_interaction_changes_the_state_from_new_and_sets_the_title() {
     let server = Sessiond::start().await;
     let key = server.key(&["session:create", "session:update", "session:read"]);
     let (session, _) = server.create(&key, json!({ "session_type": "browser" })).await;
@@ -47,7 +47,7 @@ async fn a_title_that_was_given_stays() {
 }
 
 #[tokio::test]
-async fn an_authenticated_session_stays_so_and_an_ended_one_is_refused() {
+async fn an_authenticated_session_stays_authenticated_and_an_ended_one_is_refused() {
     let server = Sessiond::start().await;
     let key = server.key(&["session:create", "session:update", "session:read", "session:revoke"]);
     let (session, _) = server.create(&key, json!({ "session_type": "api" })).await;

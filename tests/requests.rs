@@ -1,9 +1,9 @@
-//! What every request is subject to.
+//! Checks that apply to every request.
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::json;
-use session_test_support::{Call, Sessiond, call, operation_ids, seed};
+use session_test_support::{Contract, Sessiond, call, seed};
 
 #[tokio::test]
 async fn a_path_or_method_that_the_contract_does_not_have_is_refused() {
@@ -23,18 +23,21 @@ async fn a_path_or_method_that_the_contract_does_not_have_is_refused() {
 }
 
 #[tokio::test]
-async fn every_operation_refuses_an_id_that_is_none_and_a_body_that_cannot_be_read() {
+async fn every_operation_refuses_a_malformed_id_and_an_unreadable_body() {
     let server = Sessiond::start().await;
     let key = server.key(&["session:create", "session:update", "session:read", "session:revoke"]);
-    for operation in operation_ids() {
-        let Call { method, path, body, names_session } = call(&operation, "SHORT");
+    let contract = Contract::load();
+    for operation in contract.operations() {
+        let request = call(&contract, &operation.id, "SHORT");
+        let (method, body): (Method, _) = (request.method.parse().unwrap(), request.body);
+        let (names_session, operation) = (operation.path_parameter().is_some(), &operation.id);
         if names_session {
-            let answer = server.request(method.clone(), &path, Some(&key), body.clone()).await;
+            let answer = server.request(method.clone(), &request.target, Some(&key), body.clone()).await;
             assert_eq!(answer.outcome(), (400, "invalid_value"), "{operation}");
             assert!(answer.message().contains("session_id"), "{}", answer.message());
         }
         let Some(body) = body else { continue };
-        let path = call(&operation, seed::SESSION_ID).path;
+        let path = call(&contract, operation, seed::SESSION_ID).target;
         let send = async |media_type: &str, body: String| {
             let mut headers = HeaderMap::new();
             headers.insert("authorization", format!("Bearer {key}").parse().unwrap());
@@ -69,7 +72,7 @@ async fn a_path_that_cannot_be_decoded_is_refused_by_the_router() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_put_into_a_url_is_cut_out_of_the_log() {
+async fn a_token_in_a_url_is_redacted_in_the_log() {
     let server = Sessiond::start_with(&["--log-level", "trace"]).await;
     let key = server.key(&["session:create"]);
     for path in
@@ -85,7 +88,7 @@ async fn a_token_that_was_put_into_a_url_is_cut_out_of_the_log() {
 }
 
 #[tokio::test]
-async fn no_answer_and_no_log_line_holds_a_token_a_path_or_a_piece_of_sql() {
+async fn no_response_and_no_log_line_contains_a_token_a_path_or_sql() {
     let server = Sessiond::start_with(&["--log-level", "trace"]).await;
     let key = server.key(&["session:create", "session:update"]);
     let (session, token) = server.create(&key, json!({ "session_type": "api", "title": "needle" })).await;

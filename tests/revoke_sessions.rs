@@ -2,12 +2,12 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use session_test_support::{Answer, Sessiond, seed};
+use session_test_support::{Response, Sessiond, seed};
 
 const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
 const OTHER_ACCOUNT: &str = "013xrzp12g3nqk8n6cyr5x0k8yb10h00";
 
-async fn revoke(server: &Sessiond, token: &str, body: Value) -> Answer {
+async fn revoke(server: &Sessiond, token: &str, body: Value) -> Response {
     server.request(Method::POST, "/api/v1/revocation", Some(token), Some(body)).await
 }
 
@@ -79,7 +79,7 @@ async fn a_key_revokes_by_account_identity_device_or_pool_within_its_own() {
 }
 
 #[tokio::test]
-async fn exactly_one_thing_is_named_and_it_must_be_ones_own() {
+async fn exactly_one_target_is_named_and_it_must_be_the_callers_own() {
     let server = Sessiond::start().await;
     let key = server.key(&SCOPES);
     let (id, token) = signed_in(&server, &key, seed::ACCOUNT_ID, seed::DEVICE_ID).await;

@@ -1,11 +1,11 @@
-//! No token is anywhere but in the answer that shows it.
+//! A token occurs only in the response that issues it.
 
 use std::path::Path;
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::json;
-use session_test_support::{Sessiond, operation_ids, seed};
+use session_test_support::{Contract, Sessiond, seed};
 
 const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
 
@@ -42,7 +42,7 @@ async fn a_search_for_known_tokens_over_everything_that_was_written_finds_nothin
     // Every operation, with the key and with tokens of a session of its own: right, cut and with a letter too many.
     let mut secrets = vec![key.clone(), first.clone(), second.clone()];
     let mut succeeded = std::collections::BTreeSet::new();
-    for operation in operation_ids() {
+    for operation in Contract::load().operations().iter().map(|operation| operation.id.clone()) {
         for kind in ["key", "new", "authenticated"] {
             let (session, mut token) =
                 server.create(&key, json!({ "session_type": "api", "interaction": {} })).await;
@@ -85,8 +85,8 @@ async fn a_search_for_known_tokens_over_everything_that_was_written_finds_nothin
             ] {
                 let answer = server.send(method, &path, headers.clone(), body).await;
                 assert!(answer.status.is_client_error(), "{path}: {:?}", answer.body);
-                // A message may repeat the caller's own words, but not these.
-                note(&format!("the answer to {path}"), format!("{} {:?}", answer.body, answer.headers));
+                // A message may repeat the caller's own values, but not tokens.
+                note(&format!("the response to {path}"), format!("{} {:?}", answer.body, answer.headers));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `sessiond serve`: start, stop and everything that can be wrong with it.
+//! `sessiond serve`: start, stop, and the reasons not to start.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use session_test_support::{Sessiond, command, seed};
 
 #[tokio::test]
-async fn both_signals_stop_it_and_what_was_acknowledged_is_there_after() {
+async fn both_signals_stop_it_and_acknowledged_sessions_survive() {
     let server = Sessiond::start().await;
     let key = server.key(&["session:create"]);
     let mut made = Vec::new();
@@ -56,7 +56,7 @@ async fn a_request_in_flight_is_finished_after_the_signal() {
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     let mut late_answer = Vec::new();
-    // The kernel took the connection; the server did not, and resets it when it ends.
+    // The kernel accepted the connection. The server did not, and its end resets it.
     assert!(late.read_to_end(&mut late_answer).await.is_err() || late_answer.is_empty());
     assert_eq!(server.ended().await, Some(0));
 }
@@ -75,7 +75,7 @@ async fn a_request_that_never_ends_does_not_keep_it_from_stopping() {
     assert_eq!(server.ended().await, Some(0), "{}", server.log());
 }
 
-/// One line, that starts with the program's name, says all of `texts`, and is no panic.
+/// Checks that it failed with one line that starts with the program's name and contains all of `texts`.
 fn assert_one_line(finished: &session_test_support::Finished, texts: &[&str]) {
     assert_eq!(finished.code, 1, "{finished:?}");
     let lines: Vec<_> = finished.stderr.lines().filter(|line| !line.starts_with('{')).collect();
@@ -87,7 +87,7 @@ fn assert_one_line(finished: &session_test_support::Finished, texts: &[&str]) {
 }
 
 #[tokio::test]
-async fn whatever_keeps_it_from_starting_is_one_line_that_says_how_to_mend_it() {
+async fn each_reason_not_to_start_is_one_line_that_says_how_to_fix_it() {
     let server = Sessiond::start().await;
     let taken = server.direct().to_string();
     let folder = tempfile::tempdir().unwrap();
@@ -143,7 +143,7 @@ async fn a_database_of_a_newer_program_is_refused() {
 }
 
 #[tokio::test]
-async fn flags_win_over_the_environment_and_the_environment_over_the_file() {
+async fn flags_override_the_environment_and_the_environment_overrides_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     std::fs::write(path("sessiond.toml"), format!("store = 'sqlite:{}'\n", path("file/s.db"))).unwrap();
@@ -180,7 +180,7 @@ async fn dev_prepares_an_empty_store_and_prints_lines_that_work() {
 }
 
 #[tokio::test]
-async fn the_internal_listener_tells_health_readiness_and_metrics() {
+async fn the_internal_listener_serves_health_readiness_and_metrics() {
     let server = Sessiond::start().await;
     let key = server.key(&["session:read"]);
     server.fetch(seed::SESSION_ID, &key).await;

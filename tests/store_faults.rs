@@ -1,4 +1,4 @@
-//! What callers are told when the store fails or hangs.
+//! The responses when the store fails or is locked.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use futures::future::join_all;
 use reqwest::Method;
 use rusqlite::Connection;
 use serde_json::json;
-use session_test_support::{Sessiond, call, operation_ids};
+use session_test_support::{Contract, Sessiond};
 
 const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
 
@@ -18,19 +18,20 @@ fn database(server: &Sessiond) -> Connection {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_is_unexpected_with_its_cause_in_the_log_alone_and_nothing_is_lost() {
+async fn a_failing_store_is_unexpected_with_its_cause_only_in_the_log_and_nothing_is_lost() {
     let server = Sessiond::start().await;
     let key = server.key(&SCOPES);
     let (session, token) = server.create(&key, json!({ "session_type": "api" })).await;
     let id = session["summary"]["id"].as_str().unwrap();
     database(&server).execute_batch("ALTER TABLE session RENAME TO elsewhere").unwrap();
 
-    for operation in operation_ids() {
+    let contract = Contract::load();
+    for operation in contract.operations().iter().map(|operation| &operation.id) {
         let caller = if operation == "fetch_own_session" { &token } else { &key };
-        let answer = server.call(&operation, id, Some(caller)).await;
+        let answer = server.call(operation, id, Some(caller)).await;
         assert_eq!(answer.outcome(), (500, "unexpected"));
         assert!(!answer.message().contains("table"), "{}", answer.message());
-        // The cause stands in the record of that very request.
+        // The log has the cause under the ID of the request.
         let request = answer.headers["x-request-id"].to_str().unwrap();
         server.logged(request);
         let log = server.log();
@@ -44,7 +45,7 @@ async fn a_store_that_fails_is_unexpected_with_its_cause_in_the_log_alone_and_no
 }
 
 #[tokio::test]
-async fn a_store_that_hangs_is_unknown_with_a_time_to_try_again_and_reads_go_on() {
+async fn a_locked_store_is_unknown_with_a_time_to_retry_and_reads_continue() {
     let server = Sessiond::start().await;
     let key = server.key(&SCOPES);
     let (session, token) = server.create(&key, json!({ "session_type": "api" })).await;
@@ -52,8 +53,9 @@ async fn a_store_that_hangs_is_unknown_with_a_time_to_try_again_and_reads_go_on(
     let holder = database(&server);
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
 
-    let changes: Vec<_> =
-        operation_ids().into_iter().filter(|operation| call(operation, id).method == Method::POST).collect();
+    let contract = Contract::load();
+    let changes = contract.operations().iter().filter(|operation| !operation.reads());
+    let changes: Vec<_> = changes.map(|operation| &operation.id).collect();
     let late = json!({ "session_type": "api", "title": "late" });
     let (answers, created, fetched) = tokio::join!(
         join_all(changes.iter().map(|operation| server.call(operation, id, Some(&key)))),
@@ -66,10 +68,10 @@ async fn a_store_that_hangs_is_unknown_with_a_time_to_try_again_and_reads_go_on(
         assert_eq!(answer.headers["retry-after"], "1");
     }
 
-    // What was handed over is still made; that is why the outcome was not known.
+    // The store makes the change later: the outcome was unknown.
     holder.execute_batch("ROLLBACK").unwrap();
     server.key(&["session:read"]);
-    // Of the changes of one session, the first one: the others were of what it was before.
+    // Only the first change of the session is made: the others were based on its former state.
     assert_ne!(server.fetch(id, &key).await.body["summary"]["status"], "new");
     assert!(server.command(&["export", "-"]).run().stdout.contains("late"));
 }

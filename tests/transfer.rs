@@ -5,7 +5,7 @@ use session_test_support::launcher::{WITHOUT_LIFETIMES, store_url};
 use session_test_support::{Sessiond, command, seed};
 
 #[tokio::test]
-async fn what_is_exported_is_imported_elsewhere_to_the_letter() {
+async fn exported_sessions_are_imported_elsewhere_unchanged() {
     let server = Sessiond::start().await;
     let key = server.key(&["session:create"]);
     let mut lines = vec![seed::summary().to_string()];
@@ -47,7 +47,7 @@ fn tempfile_store() -> (tempfile::TempDir, String, String) {
 }
 
 #[tokio::test]
-async fn what_is_invalid_or_there_already_is_reported_by_line_and_the_rest_goes_in() {
+async fn invalid_and_existing_sessions_are_reported_by_line_and_the_rest_is_imported() {
     let server = Sessiond::start().await;
     let with = |name: &str, value: Value| {
         let mut session = seed::summary();

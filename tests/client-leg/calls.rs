@@ -1,5 +1,6 @@
-//! The requests that are made of each operation, by hand: whoever adds an operation, a parameter or a property adds
-//! what tries it.
+//! Calls of each operation through the client's own types. They are written by hand: requests derived from the contract
+//! could not show that the client sends more than the contract allows. A finding names each operation, parameter and
+//! property that no call sends.
 
 use std::net::IpAddr;
 
@@ -10,22 +11,17 @@ use session_client::types::{
     SessionInteraction, SessionStatus, SessionTitle, SessionType, UserAgent,
 };
 use session_client::{Client, builder};
+use session_test_support::seed::{ACCOUNT_ID, DEVICE_ID, IDENTITY_ID, POOL_ID, SESSION_ID};
 
 use crate::outcome::Outcome;
 
-const ACCOUNT_ID: &str = "013xrzp12g3nqk8n6cyr5x0k8yb10h59";
-const IDENTITY_ID: &str = "013xrzp12g3nqk8n3f5qv5e2r757shwd";
-const DEVICE_ID: &str = "013xrzp12g3nqk8ncwfp3ra29yjzx1gs";
-const SESSION_ID: &str = "013xrzp12g3nqk8nkv4y96wrbzje9dsr";
-const POOL_ID: &str = "013xrzp12g3nqk8ng09nmc8kwqzfafa2";
-
-/// Characters that must be escaped somewhere on the way, and some beyond ASCII.
+/// Characters that need escaping in JSON or URLs, and some beyond ASCII.
 const TRICKY: &str = "\"\\/ é語🦀 %2F +&=#?";
 
 /// A call of the client.
 pub(crate) type Call = Box<dyn Fn(Client) -> BoxFuture<'static, Outcome> + Send + Sync>;
 
-/// The requests of an operation: first the smallest, then the fullest, then one for each thing that can be different.
+/// The calls of an operation: the smallest, the fullest, then one for each variation.
 pub(crate) struct Exercise {
     pub(crate) operation_id: &'static str,
     pub(crate) calls: Vec<Call>,
@@ -216,7 +212,7 @@ fn interactions() -> Vec<SessionInteraction> {
     let addresses = ["1.2.3.4", "255.255.255.255", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"]
         .map(|text| (Some(text), None));
     let all = [both].into_iter().chain(user_agents).chain(addresses);
-    // What the client's types do not allow is not sent, and that is a finding.
+    // A value that the client's types refuse is not sent, which is a finding.
     all.map(|(remote_ip, user_agent)| SessionInteraction {
         remote_ip: remote_ip.and_then(|text| text.parse::<IpAddr>().ok()),
         user_agent: user_agent.and_then(|text| text.parse::<UserAgent>().ok()),

@@ -1,114 +1,120 @@
-//! Gives the client answers that are not of the document: none may pass for one that is.
+//! Sends the client responses that violate the contract: it must accept none of them.
 
 use std::collections::BTreeSet;
 
+use openapi_drift::push;
 use serde_json::{Value, json};
+use session_test_support::Contract;
+use session_test_support::pattern::LENGTH_MAX;
 
-use crate::answers::{Answers, Documented};
 use crate::calls::NEVER_SENT;
-use crate::document::{Document, escaped};
-use crate::fake::Answer;
+use crate::fake::PreparedResponse;
 use crate::outcome::{End, known_values, unreadable_error};
-use crate::pattern::LENGTH_MAX;
 use crate::report::Report;
+use crate::responses::{Documented, Responses};
 
 /// Why the client does not check a page token.
 const NEXT_PAGE: &str =
-    "progenitor streams pages only if their next_page is a plain string, which goes back as it came";
+    "progenitor streams pages only if their next_page is a plain string, which is sent back unchanged";
 
-/// What progenitor and typify cannot notice: the kind of deviation, the beginning of its pointer, and why it passes.
+/// Why the client does not check a token.
+const AUTHTOKEN: &str = "the client does not validate tokens";
+
+/// Violations that progenitor and typify cannot detect: kind, beginning of the pointer, and reason. One that is neither
+/// here nor refused by the client is a finding, and so is an entry that nothing needs.
 const EXCUSED: [(&str, &str, &str); 11] = [
     ("null", "", "serde reads null as an optional value that is left out; the client shows neither"),
     ("object-as-array", "", "serde reads a struct from an array of its values in order, too"),
     ("enum-as-object", "", "serde reads a variant from an object with its name and null, too"),
-    ("header-missing", "", "progenitor reads no header of an answer, and the client needs none"),
-    ("media-type", "", "progenitor reads the body as JSON, whatever the answer calls it"),
-    ("minLength", "/components/schemas/Authtoken", "a token is a word to the client, whatever its length"),
-    ("maxLength", "/components/schemas/Authtoken", "a token is a word to the client, whatever its length"),
-    ("pattern", "/components/schemas/Authtoken", "a token is a word to the client, whatever its characters"),
+    ("header-missing", "", "progenitor reads no header of a response, and the client needs none"),
+    ("media-type", "", "progenitor reads the body as JSON, whatever its media type"),
+    ("minLength", "/components/schemas/Authtoken", AUTHTOKEN),
+    ("maxLength", "/components/schemas/Authtoken", AUTHTOKEN),
+    ("pattern", "/components/schemas/Authtoken", AUTHTOKEN),
     ("minLength", "/components/schemas/Page_Token", NEXT_PAGE),
     ("maxLength", "/components/schemas/Page_Token", NEXT_PAGE),
     ("pattern", "/components/schemas/Page_Token", NEXT_PAGE),
 ];
 
-/// A body that is not of the document.
+/// A body that violates the contract.
 #[derive(Debug)]
 struct Deviation {
     kind: &'static str,
-    /// The keyword that it breaks.
+    /// The keyword that it violates.
     pointer: String,
     /// Its place in the body.
     place: String,
     body: Value,
 }
 
-/// Gives the answers that deviate from the documented ones.
-pub(crate) async fn give(answers: &Answers<'_>, documented: &[Documented]) {
+/// Sends responses that deviate from the documented ones.
+pub(crate) async fn give(responses: &Responses<'_>, documented: &[Documented]) {
     let mut errors = BTreeSet::new();
     for response in documented {
         let headers = full_headers(response);
         let Some(content) = response.contents.first() else { continue };
-        // The errors of an operation are read by the same type.
-        if !response.is_success() && !errors.insert(answers.document.resolve(&content.schema)) {
+        // All errors are read by one type.
+        if !response.is_success() && !errors.insert(responses.contract.resolve(&content.schema)) {
             continue;
         }
         let Some(base) = [&content.samples.fullest, &content.samples.smallest]
             .into_iter()
-            .find(|base| answers.document.allows(&content.schema, base))
+            .find(|base| responses.contract.allows(&content.schema, base))
         else {
             continue;
         };
-        let mut walk = Walk { document: answers.document, base, found: Vec::new() };
+        let mut walk = Walk { contract: responses.contract, base, found: Vec::new() };
         walk.value(&content.schema, base, "");
         for deviation in walk.found {
-            if answers.document.allows(&content.schema, &deviation.body) {
+            if responses.contract.allows(&content.schema, &deviation.body) {
                 continue;
             }
             let body = deviation.body.to_string();
-            let passed = passes(answers, response.status, &headers, body.as_bytes()).await;
-            judge(answers, response.status, deviation.kind, &deviation.pointer, &deviation.place, passed);
+            let passed = passes(responses, response.status, &headers, body.as_bytes()).await;
+            judge(responses, response.status, deviation.kind, &deviation.pointer, &deviation.place, passed);
             if deviation.kind == "enum" {
-                values(answers, response, &headers, &content.schema, base, &deviation).await;
+                values(responses, response, &headers, &content.schema, base, &deviation).await;
             }
         }
         let whole = base.to_string();
         for (kind, body) in [("not-json", "<html>"), ("empty", ""), ("cut-off", &whole[..whole.len() - 1])] {
-            let passed = passes(answers, response.status, &headers, body.as_bytes()).await;
-            judge(answers, response.status, kind, &response.pointer, "the body", passed);
+            let passed = passes(responses, response.status, &headers, body.as_bytes()).await;
+            judge(responses, response.status, kind, &response.pointer, "the body", passed);
         }
-        about_headers(answers, response, &headers, &whole).await;
+        about_headers(responses, response, &headers, &whole).await;
     }
-    statuses(answers, documented).await;
+    statuses(responses, documented).await;
 }
 
 fn full_headers(response: &Documented) -> Vec<(String, String)> {
-    let mut headers = Answers::full_headers(response);
+    let mut headers = Responses::full_headers(response);
     headers.push(("content-type".to_owned(), "application/json".to_owned()));
     headers
 }
 
-/// Whether the client takes an answer for one of the document.
-async fn passes(answers: &Answers<'_>, status: u16, headers: &[(String, String)], body: &[u8]) -> bool {
-    let outcome = answers.outcome(Answer { status, headers: headers.to_vec(), body: body.to_vec() }).await;
+/// Whether the client accepts a response.
+async fn passes(responses: &Responses<'_>, status: u16, headers: &[(String, String)], body: &[u8]) -> bool {
+    let outcome =
+        responses.outcome(PreparedResponse { status, headers: headers.to_vec(), body: body.to_vec() }).await;
     matches!(outcome.end, End::Success(_) | End::Refused(..))
 }
 
-fn judge(answers: &Answers<'_>, status: u16, kind: &str, pointer: &str, place: &str, passed: bool) {
+fn judge(responses: &Responses<'_>, status: u16, kind: &str, pointer: &str, place: &str, passed: bool) {
     if !passed {
         return;
     }
     let excuse = EXCUSED.iter().position(|(excused, at, _)| *excused == kind && pointer.starts_with(at));
     if let Some(excuse) = excuse {
-        return answers.report.excuse(NEVER_SENT.len() + excuse);
+        return responses.report.excuse(NEVER_SENT.len() + excuse);
     }
     let place = if place.is_empty() { "the body" } else { place };
-    let what = format!("the client accepts an answer that breaks `{kind}` at {place}");
-    answers.add("undocumented-accepted", pointer, status, what);
+    let what = format!("the client accepts a response that breaks `{kind}` at {place}");
+    responses.add("undocumented-accepted", pointer, status, what);
 }
 
-/// Gives each value that the client knows of an enum and the document does not.
+/// Sends each value that the client's enum has and the contract's does not.
 async fn values(
-    answers: &Answers<'_>,
+    responses: &Responses<'_>,
     response: &Documented,
     headers: &[(String, String)],
     schema: &str,
@@ -116,8 +122,8 @@ async fn values(
     deviation: &Deviation,
 ) {
     let body = deviation.body.to_string();
-    let outcome = answers
-        .outcome(Answer {
+    let outcome = responses
+        .outcome(PreparedResponse {
             status: response.status,
             headers: headers.to_vec(),
             body: body.clone().into_bytes(),
@@ -133,27 +139,27 @@ async fn values(
         if let Some(at) = changed.pointer_mut(&deviation.place) {
             *at = json!(value);
         }
-        if answers.document.allows(schema, &changed) {
+        if responses.contract.allows(schema, &changed) {
             continue;
         }
-        if passes(answers, response.status, headers, changed.to_string().as_bytes()).await {
+        if passes(responses, response.status, headers, changed.to_string().as_bytes()).await {
             let what = format!("the client knows {value} at {}, the document does not", deviation.place);
-            answers.add("undocumented-accepted", &deviation.pointer, response.status, what);
+            responses.add("undocumented-accepted", &deviation.pointer, response.status, what);
         }
     }
 }
 
-/// Leaves out each required header, and sends another media type.
+/// Omits each required header, and sends another media type.
 async fn about_headers(
-    answers: &Answers<'_>,
+    responses: &Responses<'_>,
     response: &Documented,
     headers: &[(String, String)],
     body: &str,
 ) {
-    for (name, pointer) in Answers::required_headers(response) {
+    for (name, pointer) in Responses::required_headers(response) {
         let rest: Vec<_> = headers.iter().filter(|(other, _)| *other != name).cloned().collect();
-        let passed = passes(answers, response.status, &rest, body.as_bytes()).await;
-        judge(answers, response.status, "header-missing", &pointer, &name, passed);
+        let passed = passes(responses, response.status, &rest, body.as_bytes()).await;
+        judge(responses, response.status, "header-missing", &pointer, &name, passed);
     }
     let mut other = headers.to_vec();
     for (name, value) in &mut other {
@@ -161,15 +167,15 @@ async fn about_headers(
             "text/plain".clone_into(value);
         }
     }
-    let passed = passes(answers, response.status, &other, body.as_bytes()).await;
-    judge(answers, response.status, "media-type", &response.pointer, "Content-Type", passed);
+    let passed = passes(responses, response.status, &other, body.as_bytes()).await;
+    judge(responses, response.status, "media-type", &response.pointer, "Content-Type", passed);
 }
 
-/// Gives valid bodies with each status that is not documented.
-async fn statuses(answers: &Answers<'_>, documented: &[Documented]) {
-    let keys = format!("{}/responses", answers.operation.pointer);
+/// Sends valid bodies with each undocumented status.
+async fn statuses(responses: &Responses<'_>, documented: &[Documented]) {
+    let keys = format!("{}/responses", responses.operation.pointer);
     let is_documented = |status: u16| {
-        answers.document.members(&keys).any(|(key, _)| {
+        responses.contract.members(&keys).into_iter().any(|(key, _)| {
             key == status.to_string()
                 || key == format!("{}XX", status / 100)
                 || key == "default" && status >= 300
@@ -183,9 +189,9 @@ async fn statuses(answers: &Answers<'_>, documented: &[Documented]) {
     for (success, all) in [(true, 200..=226), (false, 300..=599)] {
         let Some((headers, body)) = of(success) else { continue };
         for status in all.filter(|status| is_status(*status) && !is_documented(*status)) {
-            if passes(answers, status, &headers, body.as_bytes()).await {
-                let what = "the client accepts an answer with this status, which is not documented";
-                answers.add("undocumented-accepted", &keys, status, what);
+            if passes(responses, status, &headers, body.as_bytes()).await {
+                let what = "the client accepts a response with this status, which is not documented";
+                responses.add("undocumented-accepted", &keys, status, what);
             }
         }
     }
@@ -196,29 +202,29 @@ fn is_status(status: u16) -> bool {
     hyper::StatusCode::from_u16(status).is_ok_and(|status| status.canonical_reason().is_some())
 }
 
-/// Adds a finding for each excuse that was not needed.
-pub(crate) fn unused(document: &Document, report: &Report) {
+/// Adds a finding for each entry of the tables that nothing needed.
+pub(crate) fn unused(contract: &Contract, report: &Report) {
     let used = report.excused();
     let sent = NEVER_SENT.iter().map(|(format, keyword, _)| (*keyword, *format));
     let passed = EXCUSED.iter().map(|(kind, pointer, _)| (*kind, *pointer));
     for (place, (kind, pointer)) in sent.chain(passed).enumerate() {
         if !used.contains(&place) {
             let what =
-                format!("`{kind}` at {pointer} is excused, but needs no excuse; take it out of the table");
-            report.add("unused-excuse", document.nearest(pointer), "client-leg", what);
+                format!("`{kind}` at {pointer} is excused, but needs no excuse; remove it from the table");
+            report.add("unused-excuse", contract.nearest(pointer), "client-leg", what);
         }
     }
 }
 
-/// Goes through a value along its schema and deviates from it in each place.
+/// Goes through a value along its schema and violates each keyword.
 struct Walk<'a> {
-    document: &'a Document,
+    contract: &'a Contract,
     base: &'a Value,
     found: Vec<Deviation>,
 }
 
 impl Walk<'_> {
-    /// Puts another value at a place.
+    /// Replaces the value at a place.
     fn put(&mut self, kind: &'static str, pointer: String, place: &str, value: Value) {
         let mut body = self.base.clone();
         if let Some(at) = body.pointer_mut(place) {
@@ -228,11 +234,11 @@ impl Walk<'_> {
     }
 
     fn value(&mut self, schema: &str, value: &Value, place: &str) {
-        let document = self.document;
-        let Some(pointer) = document.resolve(schema) else { return };
+        let contract = self.contract;
+        let pointer = contract.resolve(schema);
         for keyword in ["allOf", "oneOf", "anyOf"] {
-            for part in document.items(&format!("{pointer}/{keyword}")) {
-                if document.allows(&part, value) {
+            for part in contract.items(&format!("{pointer}/{keyword}")) {
+                if contract.allows(&part, value) {
                     self.value(&part, value, place);
                 }
             }
@@ -240,7 +246,7 @@ impl Walk<'_> {
         let other = if value.is_string() { json!(7) } else { json!("x") };
         self.put("type", format!("{pointer}/type"), place, other);
         let values = format!("{pointer}/enum");
-        if document.get(&values).is_array() {
+        if contract.get(&values).is_array() {
             self.put("enum", values, place, json!("no_such_value"));
             self.put(
                 "enum-as-object",
@@ -268,8 +274,8 @@ impl Walk<'_> {
     }
 
     fn object(&mut self, pointer: &str, members: &serde_json::Map<String, Value>, place: &str) {
-        for required in self.document.items(&format!("{pointer}/required")) {
-            let name = self.document.text(&required);
+        for required in self.contract.items(&format!("{pointer}/required")) {
+            let name = self.contract.text(&required);
             let mut rest = members.clone();
             rest.remove(name);
             self.put("required", required.clone(), place, Value::Object(rest));
@@ -284,17 +290,17 @@ impl Walk<'_> {
             place,
             Value::Object(more),
         );
-        let required = self.document.names(&format!("{pointer}/required"));
+        let required = self.contract.texts(&format!("{pointer}/required"));
         for (name, value) in members {
-            let property = format!("{pointer}/properties/{}", escaped(name));
-            let place = format!("{place}/{}", escaped(name));
+            let property = push(&push(pointer, "properties"), name);
+            let place = push(place, name);
             self.value(&property, value, &place);
             let kind = if required.contains(&name.as_str()) { "type" } else { "null" };
             self.put(kind, property, &place, Value::Null);
         }
     }
 
-    /// One less than the least and one more than the most.
+    /// One below the minimum and one above the maximum.
     fn length(
         &mut self,
         pointer: &str,
@@ -303,7 +309,7 @@ impl Walk<'_> {
         of: impl Fn(usize) -> Value,
     ) {
         let bound = |keyword: &str| {
-            let bound = self.document.get(&format!("{pointer}/{keyword}")).as_u64();
+            let bound = self.contract.get(&format!("{pointer}/{keyword}")).as_u64();
             bound.and_then(|bound| usize::try_from(bound).ok()).filter(|bound| *bound < LENGTH_MAX)
         };
         let (least, most) = (bound(min), bound(max));
@@ -319,11 +325,11 @@ impl Walk<'_> {
         self.length(pointer, ["minLength", "maxLength"], place, |count| {
             text.chars().cycle().take(count).collect::<String>().into()
         });
-        if !self.document.get(&format!("{pointer}/format")).is_null() {
+        if !self.contract.get(&format!("{pointer}/format")).is_null() {
             self.put("format", format!("{pointer}/format"), place, json!("no such thing"));
         }
         let pattern = format!("{pointer}/pattern");
-        if self.document.get(&pattern).is_string() {
+        if self.contract.get(&pattern).is_string() {
             for wrong in ["\u{1}", "!", "U", "é"] {
                 let rest: String = text.chars().skip(1).collect();
                 self.put("pattern", pattern.clone(), place, json!(format!("{wrong}{rest}")));
@@ -334,7 +340,7 @@ impl Walk<'_> {
     fn number(&mut self, pointer: &str, place: &str) {
         for (keyword, step) in [("minimum", -1.0), ("maximum", 1.0)] {
             let bound = format!("{pointer}/{keyword}");
-            let Some(number) = self.document.get(&bound).as_f64() else { continue };
+            let Some(number) = self.contract.get(&bound).as_f64() else { continue };
             self.put(keyword, bound.clone(), place, json!(number + step));
             #[expect(clippy::cast_possible_truncation, reason = "a bound beyond it is tried as a decimal")]
             let whole = (number + step) as i64;

@@ -1,4 +1,4 @@
-//! A server that answers whatever it was told to and remembers what it was asked.
+//! A server whose responses are set by the caller, and that records its requests.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Captured {
     pub(crate) method: String,
@@ -23,9 +23,9 @@ pub(crate) struct Captured {
     pub(crate) body: Vec<u8>,
 }
 
-/// What to answer.
+/// A response to send.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct PreparedResponse {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -33,7 +33,7 @@ pub(crate) struct Answer {
 
 #[derive(Debug)]
 struct State {
-    answer: Answer,
+    answer: PreparedResponse,
     captured: Vec<Captured>,
 }
 
@@ -49,7 +49,7 @@ impl Fake {
     pub(crate) async fn start() -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = format!("http://{}", listener.local_addr()?);
-        let answer = Answer { status: 503, headers: Vec::new(), body: Vec::new() };
+        let answer = PreparedResponse { status: 503, headers: Vec::new(), body: Vec::new() };
         let state = Arc::new(Mutex::new(State { answer, captured: Vec::new() }));
         let fake = Self { address, state };
         let server = fake.clone();
@@ -58,7 +58,7 @@ impl Fake {
                 let server = server.clone();
                 tokio::spawn(async move {
                     let service = service_fn(move |request| server.clone().serve(request));
-                    // Whoever hangs up has an error of its own to show.
+                    // A client that closes its connection reports its own error.
                     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
                 });
             }
@@ -70,12 +70,12 @@ impl Fake {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What to answer from now on.
-    pub(crate) fn put(&self, answer: Answer) {
+    /// Sets the response to every request from now on.
+    pub(crate) fn put(&self, answer: PreparedResponse) {
         self.state().answer = answer;
     }
 
-    /// What was asked since this was called last.
+    /// Returns the requests since the last call of this.
     pub(crate) fn take(&self) -> Vec<Captured> {
         std::mem::take(&mut self.state().captured)
     }
@@ -85,7 +85,7 @@ impl Fake {
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         let mut state = self.state();
         state.captured.push(Captured {
-            method: parts.method.as_str().to_lowercase(),
+            method: parts.method.as_str().to_owned(),
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
             headers: parts.headers,
@@ -95,7 +95,7 @@ impl Fake {
         *response.status_mut() =
             StatusCode::from_u16(state.answer.status).unwrap_or(StatusCode::NOT_IMPLEMENTED);
         for (name, value) in &state.answer.headers {
-            // What no header can be does not arrive, and that is a finding.
+            // An invalid header is not sent, which is a finding.
             if let (Ok(name), Ok(value)) =
                 (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes()))
             {

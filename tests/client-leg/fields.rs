@@ -1,5 +1,5 @@
-//! The fields of the client's types, which only their debug output shows: a property that the document no longer has is
-//! never in an answer, so no answer tells that the client still has it.
+//! The fields of the client's types, read from their debug output. A property that the contract no longer has is in no
+//! response, so no response shows that the client still has it.
 
 /// The names of the structs and their fields in a debug output, in its order.
 pub(crate) fn fields(shown: &str) -> Vec<(String, String)> {
@@ -15,7 +15,7 @@ pub(crate) fn fields(shown: &str) -> Vec<(String, String)> {
             '}' | ']' | ')' => drop(within.pop()),
             ':' if characters.peek() == Some(&' ') => {
                 let holder = within.last().cloned().unwrap_or_default();
-                // A keyword of Rust has an underscore behind it.
+                // A keyword of Rust is followed by an underscore.
                 found.push((holder, word.trim_end_matches('_').to_owned()));
             }
             _ => {}
@@ -32,7 +32,7 @@ pub(crate) fn fields(shown: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Goes behind the end of a text.
+/// Skips to the end of a string.
 fn skip_text(characters: &mut impl Iterator<Item = char>) {
     while let Some(character) = characters.next() {
         match character {

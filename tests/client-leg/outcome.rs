@@ -1,4 +1,4 @@
-//! What the client made of an answer.
+//! How a call of the client ended.
 
 use std::fmt::Debug;
 
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use session_client::{RawError, ResponseValue, types};
 
-/// An answer as the client read it, written as JSON again.
+/// A response as the client read it, serialized again.
 #[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) status: u16,
@@ -21,7 +21,7 @@ pub(crate) struct Read {
 /// Where and why a body cannot be read.
 #[derive(Debug)]
 pub(crate) struct Unreadable {
-    /// The place in the body, as far as the decoder knows it.
+    /// The path in the body, as far as the decoder reports it.
     pub(crate) path: Vec<String>,
     pub(crate) message: String,
 }
@@ -29,15 +29,15 @@ pub(crate) struct Unreadable {
 /// How a call ended.
 #[derive(Debug)]
 pub(crate) enum End {
-    /// With its value.
+    /// With a value.
     Success(Read),
-    /// With the typed error, and what the client's own error says of it.
+    /// With the typed error, and the client's own error made from it.
     Refused(Read, session_client::Error),
-    /// With something that is not of the contract, in the client's words.
+    /// With a response that the client refuses, and its message.
     Unexpected(String),
     /// Before anything was sent.
     NotSent(String),
-    /// Without an answer that could be read to its end.
+    /// Without a complete response.
     NoAnswer(String),
 }
 
@@ -87,7 +87,7 @@ fn unreadable<T: DeserializeOwned>(body: &[u8]) -> Option<Unreadable> {
     });
     let path = path.collect();
     let message = error.inner().to_string();
-    // Where in the text, says the path.
+    // The path is the place; the position in the text adds nothing.
     let message = message.split(" at line ").next().unwrap_or_default().to_owned();
     Some(Unreadable { path, message })
 }
@@ -97,7 +97,7 @@ pub(crate) fn unreadable_error(body: &[u8]) -> Option<Unreadable> {
     unreadable::<types::Error>(body)
 }
 
-/// The values that the client knows instead, of the words with which an enum refuses one.
+/// The values that an enum of the client has, from serde's message about an unknown one.
 pub(crate) fn known_values(message: &str) -> Vec<String> {
     let Some((_, known)) = message.split_once(", expected ") else { return Vec::new() };
     known.split('`').skip(1).step_by(2).map(str::to_owned).collect()

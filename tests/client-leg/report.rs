@@ -1,4 +1,4 @@
-//! What was found, gathered so that it reads the same from run to run.
+//! Findings in an order that is the same in every run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -6,18 +6,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
 
-/// What a finding is about: rule, pointer and what is wrong there.
-type Fault = (&'static str, String, String);
+/// Rule, pointer and message of a finding.
+type Finding = (&'static str, String, String);
 
 #[derive(Debug, Default)]
 struct Gathered {
-    /// With every place at which it shows, such as `fetch_session 200`: a fault of a shared schema shows at many.
-    faults: BTreeMap<Fault, BTreeSet<String>>,
+    /// With each response or operation that shows it, such as `fetch_session 200`.
+    findings: BTreeMap<Finding, BTreeSet<String>>,
     checks: u64,
     excused: BTreeSet<usize>,
 }
 
-/// The findings so far and the count of checks.
+/// The findings so far and the number of checks.
 #[derive(Debug, Default)]
 pub(crate) struct Report(Mutex<Gathered>);
 
@@ -26,22 +26,17 @@ impl Report {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a check, whatever comes of it.
+    /// Counts a check.
     pub(crate) fn check(&self) {
         self.gathered().checks += 1;
     }
 
-    /// Adds a finding. The pointer must resolve: see `Document::nearest`.
+    /// Adds a finding. The pointer must resolve: see `Contract::nearest`.
     pub(crate) fn add(&self, rule: &'static str, pointer: String, place: &str, what: impl Into<String>) {
-        self.gathered().faults.entry((rule, pointer, what.into())).or_default().insert(place.to_owned());
+        self.gathered().findings.entry((rule, pointer, what.into())).or_default().insert(place.to_owned());
     }
 
-    /// Whether there is no finding so far.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.gathered().faults.is_empty()
-    }
-
-    /// Notes that an excuse, by its place in its table, was needed.
+    /// Notes that an entry of the tables of excuses, by its index, was needed.
     pub(crate) fn excuse(&self, place: usize) {
         self.gathered().excused.insert(place);
     }
@@ -54,15 +49,15 @@ impl Report {
     /// The lines for standard output, and whether there is no finding.
     pub(crate) fn lines(&self) -> (String, bool) {
         let gathered = self.gathered();
-        let mut lines: Vec<String> = gathered.faults.iter().map(line).collect();
+        let mut lines: Vec<String> = gathered.findings.iter().map(line).collect();
         lines.sort();
         lines.push(json!({ "checks": gathered.checks }).to_string());
-        (lines.join("\n") + "\n", gathered.faults.is_empty())
+        (lines.join("\n") + "\n", gathered.findings.is_empty())
     }
 }
 
-/// Written by hand for the order of the members.
-fn line(((rule, pointer, what), places): (&Fault, &BTreeSet<String>)) -> String {
+/// Not by `serde_json`, which would sort the members.
+fn line(((rule, pointer, what), places): (&Finding, &BTreeSet<String>)) -> String {
     let mut message = places.first().cloned().unwrap_or_default();
     if places.len() > 1 {
         // Writing to a string cannot fail.
@@ -77,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn findings_are_sorted_and_a_fault_that_shows_twice_is_one() {
+    fn findings_are_sorted_and_one_that_two_responses_show_is_one() {
         let report = Report::default();
         report.add("b", String::new(), "second", "it is wrong");
         report.add("b", String::new(), "first", "it is wrong");

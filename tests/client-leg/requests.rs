@@ -1,15 +1,17 @@
-//! Holds each request of the client against the document.
+//! Checks each request of the client against the contract.
 
 use std::collections::BTreeSet;
 
+use openapi_drift::validate::ValueError;
 use serde_json::Value;
+use session_test_support::coverage::{Visit, wanted};
+use session_test_support::{Contract, Operation, Parameter};
 
-use crate::coverage::{self, Visit};
-use crate::document::{Document, Operation, unescaped};
 use crate::fake::Captured;
 use crate::report::Report;
+use crate::values::unescaped;
 
-/// Headers of HTTP itself. `api-version` is what progenitor sends of its own accord; its value is judged.
+/// Headers of HTTP itself, and `api-version`, which progenitor always sends and whose value is checked.
 const OF_HTTP: [&str; 9] = [
     "accept",
     "accept-encoding",
@@ -22,14 +24,14 @@ const OF_HTTP: [&str; 9] = [
     "user-agent",
 ];
 
-/// Judges the requests of one operation.
+/// Checks the requests of one operation.
 pub(crate) struct Judge<'a> {
-    pub(crate) document: &'a Document,
+    pub(crate) contract: &'a Contract,
     pub(crate) report: &'a Report,
     pub(crate) operation: &'a Operation,
-    /// What the client was given to send.
+    /// The token that the client was given.
     pub(crate) token: &'a str,
-    /// What was sent so far.
+    /// The pointers of everything that was sent so far.
     pub(crate) sent: BTreeSet<String>,
     /// Whether any request was one of this operation.
     pub(crate) judged: bool,
@@ -37,14 +39,14 @@ pub(crate) struct Judge<'a> {
 
 impl Judge<'_> {
     fn add(&self, rule: &'static str, pointer: &str, what: impl Into<String>) {
-        self.report.add(rule, self.document.nearest(pointer), &self.operation.id, what);
+        self.report.add(rule, self.contract.nearest(pointer), &self.operation.id, what);
     }
 
-    /// Judges a request.
+    /// Checks a request.
     pub(crate) fn judge(&mut self, request: &Captured) {
         self.report.check();
         let operation = self.operation;
-        let Some(segments) = path_values(&operation.template, &request.path) else {
+        let Some(segments) = path_values(&operation.path, &request.path) else {
             let what = format!("the client calls {} {}, which is another path", request.method, request.path);
             return self.add("undocumented-request", &operation.pointer, what);
         };
@@ -64,7 +66,7 @@ impl Judge<'_> {
             form_urlencoded::parse(request.query.as_bytes()).into_owned().collect();
         let declared = self.operation.parameters.clone();
         let is_declared =
-            |place: &str, name: &str| declared.iter().any(|own| own.place == place && own.name == name);
+            |place: &str, name: &str| declared.iter().any(|own| own.location == place && own.name == name);
         for (place, sent) in [("path", segments), ("query", &query)] {
             for (name, _) in sent.iter().filter(|(name, _)| !is_declared(place, name)) {
                 let what = format!("the {place} parameter {name} is sent, but not declared");
@@ -72,9 +74,7 @@ impl Judge<'_> {
             }
         }
         for name in request.headers.keys().map(hyper::header::HeaderName::as_str) {
-            let header = |own: &crate::document::Parameter| {
-                own.place == "header" && own.name.eq_ignore_ascii_case(name)
-            };
+            let header = |own: &Parameter| own.location == "header" && own.name.eq_ignore_ascii_case(name);
             if !OF_HTTP.contains(&name) && !declared.iter().any(header) {
                 let what = format!("the header {name} is sent, but not declared");
                 self.add("undeclared-parameter", &format!("{}/parameters", self.operation.pointer), what);
@@ -87,7 +87,7 @@ impl Judge<'_> {
                     .map(|(_, text)| text.clone())
                     .collect()
             };
-            let texts = match parameter.place.as_str() {
+            let texts = match parameter.location.as_str() {
                 "path" => of(segments),
                 "query" => of(&query),
                 "header" => {
@@ -104,22 +104,16 @@ impl Judge<'_> {
                 continue;
             }
             self.sent.insert(parameter.pointer.clone());
-            let schema = self.document.child(&parameter.pointer, "schema");
-            let value = self.decoded(&schema, &texts);
-            for fault in self.document.faults(&schema, &value) {
-                let what = format!("the parameter {} is not valid: {fault}", parameter.name);
-                let broken = coverage::schema_at(self.document, &schema, &value, &fault.path());
-                self.add("parameter-invalid", &format!("{broken}/{}", fault.keyword), what);
-            }
-            Visit { document: self.document, sent: &mut self.sent, unlisted: Vec::new() }
-                .value(&schema, &value, "");
+            let value = self.decoded(&parameter.schema, &texts);
+            let name = format!("parameter {}", parameter.name);
+            self.value(["parameter-invalid", "undeclared-property"], &name, &parameter.schema, &value);
         }
     }
 
-    /// The value that texts stand for by their schema: a list of them for a list.
+    /// The value of the texts of a parameter, by its schema.
     fn decoded(&self, schema: &str, texts: &[String]) -> Value {
-        if self.document.text(&self.document.child(schema, "type")) == "array" {
-            let items = self.document.child(schema, "items");
+        if self.contract.text(&self.contract.child(schema, "type")) == "array" {
+            let items = self.contract.child(schema, "items");
             return texts.iter().map(|text| self.plain(&items, text)).collect();
         }
         match texts {
@@ -128,11 +122,11 @@ impl Judge<'_> {
         }
     }
 
-    /// The value that a text stands for by its schema.
+    /// The value of one text, by its schema.
     fn plain(&self, schema: &str, text: &str) -> Value {
-        let kind = self.document.text(&self.document.child(schema, "type"));
+        let kind = self.contract.text(&self.contract.child(schema, "type"));
         let plain = Value::from(text);
-        if kind == "string" || kind.is_empty() && self.document.allows(schema, &plain) {
+        if kind == "string" || kind.is_empty() && self.contract.allows(schema, &plain) {
             return plain;
         }
         serde_json::from_str::<Value>(text).ok().filter(|value| !value.is_string()).unwrap_or(plain)
@@ -143,18 +137,19 @@ impl Judge<'_> {
             let value = request.headers.get(name).map(hyper::header::HeaderValue::as_bytes);
             String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
         };
-        let version = self.document.text("/info/version");
+        let version = self.contract.text("/info/version");
         if header("api-version") != version {
             let what = format!("the client is one of version {}, not {version}", header("api-version"));
             self.add("version-differs", "/info/version", what);
         }
         let accepted = header("accept");
         let responses = format!("{}/responses", self.operation.pointer);
-        for (status, _) in self.document.members(&responses) {
-            let response = self.document.child(&responses, status);
-            for (media, _) in self.document.members(&self.document.child(&response, "content")) {
+        for (status, response) in self.contract.members(&responses) {
+            for (media, _) in self.contract.members(&self.contract.child(&response, "content")) {
                 if !accepted.split(',').any(|one| matches!(one.trim(), "*/*") || one.trim() == media) {
-                    let what = format!("the client does not accept {media}, in which {status} is answered");
+                    let what = format!(
+                        "the client does not accept {media}, the media type of the response {status}"
+                    );
                     self.add("not-accepted", &response, what);
                 }
             }
@@ -162,27 +157,19 @@ impl Judge<'_> {
     }
 
     fn authorization(&self, request: &Captured) {
-        let own = format!("{}/security", self.operation.pointer);
-        let pointer = if self.document.get(&own).is_null() { "/security".to_owned() } else { own };
+        let pointer = &self.operation.security_pointer;
         let sent = request.headers.get("authorization").map(hyper::header::HeaderValue::as_bytes);
-        let schemes: Vec<&str> = self
-            .document
-            .items(&pointer)
-            .iter()
-            .flat_map(|alternative| {
-                self.document.members(alternative).map(|(name, _)| name).collect::<Vec<_>>()
-            })
-            .collect();
+        let schemes: Vec<&String> = self.operation.security.iter().flatten().collect();
         if schemes.is_empty() {
             if sent.is_some() {
-                self.add("authorization", &pointer, "a token is sent, but no security is declared");
+                self.add("authorization", pointer, "a token is sent, but no security is declared");
             }
             return;
         }
         for name in schemes {
-            let scheme = self.document.child("/components/securitySchemes", name);
-            let kind = self.document.text(&self.document.child(&scheme, "type"));
-            let word = self.document.text(&self.document.child(&scheme, "scheme"));
+            let scheme = self.contract.child("/components/securitySchemes", name);
+            let kind = self.contract.text(&self.contract.child(&scheme, "type"));
+            let word = self.contract.text(&self.contract.child(&scheme, "scheme"));
             if kind != "http" || !word.eq_ignore_ascii_case("bearer") {
                 let what =
                     format!("the security scheme {name} is not a bearer token, which the client sends");
@@ -190,21 +177,25 @@ impl Judge<'_> {
             }
         }
         if sent != Some(format!("Bearer {}", self.token).as_bytes()) {
-            self.add("authorization", &pointer, "the request does not carry the token that the client has");
+            self.add(
+                "authorization",
+                pointer,
+                "the request does not have the token that the client was given",
+            );
         }
     }
 
     fn body(&mut self, request: &Captured) {
         let member = format!("{}/requestBody", self.operation.pointer);
-        if self.document.get(&member).is_null() {
+        if self.contract.get(&member).is_null() {
             if !request.body.is_empty() {
                 self.add("undeclared-body", &self.operation.pointer, "a body is sent, but none is declared");
             }
             return;
         }
-        let Some(declared) = self.document.resolve(&member) else { return };
+        let declared = self.contract.resolve(&member);
         if request.body.is_empty() {
-            if self.document.get(&format!("{declared}/required")) == &Value::Bool(true) {
+            if self.contract.get(&format!("{declared}/required")) == &Value::Bool(true) {
                 self.add("body-missing", &declared, "the required body is not sent");
             }
             return;
@@ -213,32 +204,35 @@ impl Judge<'_> {
         let media = request.headers.get("content-type").map(hyper::header::HeaderValue::as_bytes);
         let media = String::from_utf8_lossy(media.unwrap_or_default()).into_owned();
         let media = media.split(';').next().unwrap_or_default().trim();
-        let content = self.document.child(&format!("{declared}/content"), media);
-        if self.document.get(&content).is_null() {
+        let content = self.contract.child(&format!("{declared}/content"), media);
+        if self.contract.get(&content).is_null() {
             let what = format!("the body is sent as {media}, which is not documented");
             return self.add("undeclared-media-type", &format!("{declared}/content"), what);
         }
         self.sent.insert(content.clone());
-        let schema = self.document.child(&content, "schema");
+        let schema = self.contract.child(&content, "schema");
         let Ok(value) = serde_json::from_slice::<Value>(&request.body) else {
             return self.add("body-invalid", &content, "the body is not JSON");
         };
-        for fault in self.document.faults(&schema, &value) {
-            let broken = coverage::schema_at(self.document, &schema, &value, &fault.path());
-            let what = format!("the body is not valid: {fault}");
-            self.add("body-invalid", &format!("{broken}/{}", fault.keyword), what);
+        self.value(["body-invalid", "undeclared-property"], "body", &schema, &value);
+    }
+
+    /// Validates a parameter or body and notes what it shows.
+    fn value(&mut self, [invalid, unlisted]: [&'static str; 2], name: &str, schema: &str, value: &Value) {
+        for ValueError { keyword, instance, message } in self.contract.errors(schema, value) {
+            self.add(invalid, &keyword, format!("the {name} is not valid: {instance:?}: {message}"));
         }
-        let mut visit = Visit { document: self.document, sent: &mut self.sent, unlisted: Vec::new() };
-        visit.value(&schema, &value, "");
-        for (pointer, path) in visit.unlisted {
-            let what = format!("the body has the property {path}, which is not listed");
-            self.add("undeclared-property", &pointer, what);
+        let mut visit = Visit { contract: self.contract, seen: BTreeSet::new(), unlisted: Vec::new() };
+        visit.value(schema, value, "");
+        self.sent.append(&mut visit.seen);
+        for (pointer, place) in visit.unlisted {
+            self.add(unlisted, &pointer, format!("the {name} has the property {place}, which is not listed"));
         }
     }
 
-    /// What people call the thing at a pointer.
+    /// A name for people of what is at a pointer.
     fn named(&self, pointer: &str) -> String {
-        let name = self.document.text(&format!("{pointer}/name"));
+        let name = self.contract.text(&format!("{pointer}/name"));
         if !name.is_empty() {
             return format!("the parameter {name}");
         }
@@ -246,22 +240,21 @@ impl Judge<'_> {
         let [last, kind, holder] = parts.as_slice() else { return pointer.to_owned() };
         match *kind {
             "properties" => format!("the property {last} of {holder}"),
-            "enum" => format!("{} of {holder}", self.document.get(pointer)),
+            "enum" => format!("{} of {holder}", self.contract.get(pointer)),
             _ => format!("{kind}/{last} of {holder}"),
         }
     }
 
-    /// Adds a finding for everything of the operation that was never sent, if it was called at all.
+    /// Adds a finding for each part of the operation that no request sent, if any request was made.
     pub(crate) fn finish(&self, excused: &[(&str, &str, &str)]) {
         if !self.judged {
             return;
         }
-        let wanted = coverage::wanted(self.document, self.operation);
-        for pointer in wanted {
+        for pointer in wanted(self.contract, self.operation) {
             self.report.check();
             let excuse = excused.iter().position(|(format, keyword, _)| {
                 let schema = pointer.strip_suffix(keyword).and_then(|rest| rest.strip_suffix('/'));
-                schema.is_some_and(|schema| self.document.text(&format!("{schema}/format")) == *format)
+                schema.is_some_and(|schema| self.contract.text(&format!("{schema}/format")) == *format)
             });
             let sent = self.sent.contains(&pointer);
             match excuse {
@@ -277,7 +270,7 @@ impl Judge<'_> {
     }
 }
 
-/// The values of a template's parameters in a path; `None` if the path is another.
+/// The values of a template's parameters in a path; `None` if the path does not match.
 fn path_values(template: &str, path: &str) -> Option<Vec<(String, String)>> {
     let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
     if template.len() != path.len() {

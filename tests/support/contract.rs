@@ -1,200 +1,242 @@
-//! Holds an answer against `openapi.json`.
+//! The contract: pointers, operations and validation, all of it through `openapi-drift`.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use jsonschema::{Draft, Validator};
-use reqwest::StatusCode;
-use reqwest::header::HeaderMap;
-use serde_json::{Value, json};
+use openapi_drift::validate::{Validator, ValueError};
+use openapi_drift::{Document, Problem, push, read};
+use serde_json::Value;
 
-/// The contract, ready to judge answers.
+/// An operation of the contract.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Where it is described.
+    pub pointer: String,
+    /// Its `operationId`, or method and path if it has none.
+    pub id: String,
+    /// In capitals.
+    pub method: String,
+    /// The path template.
+    pub path: String,
+    /// Its own parameters and its path's.
+    pub parameters: Vec<Parameter>,
+    /// Where the schema of its JSON body is described, if it has one.
+    pub body: Option<String>,
+    /// The names of the schemes of each alternative of its security.
+    pub security: Vec<Vec<String>>,
+    /// Where its security is described.
+    pub security_pointer: String,
+}
+
+impl Operation {
+    /// The parameter in its path, if it has one.
+    pub fn path_parameter(&self) -> Option<&Parameter> {
+        self.parameters.iter().find(|parameter| parameter.location == "path")
+    }
+
+    /// Whether it accepts credentials of this scheme.
+    pub fn accepts(&self, scheme: &str) -> bool {
+        self.security.iter().flatten().any(|name| name == scheme)
+    }
+
+    /// Whether it only reads.
+    pub fn reads(&self) -> bool {
+        self.method == "GET"
+    }
+}
+
+/// A parameter of an operation.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// Where it is described, its references followed.
+    pub pointer: String,
+    /// Its name.
+    pub name: String,
+    /// `path`, `query`, `header` or `cookie`.
+    pub location: String,
+    /// Whether a request must have it.
+    pub required: bool,
+    /// Where its schema is described.
+    pub schema: String,
+}
+
+/// The contract. Values are addressed by JSON pointers.
 #[derive(Debug)]
 pub struct Contract {
-    document: Value,
+    document: Document,
+    operations: Vec<Operation>,
+    /// By the pointer of the schema; `None` for one that cannot be compiled.
+    validators: Mutex<BTreeMap<String, Option<Arc<Validator>>>>,
     /// By the pointer of the schema.
-    validators: BTreeMap<String, Validator>,
+    samples: Mutex<BTreeMap<String, Option<Value>>>,
 }
 
 impl Contract {
     /// The contract of this repository.
     pub fn load() -> Self {
-        let text = include_str!("../../openapi.json");
-        Self::of(serde_json::from_str(text).expect("the contract is JSON"))
+        Self::parse(include_str!("../../openapi.json"))
+            .unwrap_or_else(|error| panic!("openapi.json: {error}"))
     }
 
-    /// The contract of this document.
-    pub fn of(document: Value) -> Self {
-        let mut contract = Self { document, validators: BTreeMap::new() };
-        let mut schemas = Vec::new();
-        find_schemas(&contract.document, &mut String::new(), &mut schemas);
-        for pointer in schemas {
-            let validator = contract.validator(contract.document.pointer(&pointer).unwrap_or(&Value::Null));
-            contract.validators.insert(pointer, validator);
+    /// Reads a document.
+    ///
+    /// # Errors
+    ///
+    /// It has problems. `cargo xtask check` reports all of them; this returns the first.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let document = Document::parse(text)?;
+        if let Some(problem) = document.problems().iter().cloned().chain(document.lint()).next() {
+            return Err(problem);
         }
-        contract
+        let operations = document.operations().map(|operation| described(&document, &operation)).collect();
+        Ok(Self { document, operations, validators: Mutex::default(), samples: Mutex::default() })
     }
 
-    /// The document itself.
+    /// The document as JSON.
     pub const fn document(&self) -> &Value {
-        &self.document
+        self.document.value()
     }
 
-    /// A validator of a schema of this document. Panics on a schema that is none.
-    pub fn validator(&self, schema: &Value) -> Validator {
-        // The components stand beside the reference, for its target to be found.
-        let whole = json!({ "allOf": [schema], "components": self.document["components"] });
-        jsonschema::options()
-            .with_draft(Draft::Draft4)
-            .should_validate_formats(true)
-            .with_format("uuid", |text: &str| text.len() == 36)
-            .build(&whole)
-            .unwrap_or_else(|error| panic!("{schema}: {error}"))
+    /// Every operation.
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
     }
 
-    /// What is wrong with an answer; nothing for a path or method that the contract does not have.
-    pub fn judge(
+    /// The operation with this ID.
+    pub fn operation(&self, id: &str) -> Option<&Operation> {
+        self.operations.iter().find(|operation| operation.id == id)
+    }
+
+    /// The operation that serves a request.
+    pub fn operation_for(&self, method: &str, path: &str) -> Option<&Operation> {
+        let pointer = self.document.operation_for(method, path)?.node.pointer;
+        self.operations.iter().find(|operation| operation.pointer == pointer)
+    }
+
+    /// The value at a pointer; null if there is none.
+    pub fn get(&self, pointer: &str) -> &Value {
+        self.document().pointer(pointer).unwrap_or(&Value::Null)
+    }
+
+    /// Whether the document has a value at a pointer.
+    pub fn has(&self, pointer: &str) -> bool {
+        self.document().pointer(pointer).is_some()
+    }
+
+    /// The string at a pointer; empty if there is none.
+    pub fn text(&self, pointer: &str) -> &str {
+        self.get(pointer).as_str().unwrap_or_default()
+    }
+
+    /// The strings of the list at a pointer.
+    pub fn texts(&self, pointer: &str) -> Vec<&str> {
+        self.get(pointer).as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// The pointers of the items of the list at a pointer.
+    pub fn items(&self, pointer: &str) -> Vec<String> {
+        let count = self.get(pointer).as_array().map_or(0, Vec::len);
+        (0..count).map(|index| format!("{pointer}/{index}")).collect()
+    }
+
+    /// The members of the object at a pointer: name and pointer of each.
+    pub fn members(&self, pointer: &str) -> Vec<(&str, String)> {
+        let members = self.get(pointer).as_object().into_iter().flatten();
+        members.map(|(name, _)| (name.as_str(), push(pointer, name))).collect()
+    }
+
+    /// The pointer that a pointer leads to when references are followed.
+    pub fn resolve(&self, pointer: &str) -> String {
+        self.document.resolve(pointer).map_or_else(|_| pointer.to_owned(), |node| node.pointer)
+    }
+
+    /// The pointer of a member, references followed before and after it.
+    pub fn member(&self, pointer: &str, name: &str) -> Option<String> {
+        let member = push(&self.resolve(pointer), name);
+        self.has(&member).then(|| self.resolve(&member))
+    }
+
+    /// The pointer of a member of what a pointer leads to. The document need not have it.
+    pub fn child(&self, pointer: &str, name: &str) -> String {
+        push(&self.resolve(pointer), name)
+    }
+
+    /// The longest beginning of a pointer at which the document has a value.
+    pub fn nearest(&self, pointer: &str) -> String {
+        let mut pointer = pointer;
+        while !self.has(pointer) {
+            pointer = pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
+        }
+        pointer.to_owned()
+    }
+
+    /// Where the response of a status is described: by its number, its range, or as the default.
+    pub fn response(&self, operation: &Operation, status: u16) -> Option<String> {
+        let responses = push(&operation.pointer, "responses");
+        let keys = [status.to_string(), format!("{}XX", status / 100), "default".to_owned()];
+        keys.iter().find_map(|key| self.member(&responses, key))
+    }
+
+    /// What a value violates of the schema at a pointer; nothing if the schema cannot be compiled.
+    pub fn errors(&self, schema: &str, value: &Value) -> Vec<ValueError> {
+        self.validator(schema).map(|validator| validator.errors(value)).unwrap_or_default()
+    }
+
+    /// Whether a value is valid by the schema at a pointer; no value is if the schema cannot be compiled.
+    pub fn allows(&self, schema: &str, value: &Value) -> bool {
+        self.validator(schema).is_some_and(|validator| validator.is_valid(value))
+    }
+
+    /// The validator of the schema at a pointer; `None` if it cannot be compiled.
+    pub fn validator(&self, schema: &str) -> Option<Arc<Validator>> {
+        let pointer = self.resolve(schema);
+        let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
+        let compile = || self.document.validator(&pointer).ok().map(Arc::new);
+        validators.entry(pointer.clone()).or_insert_with(compile).clone()
+    }
+
+    /// The sample of a schema, made once.
+    pub(crate) fn remembered_sample(
         &self,
-        method: &str,
-        path: &str,
-        status: StatusCode,
-        headers: &HeaderMap,
-        body: &[u8],
-    ) -> Vec<String> {
-        let Some(operation) = self.operation(method, path) else { return Vec::new() };
-        let pointer = format!("{operation}/responses/{}", status.as_u16());
-        let Some(response) = self.resolve(&pointer) else {
-            return vec![format!("{method} {path}: the contract has no answer {status} ({pointer})")];
-        };
-        let mut faults = Vec::new();
-        let declared = self.document.pointer(&format!("{response}/headers")).and_then(Value::as_object);
-        for name in ["Cache-Control", "Retry-After", "WWW-Authenticate", "X-Request-Id"] {
-            if headers.contains_key(name) && declared.is_none_or(|declared| !declared.contains_key(name)) {
-                faults.push(format!("the contract has no header {name}"));
-            }
-        }
-        for name in declared.into_iter().flat_map(|headers| headers.keys()) {
-            let header = self.resolve(&format!("{response}/headers/{name}")).unwrap_or_default();
-            let required = self.document.pointer(&format!("{header}/required")) == Some(&json!(true));
-            match headers.get(name).map(|value| value.to_str().unwrap_or_default()) {
-                None if required => faults.push(format!("header {name} is missing")),
-                None => {}
-                Some(text) => {
-                    let number = text.parse::<i64>().map(Value::from);
-                    let integer =
-                        self.document.pointer(&format!("{header}/schema/type")) == Some(&json!("integer"));
-                    let value = number.ok().filter(|_| integer).unwrap_or_else(|| text.into());
-                    faults.extend(self.schema_faults(&format!("{header}/schema"), &value));
-                }
-            }
-        }
-        let media = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media = media.split(';').next().unwrap_or_default();
-        let schema = format!("{response}/content/{}/schema", media.replace('/', "~1"));
-        match (self.resolve(&schema), serde_json::from_slice::<Value>(body)) {
-            (Some(schema), Ok(value)) => faults.extend(self.schema_faults(&schema, &value)),
-            (None, _) => faults.push(format!("the contract has no media type {media:?}")),
-            (_, Err(error)) => faults.push(format!("the body is not JSON: {error}")),
-        }
-        faults.iter().map(|fault| format!("{method} {path}: {status}: {fault} ({pointer})")).collect()
-    }
-
-    fn schema_faults(&self, pointer: &str, value: &Value) -> Vec<String> {
-        let Some(validator) = self.validators.get(pointer) else {
-            return vec![format!("no validator for {pointer}")];
-        };
-        validator
-            .iter_errors(value)
-            .map(|error| format!("{} at {} of the body", error, error.instance_path()))
-            .collect()
-    }
-
-    /// The pointer of the operation that a path and method belong to.
-    pub(crate) fn operation(&self, method: &str, path: &str) -> Option<String> {
-        let path: Vec<&str> = path.split('?').next()?.split('/').collect();
-        let template = self.document["paths"].as_object()?.keys().find(|template| {
-            let template: Vec<&str> = template.split('/').collect();
-            template.len() == path.len()
-                && template.iter().zip(&path).all(|(want, got)| want.starts_with('{') || want == got)
-        })?;
-        let pointer =
-            format!("/paths/{}/{}", template.replace('~', "~0").replace('/', "~1"), method.to_lowercase());
-        self.document.pointer(&pointer).map(|_| pointer)
-    }
-
-    /// The pointer that a pointer leads to after its reference, if it is one.
-    fn resolve(&self, pointer: &str) -> Option<String> {
-        let mut pointer = pointer.to_owned();
-        while let Some(reference) = self.document.pointer(&pointer)?.get("$ref") {
-            pointer = reference.as_str()?.strip_prefix('#')?.to_owned();
-        }
-        Some(pointer)
+        schema: &str,
+        make: impl FnOnce() -> Option<Value>,
+    ) -> Option<Value> {
+        let pointer = self.resolve(schema);
+        let known = self.samples.lock().unwrap_or_else(PoisonError::into_inner).get(&pointer).cloned();
+        known.unwrap_or_else(|| {
+            let made = make();
+            self.samples.lock().unwrap_or_else(PoisonError::into_inner).insert(pointer, made.clone());
+            made
+        })
     }
 }
 
-/// Collects the pointer of every value under a `schema` key and of every named schema.
-fn find_schemas(value: &Value, pointer: &mut String, found: &mut Vec<String>) {
-    let children: Vec<(String, &Value)> = match value {
-        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), value)).collect(),
-        Value::Array(items) => {
-            items.iter().enumerate().map(|(place, value)| (place.to_string(), value)).collect()
-        }
-        _ => return,
-    };
-    let named = pointer == "/components/schemas";
-    for (name, child) in children {
-        let length = pointer.len();
-        pointer.push('/');
-        pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
-        if named || name == "schema" {
-            found.push(pointer.clone());
-        }
-        find_schemas(child, pointer, found);
-        pointer.truncate(length);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn judged(change: impl FnOnce(&mut Value, &mut HeaderMap), status: u16) -> Vec<String> {
-        let mut body = json!({ "actions": { "revoke": true }, "summary": crate::seed::summary() });
-        let mut headers = HeaderMap::new();
-        headers.insert("content-type", "application/json".parse().unwrap());
-        headers.insert("cache-control", "no-store".parse().unwrap());
-        headers.insert("x-request-id", "64ac4f0c-0000-4000-8000-000000000000".parse().unwrap());
-        change(&mut body, &mut headers);
-        let body = body.to_string();
-        let path = "/api/v1/session/013xrzp12g3nqk8nkv4y96wrbzje9dsr";
-        let status = StatusCode::from_u16(status).unwrap();
-        Contract::load().judge("GET", path, status, &headers, body.as_bytes())
-    }
-
-    #[test]
-    fn an_answer_of_the_contract_has_no_fault() {
-        assert_eq!(judged(|_, _| {}, 200), Vec::<String>::new());
-    }
-
-    #[test]
-    fn each_deviation_is_a_fault() {
-        let deviations: [fn(&mut Value, &mut HeaderMap); 12] = [
-            |body, _| body["summary"]["status"] = json!("asleep"),
-            |body, _| body["summary"]["id"] = json!("013XRZP12G3NQK8NKV4Y96WRBZJE9DSR"),
-            |body, _| body["summary"]["title"] = Value::Null,
-            |body, _| body["summary"]["first_seen"]["remote_ip"] = json!("300.1.1.1"),
-            |body, _| body["summary"]["first_seen"]["at"] = json!("1234567890"),
-            |body, _| body["actions"]["revoke"] = json!(1),
-            |body, _| drop(body["summary"].as_object_mut().unwrap().remove("pool_id")),
-            |body, _| *body = json!([]),
-            |_, headers| drop(headers.remove("cache-control")),
-            |_, headers| drop(headers.insert("cache-control", "public".parse().unwrap())),
-            |_, headers| drop(headers.insert("retry-after", "1".parse().unwrap())),
-            |_, headers| drop(headers.insert("content-type", "text/plain".parse().unwrap())),
-        ];
-        for (place, deviation) in deviations.into_iter().enumerate() {
-            assert!(!judged(deviation, 200).is_empty(), "deviation {place}");
-        }
-        assert_ne!(judged(|_, _| {}, 418), Vec::<String>::new(), "a status that is not in the contract");
-        assert_ne!(judged(|_, _| {}, 401), Vec::<String>::new(), "a body and headers of another status");
+fn described(document: &Document, operation: &read::Operation<'_>) -> Operation {
+    let pointer = operation.node.pointer.clone();
+    let method = operation.method.to_uppercase();
+    let id = operation.id().map_or_else(|| format!("{method} {}", operation.path), str::to_owned);
+    let parameters = operation.parameters().into_iter().map(|parameter| Parameter {
+        name: parameter.name.to_owned(),
+        location: parameter.location.to_owned(),
+        required: parameter.required,
+        schema: parameter.schema().map(|schema| schema.pointer).unwrap_or_default(),
+        pointer: parameter.node.pointer,
+    });
+    let json = operation.request_body().and_then(|body| {
+        let json = body.content().into_iter().find(|media| media.name == "application/json")?;
+        Some(json.schema()?.pointer)
+    });
+    let own = push(&pointer, "security");
+    let of_document = document.value().pointer(&own).is_none() && document.value().get("security").is_some();
+    let security = operation.security().into_iter().filter(|requirement| !requirement.is_empty());
+    Operation {
+        id,
+        parameters: parameters.collect(),
+        path: operation.path.to_owned(),
+        body: json,
+        security: security.map(|requirement| requirement.into_keys().map(str::to_owned).collect()).collect(),
+        security_pointer: if of_document { "/security".to_owned() } else { own },
+        method,
+        pointer,
     }
 }

@@ -271,13 +271,17 @@ impl Server {
             if let Some(value) = found(self) {
                 return Some(value);
             }
-            // Nothing more is printed by a process that has closed its log and its output.
-            if Arc::strong_count(&self.log) == 1 && Arc::strong_count(&self.stdout) == 1 {
+            if self.has_closed_output() {
                 return found(self);
             }
             thread::sleep(Duration::from_millis(5));
         }
         None
+    }
+
+    /// Whether it will neither log nor print any more.
+    fn has_closed_output(&self) -> bool {
+        Arc::strong_count(&self.log) == 1 && Arc::strong_count(&self.stdout) == 1
     }
 
     /// Its process ID.
@@ -290,9 +294,10 @@ impl Server {
         Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
 
-    /// Its exit code if it has ended; -1 if a signal ended it.
+    /// Its exit code if it has ended and its log is complete; -1 if a signal ended it.
     pub fn ended(&mut self) -> std::io::Result<Option<i32>> {
-        Ok(self.child.try_wait()?.map(|status| status.code().unwrap_or(-1)))
+        let status = self.child.try_wait()?.filter(|_| self.has_closed_output());
+        Ok(status.map(|status| status.code().unwrap_or(-1)))
     }
 
     /// Waits for its end.

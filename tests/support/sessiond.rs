@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,9 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::calls::{Call, call};
+use crate::contract::Contract;
 use crate::launcher::{Command, Program, Server, WITHOUT_LIFETIMES, key_create};
+use crate::requests::call;
 use crate::seed;
 use crate::validating_proxy::{self, Violations};
 
@@ -49,9 +50,9 @@ pub fn raise_file_limit() {
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
 }
 
-/// An answer over the wire.
+/// A response.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     /// Its status.
     pub status: StatusCode,
     /// Its headers.
@@ -60,7 +61,7 @@ pub struct Answer {
     pub body: Value,
 }
 
-impl Answer {
+impl Response {
     /// The status and, of an error, the code.
     pub fn outcome(&self) -> (u16, &str) {
         (self.status.as_u16(), self.body["code"].as_str().unwrap_or_default())
@@ -132,7 +133,7 @@ impl Sessiond {
         self.folder.as_ref().unwrap().path()
     }
 
-    /// What it has logged.
+    /// What it has logged so far.
     pub fn log(&self) -> String {
         self.server.log()
     }
@@ -143,7 +144,7 @@ impl Sessiond {
         assert!(found.is_some(), "{text} is not in {}", self.log());
     }
 
-    /// What it has printed.
+    /// What it has printed so far.
     pub fn stdout(&self) -> String {
         self.server.stdout()
     }
@@ -182,14 +183,14 @@ impl Sessiond {
         serde_json::from_str(&finished.stdout).unwrap()
     }
 
-    /// Sends a request and returns the answer, judged.
+    /// Sends a request through the validating proxy and returns the response.
     pub async fn request(
         &self,
         method: Method,
         path: &str,
         token: Option<&str>,
         body: Option<Value>,
-    ) -> Answer {
+    ) -> Response {
         let mut headers = HeaderMap::new();
         if let Some(token) = token {
             headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
@@ -201,30 +202,31 @@ impl Sessiond {
         self.send(method, path, headers, body.unwrap_or_default()).await
     }
 
-    /// Sends a request with exactly these headers and this body, and returns the answer, judged.
+    /// As [`Sessiond::request`], with exactly these headers and this body.
     pub async fn send(
         &self,
         method: Method,
         path: &str,
         headers: HeaderMap,
         body: impl Into<reqwest::Body>,
-    ) -> Answer {
+    ) -> Response {
         let url = format!("{}{path}", self.url());
         let answer = self.client.request(method, url).headers(headers).body(body).send().await.unwrap();
         let (status, headers) = (answer.status(), answer.headers().clone());
         let text = answer.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Answer { status, headers, body }
+        Response { status, headers, body }
     }
 
     /// Sends a valid request of an operation.
-    pub async fn call(&self, operation_id: &str, session_id: &str, token: Option<&str>) -> Answer {
-        let Call { method, path, body, .. } = call(operation_id, session_id);
-        self.request(method, &path, token, body).await
+    pub async fn call(&self, operation_id: &str, session_id: &str, token: Option<&str>) -> Response {
+        static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::load);
+        let request = call(&CONTRACT, operation_id, session_id);
+        self.request(request.method.parse().unwrap(), &request.target, token, request.body).await
     }
 
     /// Fetches a session.
-    pub async fn fetch(&self, id: &str, token: &str) -> Answer {
+    pub async fn fetch(&self, id: &str, token: &str) -> Response {
         self.request(Method::GET, &format!("/api/v1/session/{id}"), Some(token), None).await
     }
 
@@ -245,7 +247,7 @@ impl Sessiond {
         answer.body["authtoken"].as_str().unwrap().to_owned()
     }
 
-    /// Fetches a page of the internal listener, whose address is in the log: status and text.
+    /// Fetches a page of the internal listener: status and text.
     pub async fn internal(&self, path: &str) -> (u16, String) {
         let address = self.server.internal_address().expect("the internal address is in the log");
         let answer = self.client.get(format!("http://{address}{path}")).send().await.unwrap();

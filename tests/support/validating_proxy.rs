@@ -18,9 +18,13 @@ impl Hook for Validation {
     async fn exchange(&self, request: Request, upstream: &Upstream) -> Response {
         let (method, target) = (request.method.clone(), request.target.clone());
         let response = upstream.send(request).await;
-        let Response { status, headers, body } = &response;
-        let violations = self.contract.judge(method.as_str(), &target, *status, headers, body);
-        self.violations.lock().unwrap().extend(violations);
+        if let Some(operation) = self.contract.operation_for(method.as_str(), &target) {
+            let Response { status, headers, body } = &response;
+            let violations = self.contract.judge(operation, status.as_u16(), headers, body).violations;
+            let lines =
+                violations.iter().map(|one| format!("{} ({} at #{})", one.message, one.rule, one.pointer));
+            self.violations.lock().unwrap().extend(lines);
+        }
         response
     }
 }

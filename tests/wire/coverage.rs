@@ -1,105 +1,60 @@
-//! What is documented must come: every answer, every property that may be left out, and every listed value.
+//! What the contract documents must occur: every response, every media type and error code of it, every property, listed
+//! value and alternative.
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use openapi_drift::push;
+use session_test_support::coverage::collect;
 
-use crate::spec::child;
 use crate::suite::Suite;
 
-/// What no request brings, by the end of its pointer, each with its reason.
-const NEVER_SEEN: [(&str, &str); 0] = [];
-
-/// Holds what was seen against what is documented.
+/// Compares the responses of all requests with what the contract documents.
 pub(crate) fn check(suite: &Suite) {
-    let mut expected = BTreeSet::new();
-    let mut visited = BTreeSet::new();
-    for operation in &suite.operations {
-        let responses = child(&operation.pointer, "responses");
-        for (status, _) in suite.spec.members(&responses) {
-            let pointer = child(&responses, status);
-            let seen = suite.seen.borrow().contains(&pointer);
-            suite.check(seen, "status-not-provoked", &pointer, || {
+    let (contract, seen) = (&suite.contract, suite.seen.borrow());
+    let (mut expected, mut visited) = (BTreeSet::new(), BTreeSet::new());
+    for operation in contract.operations() {
+        let id = &operation.id;
+        let responses = contract.members(&push(&operation.pointer, "responses")).into_iter();
+        for (status, pointer) in responses.filter(|(status, _)| !status.starts_with("x-")) {
+            let provoked = seen.contains(&pointer);
+            suite.check(provoked, "status-not-provoked", &pointer, || {
                 format!(
-                    "{}: openapi.json documents an answer {status}, to which the suite finds no way",
-                    operation.id
+                    "{id}: openapi.json documents a response {status}, which no request of the suite provokes"
                 )
             });
-            let at = suite.spec.resolve(&pointer);
-            let codes = child(&at, "x-error-codes");
-            let count = suite.spec.get(&codes).as_array().map_or(0, Vec::len);
+            let response = contract.resolve(&pointer);
+            let codes = contract.items(&push(&response, "x-error-codes"));
             let applies = status.starts_with(['4', '5']) || status == "default";
-            suite.check(!applies || count > 0, "codes-not-named", &at, || {
-                format!("{}: the response {status} has no x-error-codes; list its error codes", operation.id)
+            suite.check(!applies || !codes.is_empty(), "codes-not-named", &response, || {
+                format!("{id}: the response {status} has no x-error-codes; list its error codes")
             });
-            expected.extend((0..count).map(|position| child(&codes, &position.to_string())));
-            for (media, _) in suite.spec.members(&child(&at, "content")) {
-                let seen = !seen || suite.seen.borrow().contains(&format!("{pointer}{}", child("", media)));
-                suite.check(seen, "media-type-not-provoked", &child(&child(&at, "content"), media), || {
+            expected.extend(codes);
+            for (media, at) in contract.members(&push(&response, "content")) {
+                let provoked = !provoked || seen.contains(&format!("{pointer}{}", push("", media)));
+                suite.check(provoked, "media-type-not-provoked", &at, || {
                     format!(
-                        "{}: openapi.json documents {media} for an answer {status}, which never came so",
-                        operation.id
+                        "{id}: openapi.json documents {media} for a response {status}, which never had it"
                     )
                 });
-                values(
-                    suite,
-                    &child(&child(&child(&at, "content"), media), "schema"),
-                    &mut expected,
-                    &mut visited,
-                );
+                collect(contract, &push(&at, "schema"), &mut visited, &mut expected);
             }
-            for (name, _) in suite.spec.members(&child(&at, "headers")) {
-                let header = suite.spec.resolve(&child(&child(&at, "headers"), name));
-                values(suite, &child(&header, "schema"), &mut expected, &mut visited);
+            for (_, header) in contract.members(&push(&response, "headers")) {
+                collect(contract, &contract.child(&header, "schema"), &mut visited, &mut expected);
             }
         }
     }
-    let seen = suite.seen.borrow().clone();
-    let mut excuses = NEVER_SEEN.to_vec();
     for pointer in expected {
-        let excused = NEVER_SEEN.iter().find(|(end, _)| pointer.ends_with(end));
-        excuses.retain(|excuse| Some(excuse) != excused || seen.contains(&pointer));
-        suite.check(seen.contains(&pointer) || excused.is_some(), "never-seen", &pointer, || {
-            let what = match suite.spec.get(&pointer) {
-                Value::Object(_) => {
-                    format!("the property {}", pointer.rsplit('/').next().unwrap_or_default())
-                }
-                value => format!("the value {value}"),
-            };
-            format!("openapi.json documents {what} for answers; no answer had it")
+        let mut tokens = pointer.rsplit('/');
+        let (name, keyword) = (tokens.next().unwrap_or_default(), tokens.next().unwrap_or_default());
+        let what = match keyword {
+            "enum" | "x-error-codes" => format!("the value {}", contract.get(&pointer)),
+            "properties" => format!("the property {name}"),
+            "oneOf" | "anyOf" => format!("the alternative {name}"),
+            // A response need not be at a bound.
+            _ => continue,
+        };
+        suite.check(seen.contains(&pointer), "never-seen", &pointer, || {
+            format!("openapi.json documents {what} for responses; no response had it")
         });
-    }
-    for (end, reason) in excuses {
-        suite.check(false, "excuse-unused", "/components", || {
-            format!("the suite excuses {end} ({reason}), which came or is not documented")
-        });
-    }
-}
-
-/// Collects the pointers of properties that may be left out, and of listed values.
-fn values(suite: &Suite, schema: &str, expected: &mut BTreeSet<String>, visited: &mut BTreeSet<String>) {
-    let at = suite.spec.resolve(schema);
-    if !visited.insert(at.clone()) {
-        return;
-    }
-    for place in 0..suite.spec.get(&child(&at, "enum")).as_array().map_or(0, Vec::len) {
-        expected.insert(child(&child(&at, "enum"), &place.to_string()));
-    }
-    let required = suite.spec.texts(&child(&at, "required"));
-    for (name, _) in suite.spec.members(&child(&at, "properties")) {
-        let property = child(&child(&at, "properties"), name);
-        if !required.contains(&name) {
-            expected.insert(property.clone());
-        }
-        values(suite, &property, expected, visited);
-    }
-    for keyword in ["allOf", "oneOf", "anyOf"] {
-        let list = child(&at, keyword);
-        for place in 0..suite.spec.get(&list).as_array().map_or(0, Vec::len) {
-            values(suite, &child(&list, &place.to_string()), expected, visited);
-        }
-    }
-    if suite.spec.get(&child(&at, "items")).is_object() {
-        values(suite, &child(&at, "items"), expected, visited);
     }
 }

@@ -1,4 +1,4 @@
-//! What was found and how much was looked at.
+//! Findings, and the number of checks.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,18 +6,18 @@ use std::io::Write;
 
 use serde_json::json;
 
-/// Something that the contract says and the server does not do, or the other way round.
+/// A difference between the contract and the server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Finding {
-    /// The kind of disagreement; stable.
+    /// The kind of difference; stable.
     pub(crate) rule: &'static str,
-    /// The place in the contract, a JSON pointer that leads somewhere.
+    /// The place in the contract: a JSON pointer that resolves.
     pub(crate) pointer: String,
     /// One sentence for people, the same in every run.
     pub(crate) message: String,
 }
 
-/// The tool could not do its work.
+/// The program could not do its work.
 #[derive(Debug)]
 pub(crate) struct Failed(pub(crate) String);
 
@@ -38,7 +38,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Notes a check, and a finding if it did not hold.
+    /// Counts a check, and adds a finding if it failed.
     pub(crate) fn check(
         &mut self,
         holds: bool,
@@ -50,8 +50,7 @@ impl Report {
         self.note(holds, rule, pointer, message);
     }
 
-    /// Notes a finding if something does not hold, without counting it: for what is a part of a check, and may be more
-    /// or less from run to run.
+    /// As [`Report::check`], without counting: for a part of a check, whose number may differ from run to run.
     pub(crate) fn note(
         &mut self,
         holds: bool,
@@ -64,10 +63,10 @@ impl Report {
         }
     }
 
-    /// Writes a line for each finding, and the count of checks.
+    /// Writes a line for each finding, and the number of checks.
     pub(crate) fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
         for Finding { rule, pointer, message } in &self.findings {
-            // By hand, for the members to stand in the order in which they are read.
+            // Not by serde_json, which would sort the members.
             writeln!(
                 out,
                 r#"{{"rule": {}, "pointer": {}, "message": {}}}"#,

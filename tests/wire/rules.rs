@@ -1,18 +1,18 @@
-//! What the contract says in words alone: what belongs together, what excludes each other, and that an answer is about
-//! what the request named.
+//! Rules that no schema expresses: properties that belong together or exclude each other, filters, and that a response
+//! is about the session that the request names.
 
 use std::net::SocketAddr;
 
+use openapi_drift::push;
 use serde_json::{Value, json};
-use session_test_support::seed;
+use session_test_support::tokens::text_at;
+use session_test_support::{Operation, seed};
 
-use crate::spec::{Operation, child};
 use crate::suite::{Request, Suite};
-use crate::tokens::text_at;
 use crate::values::summary_schema;
 use crate::world::{SCOPES, Target, World, valid_request};
 
-/// Bodies that break a rule which no schema says.
+/// Bodies that break a rule although they are valid by their schema.
 fn broken_bodies() -> [(&'static str, Value, &'static str); 5] {
     let (account, identity) = (seed::ACCOUNT_ID, seed::IDENTITY_ID);
     [
@@ -40,17 +40,19 @@ fn broken_bodies() -> [(&'static str, Value, &'static str); 5] {
     ]
 }
 
-/// Tries them all.
+/// Checks all rules.
 pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
-    let find = |id: &str| suite.operations.iter().find(|operation| operation.id == id);
+    let find = |id: &str| suite.contract.operation(id);
     let nobody = Target { id: String::new(), account: String::new(), token: String::new() };
     for (id, body, what) in broken_bodies() {
         let Some(operation) = find(id) else { continue };
         let mut request = valid_request(suite, operation, &world.bound_key, &nobody);
         request.body = Some(body.to_string().into_bytes());
         what.clone_into(&mut request.what);
-        let place =
-            operation.body.clone().map_or(operation.pointer.clone(), |schema| suite.spec.resolve(&schema));
+        let place = operation
+            .body
+            .clone()
+            .map_or(operation.pointer.clone(), |schema| suite.contract.resolve(&schema));
         suite.expect(server, operation, &request, &[400], "rule-broken", &place).await;
     }
     if let Some(create) = find("create_session") {
@@ -65,7 +67,7 @@ pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
         "another account than the session's".clone_into(&mut request.what);
         suite.expect(server, authenticate, &request, &[400], "rule-broken", &authenticate.pointer).await;
     }
-    for operation in &suite.operations {
+    for operation in suite.contract.operations() {
         about_its_session(suite, world, server, operation).await;
     }
     gallery(suite, world, server).await;
@@ -78,8 +80,8 @@ pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
     revocations(suite, world, server).await;
 }
 
-/// What an answer says of the session must be about the one that the request names.
-async fn answers_id(
+/// The session in the response must be the one that the request names.
+async fn same_session(
     suite: &Suite,
     server: SocketAddr,
     operation: &Operation,
@@ -87,14 +89,14 @@ async fn answers_id(
     id: &str,
     what: &str,
 ) {
-    let Some(answer) = suite.ask(server, operation, request).await.filter(crate::suite::Answer::is_success)
+    let Some(answer) = suite.ask(server, operation, request).await.filter(crate::suite::Response::is_success)
     else {
         return;
     };
     let summary = answer.body.pointer("/summary").or_else(|| answer.body.pointer("/session/summary"));
     let pointer = operation.path_parameter().map_or(&operation.pointer, |parameter| &parameter.pointer);
     suite.check(summary.is_none_or(|summary| summary["id"] == id), "another-session", pointer, || {
-        format!("{}: {what} was sent; the answer is about another session", operation.id)
+        format!("{}: {what} was sent; the response is about another session", operation.id)
     });
     let status = match operation.id.as_str() {
         "authenticate_session" => "authenticated",
@@ -106,7 +108,7 @@ async fn answers_id(
         summary.is_none_or(|summary| summary["status"] == status),
         "state-wrong",
         &operation.pointer,
-        || format!("{}: a valid request was sent; the session in the answer is not {status}", operation.id),
+        || format!("{}: a valid request was sent; the session in the response is not {status}", operation.id),
     );
 }
 
@@ -117,13 +119,16 @@ async fn about_its_session(suite: &Suite, world: &World, server: SocketAddr, ope
     let target = world.target("unauthenticated");
     let mut request = valid_request(suite, operation, &world.key, &target);
     "the ID of a session".clone_into(&mut request.what);
-    answers_id(suite, server, operation, &request, &target.id, "the ID of a session").await;
+    same_session(suite, server, operation, &request, &target.id, "the ID of a session").await;
 }
 
-/// Sessions that between them have every property and value.
+/// Fetches sessions that together have every property and listed value.
 async fn gallery(suite: &Suite, world: &World, server: SocketAddr) {
-    let reading =
-        suite.operations.iter().filter(|operation| operation.reads() && operation.path_parameter().is_some());
+    let reading = suite
+        .contract
+        .operations()
+        .iter()
+        .filter(|operation| operation.reads() && operation.path_parameter().is_some());
     for operation in reading {
         for (number, id) in world.gallery.iter().enumerate() {
             for (key, may_revoke) in [(&world.key, true), (&world.scoped[0], false)] {
@@ -152,13 +157,13 @@ async fn gallery(suite: &Suite, world: &World, server: SocketAddr) {
     }
 }
 
-/// A token that was given out works, and is about its session.
+/// An issued token is accepted, and for its own session.
 async fn tokens(suite: &Suite, world: &World, server: SocketAddr, own: &Operation) {
     for authenticated in [true, false] {
         let Some(target) = world.session(suite, server, authenticated).await else { return };
         let request = valid_request(suite, own, &target.token, &target);
-        answers_id(suite, server, own, &request, &target.id, "the token of a creation").await;
-        let Some(operation) = suite.operations.iter().find(|one| one.id == "authenticate_session") else {
+        same_session(suite, server, own, &request, &target.id, "the token of a creation").await;
+        let Some(operation) = suite.contract.operation("authenticate_session") else {
             return;
         };
         let mut request = valid_request(suite, operation, &world.key, &target);
@@ -169,11 +174,11 @@ async fn tokens(suite: &Suite, world: &World, server: SocketAddr, own: &Operatio
         "the token of an authentication".clone_into(&mut request.what);
         let successes = suite.successes(own);
         suite.expect(server, own, &request, &successes, "valid-refused", &operation.pointer).await;
-        answers_id(suite, server, own, &request, &target.id, "the token of an authentication").await;
+        same_session(suite, server, own, &request, &target.id, "the token of an authentication").await;
     }
 }
 
-/// A list has what its filters let through, and no more than was asked for.
+/// A page has only sessions that match the filters, and no more than its limit.
 async fn filters(suite: &Suite, world: &World, server: SocketAddr, list: &Operation) {
     const LIMIT: usize = 3;
     let nobody = Target { id: String::new(), account: String::new(), token: String::new() };
@@ -187,11 +192,11 @@ async fn filters(suite: &Suite, world: &World, server: SocketAddr, list: &Operat
         Some(answer.body["items"].as_array().cloned().unwrap_or_default())
     };
     for parameter in &list.parameters {
-        let schema = suite.spec.resolve(&child(&parameter.pointer, "schema"));
-        if suite.spec.member(&child(&summary, "properties"), &parameter.name).as_ref() != Some(&schema) {
+        let schema = suite.contract.resolve(&parameter.schema.clone());
+        if suite.contract.member(&push(&summary, "properties"), &parameter.name).as_ref() != Some(&schema) {
             continue;
         }
-        let listed = suite.spec.get(&schema)["enum"].as_array().cloned().unwrap_or_default();
+        let listed = suite.contract.get(&schema)["enum"].as_array().cloned().unwrap_or_default();
         let known: Vec<Value> = match parameter.name.as_str() {
             "account_id" => vec![json!(seed::ACCOUNT_ID)],
             "authenticated_identity_id" => vec![json!(seed::IDENTITY_ID)],
@@ -206,11 +211,11 @@ async fn filters(suite: &Suite, world: &World, server: SocketAddr, list: &Operat
             let Some(items) = ask(&world.key, query, &what).await else { continue };
             let fits = items.iter().all(|item| item["summary"][&parameter.name] == value);
             suite.check(fits && !items.is_empty(), "filter-ignored", &parameter.pointer, || {
-                format!("{}: {what} was sent; the page has not just sessions of that kind", list.id)
+                format!("{}: {what} was sent; the page has other sessions as well, or none", list.id)
             });
         }
-        // Nothing has it.
-        if listed_none(suite, &schema) && parameter.name != "pool_id" {
+        // An ID that no session has.
+        if has_no_enum(suite, &schema) && parameter.name != "pool_id" {
             let query = format!("{}={}", parameter.name, crate::world::MISSING);
             let what = format!("`{}` as an ID that nothing has", parameter.name);
             let Some(items) = ask(&world.key, query, &what).await else { continue };
@@ -221,7 +226,7 @@ async fn filters(suite: &Suite, world: &World, server: SocketAddr, list: &Operat
     }
     if let Some(items) = ask(&world.key, format!("limit={LIMIT}"), "`limit` as 3").await {
         suite.check(items.len() == LIMIT, "limit-ignored", &list.pointer, || {
-            format!("{}: `limit` as {LIMIT} was sent; the page has not so many sessions", list.id)
+            format!("{}: `limit` as {LIMIT} was sent; the page has another number of sessions", list.id)
         });
         let ids: Vec<_> = items.iter().filter_map(|item| item["summary"]["id"].as_str()).collect();
         suite.check(ids.is_sorted_by(|one, next| one > next), "order-wrong", &list.pointer, || {
@@ -229,11 +234,11 @@ async fn filters(suite: &Suite, world: &World, server: SocketAddr, list: &Operat
         });
     }
     if let Some(items) = ask(&world.key, String::new(), "no parameter").await {
-        let limit = suite.spec.get("/components/schemas/Page_Limit/default").as_u64();
+        let limit = suite.contract.get("/components/schemas/Page_Limit/default").as_u64();
         let fits = limit.is_none_or(|limit| items.len() as u64 == limit);
         suite.check(fits, "default-ignored", &list.pointer, || {
             format!(
-                "{}: no `limit` was sent; the page has not as many sessions as openapi.json says",
+                "{}: no `limit` was sent; the page has another number of sessions than the default in openapi.json",
                 list.id
             )
         });
@@ -247,13 +252,13 @@ async fn filters(suite: &Suite, world: &World, server: SocketAddr, list: &Operat
     }
 }
 
-fn listed_none(suite: &Suite, schema: &str) -> bool {
-    suite.spec.get(schema).get("enum").is_none()
+fn has_no_enum(suite: &Suite, schema: &str) -> bool {
+    suite.contract.get(schema).get("enum").is_none()
 }
 
-/// A revocation ends what it names, spares the exception, and says how many it was.
+/// A revocation ends the sessions that it names, without the exception, and returns their number.
 async fn revocations(suite: &Suite, world: &World, server: SocketAddr) {
-    let Some(operation) = suite.operations.iter().find(|operation| operation.id == "revoke_sessions") else {
+    let Some(operation) = suite.contract.operation("revoke_sessions") else {
         return;
     };
     let account = world.account();
@@ -273,7 +278,7 @@ async fn revocations(suite: &Suite, world: &World, server: SocketAddr) {
         &operation.pointer,
         || {
             format!(
-                "{}: {} was sent; the answer does not say that three were revoked",
+                "{}: {} was sent; the response does not say that three were revoked",
                 operation.id, request.what
             )
         },

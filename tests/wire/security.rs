@@ -1,80 +1,63 @@
-//! Who is let in: each credential that the contract lists, alone, and nothing else.
+//! Authentication and authorization: each credential that the contract lists is accepted alone, and no other is.
 
 use std::net::SocketAddr;
 
-use crate::spec::{Operation, child};
-use crate::suite::{Answer, Request, Suite};
-use crate::tokens::with_secret_of;
+use openapi_drift::push;
+use session_test_support::Operation;
+use session_test_support::tokens::with_secret_of;
+
+use crate::suite::{Request, Response, Suite};
 use crate::world::{SCOPES, Target, World, bearer, valid_request};
 
-/// The kinds of credentials, by the names that the contract has for them.
-const API_KEY: &str = "api_key";
-const SESSION_TOKEN: &str = "session_token";
+/// The security schemes, by their names in the contract.
+pub(crate) const API_KEY: &str = "api_key";
+pub(crate) const SESSION_TOKEN: &str = "session_token";
 
-/// The field of an operation that goes with each scheme.
+/// The field that an operation has for each scheme that it lists.
 const FIELDS: [(&str, &str); 2] =
     [(API_KEY, "x-required-scope"), (SESSION_TOKEN, "x-requires-authenticated-session")];
 
-/// The schemes that an operation lists, each alone, and their places.
-fn listed(suite: &Suite, operation: &Operation) -> (String, Vec<String>) {
-    let own = child(&operation.pointer, "security");
-    let place = if suite.spec.document.pointer(&own).is_some() { own } else { "/security".to_owned() };
-    let requirements = suite.spec.get(&place).as_array().cloned().unwrap_or_default();
-    let mut schemes = Vec::new();
-    for (number, requirement) in requirements.iter().enumerate() {
-        let names: Vec<&String> =
-            requirement.as_object().into_iter().flatten().map(|(name, _)| name).collect();
-        let pointer = child(&place, &number.to_string());
-        suite.check(names.len() == 1, "security-unknown", &pointer, || {
-            format!("{}: the suite knows requirements of one scheme alone", operation.id)
+/// Checks that each alternative of an operation's security is one scheme that the suite has credentials of.
+fn known_schemes(suite: &Suite, operation: &Operation) {
+    for alternative in &operation.security {
+        let known = matches!(&alternative[..], [name] if name == API_KEY || name == SESSION_TOKEN);
+        suite.check(known, "security-unknown", &operation.security_pointer, || {
+            format!("{}: the suite has no credentials for {}", operation.id, alternative.join(" and "))
         });
-        for name in names {
-            let known = name == API_KEY || name == SESSION_TOKEN;
-            suite.check(known, "security-unknown", &pointer, || {
-                format!("{}: the suite has no credential of the scheme {name}", operation.id)
-            });
-            let declared = suite.spec.member("/components/securitySchemes", name).is_some();
-            suite.check(declared, "security-unknown", &pointer, || {
-                format!("{}: the scheme {name} is not declared in components/securitySchemes", operation.id)
-            });
-            schemes.push(name.clone());
-        }
     }
-    let place = if suite.spec.document.pointer(&place).is_some() { place } else { operation.pointer.clone() };
-    (place, schemes)
 }
 
-/// Tries every credential on every operation.
+/// Sends every credential to every operation.
 pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
-    for operation in &suite.operations {
-        let (place, schemes) = listed(suite, operation);
-        refused(suite, world, server, operation, &place, !schemes.is_empty()).await;
+    for operation in suite.contract.operations() {
+        known_schemes(suite, operation);
+        let (place, secured) = (&operation.security_pointer, !operation.security.is_empty());
+        refused(suite, world, server, operation, place, secured).await;
         for scheme in [API_KEY, SESSION_TOKEN] {
-            let is_listed = schemes.iter().any(|name| name == scheme);
             let Some((token, target)) = credential(suite, world, server, operation, scheme).await else {
                 continue;
             };
             let mut request = valid_request(suite, operation, &token, &target);
             request.what = format!("a valid request with {} alone", words(scheme));
-            if is_listed {
+            if operation.accepts(scheme) {
                 let successes = suite.successes(operation);
-                suite.expect(server, operation, &request, &successes, "scheme-refused", &place).await;
-            } else if !schemes.is_empty() {
+                suite.expect(server, operation, &request, &successes, "scheme-refused", place).await;
+            } else if secured {
                 request.what.push_str(", which is not listed,");
-                suite.expect(server, operation, &request, &[401, 403], "scheme-accepted", &place).await;
+                suite.expect(server, operation, &request, &[401, 403], "scheme-accepted", place).await;
             }
         }
         for (scheme, field) in FIELDS {
-            let applies = schemes.iter().any(|name| name == scheme);
-            let named = suite.spec.get(&operation.pointer).get(field).is_some();
-            suite.check(applies || !named, "field-misplaced", &child(&operation.pointer, field), || {
+            let applies = operation.accepts(scheme);
+            let named = suite.contract.get(&operation.pointer).get(field).is_some();
+            suite.check(applies || !named, "field-misplaced", &push(&operation.pointer, field), || {
                 format!("{}: {field} is of operations that list {scheme}; remove it", operation.id)
             });
         }
-        if schemes.iter().any(|name| name == API_KEY) {
+        if operation.accepts(API_KEY) {
             scopes(suite, world, server, operation).await;
         }
-        if schemes.iter().any(|name| name == SESSION_TOKEN) {
+        if operation.accepts(SESSION_TOKEN) {
             strangers(suite, world, server, operation).await;
         }
     }
@@ -84,7 +67,7 @@ fn words(scheme: &str) -> &'static str {
     if scheme == API_KEY { "an API key" } else { "a session token" }
 }
 
-/// A credential of the scheme with which a valid request must succeed if the scheme is listed, and what it is about.
+/// A credential of the scheme with which a valid request must succeed if the scheme is listed, and its session.
 async fn credential(
     suite: &Suite,
     world: &World,
@@ -100,7 +83,7 @@ async fn credential(
     Some((target.token.clone(), target))
 }
 
-/// Without a credential, and with each that is none any more or never was.
+/// Requests without a credential, and with each kind of invalid or ended one, are refused.
 async fn refused(
     suite: &Suite,
     world: &World,
@@ -120,7 +103,7 @@ async fn refused(
     if !secured {
         let answer = suite.ask(server, operation, &without).await;
         suite.check(answer.is_none_or(|answer| answer.status != 401), "credential-demanded", place, || {
-            format!("{}: a valid request without a credential was sent, which openapi.json allows; the answer was 401", operation.id)
+            format!("{}: a valid request without a credential was sent, which openapi.json allows; the response was 401", operation.id)
         });
         return;
     }
@@ -165,7 +148,8 @@ fn with_another_end(token: &str) -> String {
     format!("{}{end}", token.get(..token.len().saturating_sub(1)).unwrap_or_default())
 }
 
-/// The answer must be 401 with this code, and its challenge must fit: RFC 6750 gives a reason only where a token was sent.
+/// The response must be 401 with this code and the matching challenge: by RFC 6750, it has a reason only if a token was
+/// sent.
 pub(crate) async fn unauthorized(
     suite: &Suite,
     server: SocketAddr,
@@ -176,11 +160,11 @@ pub(crate) async fn unauthorized(
 ) {
     let answer = suite.expect(server, operation, request, &[401], "credential-accepted", place).await;
     let Some(answer) = answer.filter(|answer| answer.status == 401) else { return };
-    let response = suite.response(operation, 401).unwrap_or_else(|| operation.pointer.clone());
+    let response = suite.contract.response(operation, 401).unwrap_or_else(|| operation.pointer.clone());
     suite.check(answer.code() == code, "code-wrong", &response, || {
         format!("{}: {} was sent; the code was not {code}", operation.id, request.what)
     });
-    let described = suite.spec.member(&child(&response, "headers"), "WWW-Authenticate");
+    let described = suite.contract.member(&push(&response, "headers"), "WWW-Authenticate");
     if let Some(header) = described {
         let challenge = challenge(&answer);
         let fits = challenge.is_some_and(|text| text.contains("error=") == (code == "bad_authtoken"));
@@ -193,13 +177,13 @@ pub(crate) async fn unauthorized(
     }
 }
 
-fn challenge(answer: &Answer) -> Option<&str> {
+fn challenge(answer: &Response) -> Option<&str> {
     answer.headers.get("www-authenticate")?.to_str().ok()
 }
 
 /// The token that a session had before it was authenticated.
 async fn replaced(suite: &Suite, world: &World, server: SocketAddr) -> Option<String> {
-    let operation = suite.operations.iter().find(|operation| operation.id == "authenticate_session")?;
+    let operation = suite.contract.operation("authenticate_session")?;
     let target = world.session(suite, server, false).await?;
     let request = valid_request(suite, operation, &world.key, &target);
     let answer = suite.ask(server, operation, &request).await?;
@@ -209,7 +193,7 @@ async fn replaced(suite: &Suite, world: &World, server: SocketAddr) -> Option<St
 /// The token of a session that has ended.
 async fn ended(suite: &Suite, world: &World, server: SocketAddr, how: &str) -> Option<String> {
     let id = format!("{how}_session");
-    let operation = suite.operations.iter().find(|operation| operation.id == id)?;
+    let operation = suite.contract.operation(&id)?;
     let target = world.session(suite, server, true).await?;
     let request = valid_request(suite, operation, &world.key, &target);
     suite.ask(server, operation, &request).await?.is_success().then_some(target.token)
@@ -217,8 +201,8 @@ async fn ended(suite: &Suite, world: &World, server: SocketAddr, how: &str) -> O
 
 /// A key with the required scope is accepted, a key with any other scope is refused.
 async fn scopes(suite: &Suite, world: &World, server: SocketAddr, operation: &Operation) {
-    let place = child(&operation.pointer, "x-required-scope");
-    let required = suite.spec.get(&place).as_str();
+    let place = push(&operation.pointer, "x-required-scope");
+    let required = suite.contract.get(&place).as_str();
     suite.check(required.is_some_and(|scope| SCOPES.contains(&scope)), "scope-missing", &place, || {
         format!("{}: API keys are accepted; x-required-scope must be one of {SCOPES:?}", operation.id)
     });
@@ -238,8 +222,8 @@ async fn scopes(suite: &Suite, world: &World, server: SocketAddr, operation: &Op
 /// What a session's token is accepted for: its own session, and, where an authenticated session is required, those of its
 /// account; never sessions of other accounts.
 async fn strangers(suite: &Suite, world: &World, server: SocketAddr, operation: &Operation) {
-    let place = child(&operation.pointer, "x-requires-authenticated-session");
-    let requires = suite.spec.get(&place).as_bool();
+    let place = push(&operation.pointer, "x-requires-authenticated-session");
+    let requires = suite.contract.get(&place).as_bool();
     suite.check(requires.is_some(), "authentication-unnamed", &place, || {
         format!(
             "{}: session tokens are accepted; x-requires-authenticated-session must be true or false",

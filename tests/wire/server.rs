@@ -1,4 +1,4 @@
-//! `sessiond` as a process that may fail, each on a copy of one prepared store.
+//! Servers, each on a copy of the prepared store.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -78,7 +78,7 @@ impl Server {
         self.folder.path().join(name)
     }
 
-    /// Takes the table of sessions away, so that the store fails.
+    /// Renames the table of sessions, so that the store fails.
     pub(crate) fn break_store(&self) -> Result<(), Failed> {
         let broken = Connection::open(self.file(STORE_FILE)).and_then(|connection| {
             connection.busy_timeout(PATIENCE)?;
@@ -87,15 +87,14 @@ impl Server {
         broken.map_err(|error| failed("the store cannot be broken", error))
     }
 
-    /// Keeps every reader of the store waiting until what is returned is dropped: this process then stands where one
-    /// stands that is putting the write-ahead log in order after a crash. Its index is invalid, and this process has
-    /// the locks of who makes it anew.
+    /// Makes every reader of the store wait until the returned file is dropped. This process acts like one that recovers
+    /// the write-ahead log after a crash: it invalidates the log's index and holds the locks of the recovery.
     pub(crate) fn recover_store(&self) -> Result<File, Failed> {
-        /// Where the locks of the index begin, and that it is those of writing, checkpoint and recovery.
+        /// The offset and number of the index's locks for writing, checkpoint and recovery.
         const LOCKS: (libc::off_t, libc::off_t) = (120, 3);
-        /// In the second copy of the index's header: a reader sees that it is not the first.
+        /// In the second copy of the index's header: a reader notices that the copies differ.
         const CHANGE_COUNTER: u64 = 48 + 8;
-        let what = "the store's readers cannot be kept waiting";
+        let what = "the readers of the store cannot be made to wait";
         let index = File::options().read(true).write(true).open(self.file("sessions.db-shm"));
         let index = index.map_err(|error| failed(what, error))?;
         #[expect(clippy::cast_possible_truncation, reason = "the constants are small; their types are not")]

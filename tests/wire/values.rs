@@ -1,34 +1,36 @@
-//! Every bound of every parameter and property of a request: what is inside is accepted, what is outside refused.
+//! Every bound of every parameter and property of a request: values inside are accepted, values outside are refused.
 
 use std::net::SocketAddr;
 
 use futures::StreamExt;
+use openapi_drift::push;
 use serde_json::{Map, Value, json};
+use session_test_support::requests::{encoded, path_with, text};
+use session_test_support::tokens::{page_token_of, text_at};
+use session_test_support::{Operation, Parameter};
 
-use crate::probe::{Probe, probes, sample};
-use crate::spec::{Operation, Parameter, child};
+use crate::probe::{Probe, probes};
 use crate::suite::{Request, Suite};
-use crate::tokens::{page_token_of, text_at};
-use crate::world::{Target, World, bearer, encoded, json_type, minimal_body, path_with, valid_request};
+use crate::world::{Target, World, bearer, json_type, valid_request};
 
-/// How many requests are under way at once.
+/// The number of concurrent requests.
 const AT_ONCE: usize = 12;
 
-/// Parameters whose values only the server can make, so that a value which the schema allows may still be refused.
+/// Parameters whose values only the server issues: the server may refuse a value that the schema allows.
 const OPAQUE: [(&str, &str); 1] = [("list_sessions", "page_token")];
 
-/// Bounds on which no value can be though the schema alone would allow one, each with its reason.
+/// Bounds that no value can be at although the schema alone allows one, each with its reason.
 const OUT_OF_REACH: [(&str, &str, &str, &str); 1] =
     [("list_sessions", "page_token", "minLength", "a place in a list takes more than one character")];
 
-/// What must become of a request.
+/// What the response to a request must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// It is done.
+    /// Success.
     Accepted,
-    /// It is done, or what it names is not there.
+    /// Success, or 404: the object that it names may not exist.
     NotRefused,
-    /// It is a bad request.
+    /// 400.
     Refused,
 }
 
@@ -37,16 +39,16 @@ struct Job<'a> {
     request: Request,
     fate: Fate,
     keyword: String,
-    /// The body that was sent, for what it says to be found in the answer.
+    /// The body that was sent: its values must be in the response.
     sent: Option<Value>,
 }
 
-/// Tries them all.
+/// Sends all of them.
 pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
     let mut jobs = Vec::new();
-    for operation in &suite.operations {
+    for operation in suite.contract.operations() {
         for parameter in &operation.parameters {
-            match parameter.place.as_str() {
+            match parameter.location.as_str() {
                 "path" => path_jobs(suite, world, operation, parameter, &mut jobs),
                 "query" => query_jobs(suite, world, operation, parameter, &mut jobs),
                 other => suite.check(false, "parameter-kind-unknown", &parameter.pointer, || {
@@ -68,12 +70,12 @@ async fn run(suite: &Suite, server: SocketAddr, job: Job<'_>) {
             let statuses = refusals(suite, operation);
             let answer =
                 suite.expect(server, operation, &request, &statuses, "invalid-accepted", &keyword).await;
-            // The codes tell the two kinds of fault apart.
+            // The codes distinguish a missing value from an invalid one.
             let code = if keyword.contains("/required/") { "required_value" } else { "invalid_value" };
             let wrong = answer.filter(|answer| answer.status == 400 && answer.code() != code);
             suite.check(wrong.is_none(), "code-wrong", &keyword, || {
                 format!(
-                    "{}: {} was sent; the code of the answer 400 was not {code}",
+                    "{}: {} was sent; the code of the response 400 was not {code}",
                     operation.id, request.what
                 )
             });
@@ -90,26 +92,26 @@ async fn run(suite: &Suite, server: SocketAddr, job: Job<'_>) {
         }
         Fate::NotRefused => {
             if let Some(answer) = suite.ask(server, operation, &request).await {
-                // Other requests may have made it the ID of an account before.
+                // An earlier request may have used this ID for an account.
                 let other_kind = answer.status == 400 && answer.code() == "unexpected_ref_type";
                 let fine = answer.is_success() || answer.status == 404 || other_kind;
                 suite.check(fine, "valid-refused", &keyword, || {
                     let (id, what, status) = (&operation.id, &request.what, answer.status);
-                    format!("{id}: {what} was sent, which openapi.json allows; the answer was {status}")
+                    format!("{id}: {what} was sent, which openapi.json allows; the response was {status}")
                 });
             }
         }
     }
 }
 
-/// The statuses of a bad request.
+/// The statuses with which an operation refuses an invalid value.
 fn refusals(suite: &Suite, operation: &Operation) -> Vec<u16> {
     let unnamed = !suite.documents(operation, 400) && operation.path_parameter().is_some();
     vec![if unnamed { 404 } else { 400 }]
 }
 
 fn target_of(world: &World, operation: &Operation) -> Target {
-    // An authenticated session would only take the account that it has.
+    // An authenticated session accepts only its own account.
     match operation.path_parameter() {
         Some(_) => world.target("unauthenticated"),
         None => Target { id: String::new(), account: world.account(), token: String::new() },
@@ -123,14 +125,14 @@ fn path_jobs<'a>(
     parameter: &Parameter,
     jobs: &mut Vec<Job<'a>>,
 ) {
-    let schema = child(&parameter.pointer, "schema");
-    if suite.spec.validator(&schema).is_none() {
+    let schema = parameter.schema.clone();
+    if suite.contract.validator(&schema).is_none() {
         return;
     }
-    let found = probes(&suite.spec, &schema);
+    let found = probes(&suite.contract, &schema);
     for Probe { value, keyword, what } in found.all {
         let Some(text) = value.as_str().filter(|text| !matches!(*text, "" | "." | "..")) else { continue };
-        let valid = suite.spec.allows(&schema, &value);
+        let valid = suite.contract.allows(&schema, &value);
         let mut request = valid_request(suite, operation, &world.key, &target_of(world, operation));
         request.path = path_with(operation, text);
         request.what = format!("`{}` as {what}", parameter.name);
@@ -146,11 +148,11 @@ fn query_jobs<'a>(
     parameter: &Parameter,
     jobs: &mut Vec<Job<'a>>,
 ) {
-    let (schema, name) = (child(&parameter.pointer, "schema"), &parameter.name);
-    if suite.spec.validator(&schema).is_none() {
+    let (schema, name) = (parameter.schema.clone(), &parameter.name);
+    if suite.contract.validator(&schema).is_none() {
         return;
     }
-    let found = probes(&suite.spec, &schema);
+    let found = probes(&suite.contract, &schema);
     let opaque = OPAQUE.contains(&(operation.id.as_str(), name.as_str()));
     let mut add = |query: String, fate: Fate, keyword: String, what: String| {
         let mut request = valid_request(suite, operation, &world.free_key, &target_of(world, operation));
@@ -159,7 +161,8 @@ fn query_jobs<'a>(
         request.what = what;
         jobs.push(Job { operation, request, fate, keyword, sent: None });
     };
-    let kind = suite.spec.get(&suite.spec.resolve(&schema))["type"].as_str().unwrap_or_default().to_owned();
+    let kind =
+        suite.contract.get(&suite.contract.resolve(&schema))["type"].as_str().unwrap_or_default().to_owned();
     let numeric = matches!(kind.as_str(), "integer" | "number");
     for Probe { value, keyword, what } in found.all {
         let text = match &value {
@@ -167,7 +170,7 @@ fn query_jobs<'a>(
             Value::Number(number) if numeric => number.to_string(),
             _ => continue,
         };
-        let valid = suite.spec.allows(&schema, &value);
+        let valid = suite.contract.allows(&schema, &value);
         if valid && opaque {
             continue;
         }
@@ -176,7 +179,7 @@ fn query_jobs<'a>(
     }
     if numeric {
         for text in ["", "ten", "1.5", "0x1", "1e2", " 1", "-1", "true", "99999999999999999999"] {
-            let keyword = child(&suite.spec.resolve(&schema), "type");
+            let keyword = push(&suite.contract.resolve(&schema), "type");
             add(
                 format!("{}={}", encoded(name), encoded(text)),
                 Fate::Refused,
@@ -185,8 +188,8 @@ fn query_jobs<'a>(
             );
         }
     }
-    if let Some(value) = sample(&suite.spec, &schema) {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    if let Some(value) = suite.contract.sample(&schema) {
+        let text = text(&value);
         let twice = format!("{0}={1}&{0}={1}", encoded(name), encoded(&text));
         add(twice, Fate::Refused, parameter.pointer.clone(), format!("`{name}` twice"));
     }
@@ -197,49 +200,49 @@ fn query_jobs<'a>(
         let rest: Vec<_> = query.split('&').filter(|pair| !pair.starts_with(&own)).collect();
         request.path = format!("{path}?{}", rest.join("&"));
         request.what = format!("no `{name}`");
-        let keyword = child(&parameter.pointer, "required");
+        let keyword = push(&parameter.pointer, "required");
         jobs.push(Job { operation, request, fate: Fate::Refused, keyword, sent: None });
     }
 }
 
-/// An unknown query parameter is refused where the operation has a query at all, and else not looked at.
+/// An operation with query parameters refuses an unknown one. An operation without any ignores it.
 fn unknown_query_job<'a>(suite: &Suite, world: &World, operation: &'a Operation, jobs: &mut Vec<Job<'a>>) {
-    if operation.parameters.iter().any(|parameter| parameter.place == "query") {
+    if operation.parameters.iter().any(|parameter| parameter.location == "query") {
         let mut request =
             valid_request(suite, operation, world.key_of(operation), &target_of(world, operation));
         request.path.push_str(if request.path.contains('?') { "&colour=red" } else { "?colour=red" });
         "the unknown query parameter `colour`".clone_into(&mut request.what);
-        let keyword = child(&operation.pointer, "parameters");
+        let keyword = push(&operation.pointer, "parameters");
         jobs.push(Job { operation, request, fate: Fate::Refused, keyword, sent: None });
     }
 }
 
-/// The places of a body at which there is a value: the way there and the schema.
+/// Collects the values of a body: the path to each, and its schema.
 fn places(suite: &Suite, schema: &str, way: &[String], found: &mut Vec<(Vec<String>, String)>) {
-    /// A schema that holds itself is looked at for so many rounds.
+    /// How deep a schema that contains itself is followed.
     const DEPTH_MAX: usize = 5;
-    let at = suite.spec.resolve(schema);
+    let at = suite.contract.resolve(schema);
     if way.len() > DEPTH_MAX {
         return;
     }
-    for (name, _) in suite.spec.members(&child(&at, "properties")) {
-        let property = child(&child(&at, "properties"), name);
+    for (name, _) in suite.contract.members(&push(&at, "properties")) {
+        let property = push(&push(&at, "properties"), name);
         let way = [way, &[name.to_owned()]].concat();
         found.push((way.clone(), property.clone()));
         places(suite, &property, &way, found);
     }
     for keyword in ["allOf", "oneOf", "anyOf"] {
-        let list = child(&at, keyword);
-        for number in 0..suite.spec.get(&list).as_array().map_or(0, Vec::len) {
-            let one = child(&list, &number.to_string());
-            if suite.spec.resolve(&one) != at {
+        let list = push(&at, keyword);
+        for number in 0..suite.contract.get(&list).as_array().map_or(0, Vec::len) {
+            let one = push(&list, &number.to_string());
+            if suite.contract.resolve(&one) != at {
                 places(suite, &one, &[way, &[]].concat(), found);
             }
         }
     }
 }
 
-/// Puts a value at a place of a body.
+/// Sets the value at a path of a body.
 fn put(body: &mut Map<String, Value>, way: &[String], value: Value) {
     match way {
         [] => {}
@@ -255,14 +258,14 @@ fn put(body: &mut Map<String, Value>, way: &[String], value: Value) {
 
 fn body_jobs<'a>(suite: &Suite, world: &World, operation: &'a Operation, jobs: &mut Vec<Job<'a>>) {
     let Some(schema) = &operation.body else { return };
-    // What cannot be compiled is a finding already, and says nothing of a value.
-    if suite.spec.validator(schema).is_none() {
+    // A schema that cannot be compiled is a problem of the document, and validates nothing.
+    if suite.contract.validator(schema).is_none() {
         return;
     }
     let mut add = |body: Value, keyword: String, what: String, varied: Option<&str>| {
         let target = target_of(world, operation);
-        let fate = if suite.spec.allows(schema, &body) { Fate::Accepted } else { Fate::Refused };
-        // Only a key that is bound to no pool may name any.
+        let fate = if suite.contract.allows(schema, &body) { Fate::Accepted } else { Fate::Refused };
+        // Only a key without a pool of its own may name one.
         let key = if varied == Some("pool_id") { &world.free_key } else { world.key_of(operation) };
         let mut request = valid_request(suite, operation, key, &target);
         request.headers = vec![bearer(key), json_type()];
@@ -270,26 +273,28 @@ fn body_jobs<'a>(suite: &Suite, world: &World, operation: &'a Operation, jobs: &
         request.what = what;
         jobs.push(Job { operation, request, fate, keyword, sent: Some(body) });
     };
-    let base = |added: Option<&str>| minimal_body(suite, operation, added, &target_of_body(world, operation));
-    let at = suite.spec.resolve(schema);
+    let base = |added: Option<&str>| {
+        suite.contract.body(operation, added, target_of_body(world, operation).subject())
+    };
+    let at = suite.contract.resolve(schema);
 
     // The body as a whole.
     add(Value::Object(base(None)), at.clone(), "a body with as little as possible".to_owned(), None);
-    for (place, name) in suite.spec.texts(&child(&at, "required")).into_iter().enumerate() {
+    for (place, name) in suite.contract.texts(&push(&at, "required")).into_iter().enumerate() {
         let mut body = base(None);
         body.remove(name);
-        let keyword = child(&child(&at, "required"), &place.to_string());
+        let keyword = push(&push(&at, "required"), &place.to_string());
         add(Value::Object(body), keyword, format!("a body without `{name}`"), None);
     }
     let mut more = base(Some("colour"));
     more.insert("colour".to_owned(), json!("red"));
-    let closed = child(&at, "additionalProperties");
-    let closed = if suite.spec.document.pointer(&closed).is_some() { closed } else { at.clone() };
+    let closed = push(&at, "additionalProperties");
+    let closed = if suite.contract.has(&closed) { closed } else { at.clone() };
     add(Value::Object(more), closed, "a body with the unknown property `colour`".to_owned(), None);
     for (value, what) in
         [(json!([]), "a list"), (json!(7), "a number"), (json!("text"), "a text"), (Value::Null, "null")]
     {
-        add(value, child(&at, "type"), format!("{what} as the body"), None);
+        add(value, push(&at, "type"), format!("{what} as the body"), None);
     }
 
     // Each value in it.
@@ -297,7 +302,7 @@ fn body_jobs<'a>(suite: &Suite, world: &World, operation: &'a Operation, jobs: &
     places(suite, schema, &[], &mut found);
     for (way, property) in found {
         let name = way.join(".");
-        let values = probes(&suite.spec, &property);
+        let values = probes(&suite.contract, &property);
         for Probe { value, keyword, what } in values.all {
             let mut body = base(way.first().map(String::as_str));
             put(&mut body, &way, value);
@@ -306,30 +311,30 @@ fn body_jobs<'a>(suite: &Suite, world: &World, operation: &'a Operation, jobs: &
     }
 }
 
-/// As [`target_of`], for a body alone: no session is used up.
+/// As [`target_of`], for a body alone: it uses up no session.
 fn target_of_body(world: &World, operation: &Operation) -> Target {
     let account = if operation.id == "revoke_sessions" { world.account() } else { String::new() };
     Target { id: String::new(), account, token: String::new() }
 }
 
-/// What a request says of a session must be what the answer says of it, where both are described by one schema.
+/// A property of a session that a request sets has the same value in the response, if both have the same schema.
 fn echoed(suite: &Suite, operation: &Operation, what: &str, sent: &Value, answer: &Value) {
     let Some(schema) = &operation.body else { return };
     let Some(summary) = answer.pointer("/summary").or_else(|| answer.pointer("/session/summary")) else {
         return;
     };
-    let request = suite.spec.resolve(schema);
-    let described = |at: &str, name: &str| suite.spec.member(&child(at, "properties"), name);
+    let request = suite.contract.resolve(schema);
+    let described = |at: &str, name: &str| suite.contract.member(&push(at, "properties"), name);
     let Some(answered) = summary_schema(suite) else { return };
     for (name, value) in sent.as_object().into_iter().flatten() {
         if described(&request, name).is_some() && described(&request, name) == described(&answered, name) {
             suite.note(
                 summary.get(name) == Some(value),
                 "not-what-was-sent",
-                &child(&child(&request, "properties"), name),
+                &push(&push(&request, "properties"), name),
                 || {
                     format!(
-                        "{}: {what} was sent; the session in the answer has another `{name}`",
+                        "{}: {what} was sent; the session in the response has another `{name}`",
                         operation.id
                     )
                 },
@@ -340,33 +345,33 @@ fn echoed(suite: &Suite, operation: &Operation, what: &str, sent: &Value, answer
         sent["interaction"].as_object().into_iter().flatten().chain(sent.as_object().into_iter().flatten())
     {
         let is_interaction = matches!(name.as_str(), "remote_ip" | "user_agent");
-        // Of an address, the answer has the canonical form.
+        // The response has the canonical form of an address.
         let plain = value.as_str().is_none_or(|text| {
             name != "remote_ip"
                 || text.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().to_string() == text)
         });
         if is_interaction && plain {
             suite.note(summary["last_seen"].get(name) == Some(value), "not-what-was-sent", &request, || {
-                format!("{}: {what} was sent; `last_seen` in the answer has another `{name}`", operation.id)
+                format!("{}: {what} was sent; `last_seen` in the response has another `{name}`", operation.id)
             });
         }
     }
 }
 
-/// Where a session is described, by the name that it has in the contract.
+/// Where a session is described, by the name of its schema.
 pub(crate) fn summary_schema(suite: &Suite) -> Option<String> {
     let at = "/components/schemas/Session_Summary".to_owned();
-    suite.spec.document.pointer(&at).map(|_| at)
+    suite.contract.has(&at).then_some(at)
 }
 
-/// A place in a list is made by the server, so its bounds are tried with places that it made.
+/// Only the server issues page tokens, so their bounds are checked with tokens that it issued.
 async fn page_tokens(suite: &Suite, world: &World, server: SocketAddr) {
     for (id, name) in OPAQUE {
-        let Some(operation) = suite.operations.iter().find(|operation| operation.id == id) else { continue };
+        let Some(operation) = suite.contract.operation(id) else { continue };
         let Some(parameter) = operation.parameters.iter().find(|parameter| parameter.name == name) else {
             continue;
         };
-        let at = suite.spec.resolve(&child(&parameter.pointer, "schema"));
+        let at = suite.contract.resolve(&parameter.schema.clone());
         let with = |query: &str, what: &str| {
             let mut request = valid_request(suite, operation, &world.key, &target_of_body(world, operation));
             request.path = format!("{}?{query}", operation.path);
@@ -379,7 +384,7 @@ async fn page_tokens(suite: &Suite, world: &World, server: SocketAddr) {
         let first = suite.expect(server, operation, &first, &successes, "valid-refused", keyword).await;
         let Some(first) = first else { continue };
         let Some(token) = text_at(&first.body, "/next_page") else { continue };
-        let next = with(&format!("{name}={token}"), "`page_token` as the `next_page` of an answer");
+        let next = with(&format!("{name}={token}"), "`page_token` as the `next_page` of a response");
         let next = suite.expect(server, operation, &next, &successes, "valid-refused", &at).await;
         let both = with("limit=2", "`limit` as 2");
         let both = suite.expect(server, operation, &both, &successes, "valid-refused", keyword).await;
@@ -396,8 +401,8 @@ async fn page_tokens(suite: &Suite, world: &World, server: SocketAddr) {
         let filtered = with(&format!("{name}={token}&status=new"), "`page_token` and a filter");
         suite.expect(server, operation, &filtered, &[400], "invalid-accepted", &parameter.pointer).await;
 
-        if let Some(longest) = suite.spec.get(&at)["maxLength"].as_u64() {
-            // Eight characters hold five bytes, so only such lengths are a token's.
+        if let Some(longest) = suite.contract.get(&at)["maxLength"].as_u64() {
+            // Eight characters encode five bytes, so a token has only such lengths.
             let bytes = usize::try_from(longest).unwrap_or_default() / 8 * 5;
             for (bytes, inside) in [(bytes, true), (bytes + 5, false)] {
                 let long = page_token_of(&token, bytes.min(4_096));
@@ -405,11 +410,11 @@ async fn page_tokens(suite: &Suite, world: &World, server: SocketAddr) {
                     with(&format!("{name}={long}"), &format!("`{name}` of {} characters", long.len()));
                 let (statuses, rule) =
                     if inside { (&successes[..], "valid-refused") } else { (&[400][..], "invalid-accepted") };
-                suite.expect(server, operation, &request, statuses, rule, &child(&at, "maxLength")).await;
+                suite.expect(server, operation, &request, statuses, rule, &push(&at, "maxLength")).await;
             }
         }
         for (_, _, bound, reason) in OUT_OF_REACH.iter().filter(|row| (row.0, row.1) == (id, name)) {
-            let used = suite.spec.get(&at).get(*bound).is_some();
+            let used = suite.contract.get(&at).get(*bound).is_some();
             suite.check(used, "excuse-unused", &at, || {
                 format!("the suite excuses {bound} of {name} ({reason}), which openapi.json does not have")
             });

@@ -1,52 +1,55 @@
-//! The callers and sessions that requests are made with, and a valid request of each operation.
-//!
-//! What the contract cannot say stands in the tables here: which session an ID must name, which properties come
-//! together, and which exclude each other.
+//! The prepared store: API keys, sessions in each state, and the operations that the program has.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use session_test_support::launcher::{key_create, store_url};
-use session_test_support::seed;
+use session_test_support::requests::Subject;
+use session_test_support::tokens::{numbered, text_at};
+use session_test_support::{Operation, seed};
 
-use crate::probe::sample;
 use crate::report::Failed;
 use crate::server::Program;
-use crate::spec::{Operation, child};
-use crate::suite::{Answer, Request, Suite};
-use crate::tokens::{numbered, text_at};
+use crate::suite::{Request, Response, Suite};
 
-/// The domain of the sessions that requests name. It is not the one in which sessions are listed, created and revoked by
-/// the dozen, so that none of that comes in between.
+/// The domain of the sessions that requests name. Lists, creations and revocations use another one, so that neither
+/// affects the other.
 const SPARE_DOMAIN: &str = "013xrzp12g3nqk8n32sd3jyxq5a8yw11";
 const SPARE_POOL: &str = "013xrzp12g3nqk8ng09nmc8kwqzfaf11";
 const OTHER_DOMAIN: &str = "013xrzp12g3nqk8n32sd3jyxq5a8yw22";
 const OTHER_POOL: &str = "013xrzp12g3nqk8ng09nmc8kwqzfaf22";
 
-/// A session ID that nothing has.
+/// An ID that no object has.
 pub(crate) const MISSING: &str = "013xrzp12g3nqk8nkv4y96wrbzje9d00";
 
-/// What a key may be made for.
+/// The scopes of API keys.
 pub(crate) const SCOPES: [&str; 4] = ["session:read", "session:create", "session:update", "session:revoke"];
 
-/// How many sessions there are in each state, for requests that each need one of their own.
+/// The number of sessions in each state: a request that changes a session needs one of its own.
 const SESSIONS: [(&str, usize); 4] =
     [("unauthenticated", 1_600), ("authenticated", 600), ("complete", 100), ("revoked", 100)];
 
-/// A session that a request names or is sent by.
+/// The session that a request names or whose token it has.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     /// Its ID.
     pub(crate) id: String,
-    /// Its account, or the one that it would be given.
+    /// Its account, or the account to authenticate it with.
     pub(crate) account: String,
-    /// Its token, if it has one that is known.
+    /// Its token; empty if it is not known.
     pub(crate) token: String,
 }
 
-/// Who and what there is in the prepared store.
+impl Target {
+    /// The objects that a request about it names.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        Subject { session_id: &self.id, account_id: &self.account }
+    }
+}
+
+/// The callers and sessions of the prepared store.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     /// A key for the sessions that requests name, with every scope.
@@ -63,9 +66,9 @@ pub(crate) struct World {
     pub(crate) revoked_key: String,
     /// A key of another store.
     pub(crate) unknown_key: String,
-    /// The IDs of sessions that between them have every property and every value.
+    /// The IDs of sessions that together have every property and every listed value.
     pub(crate) gallery: Vec<String>,
-    /// The IDs of operations that the program knows.
+    /// The IDs of the operations that the program has.
     pub(crate) known: Vec<String>,
     used: [Cell<usize>; SESSIONS.len()],
     accounts: Cell<usize>,
@@ -172,7 +175,7 @@ impl World {
         single.into_iter().chain(&self.scoped).chain(&self.other_keys).map(String::as_str)
     }
 
-    /// A session in this state that no request has named yet.
+    /// A session in this state that no request has named.
     pub(crate) fn target(&self, status: &str) -> Target {
         let state = SESSIONS.iter().position(|(name, _)| *name == status).unwrap_or_default();
         let number = self.used[state].replace(self.used[state].get() + 1);
@@ -185,7 +188,7 @@ impl World {
         for (used, (status, count)) in self.used.iter().zip(SESSIONS) {
             if used.get() > count {
                 return Err(Failed(format!(
-                    "{} sessions were needed that are {status}; make more of them",
+                    "{} sessions were needed that are {status}; increase SESSIONS in tests/wire/world.rs",
                     used.get()
                 )));
             }
@@ -193,8 +196,8 @@ impl World {
         Ok(())
     }
 
-    /// A new session with a token of its own, made through the API; of an account of its own, if it is authenticated.
-    /// `None` if the server makes none, which is a finding.
+    /// Creates a session through the API, with an account of its own if it is to be authenticated. `None` if the server
+    /// refuses, which is a finding.
     pub(crate) async fn session(
         &self,
         suite: &Suite,
@@ -205,12 +208,12 @@ impl World {
         self.session_of(suite, server, account.as_deref()).await
     }
 
-    /// An account that nothing else belongs to.
+    /// An account without sessions.
     pub(crate) fn account(&self) -> String {
         numbered(seed::ACCOUNT_ID, 200_000 + self.accounts.replace(self.accounts.get() + 1))
     }
 
-    /// A new session of this account, or of none.
+    /// Creates a session of this account, or of none.
     pub(crate) async fn session_of(
         &self,
         suite: &Suite,
@@ -233,12 +236,12 @@ impl World {
             what: "a session to create".to_owned(),
         };
         let answer = suite.send(server, &request).await;
-        let made = answer.filter(Answer::is_success).and_then(|answer| {
+        let made = answer.filter(Response::is_success).and_then(|answer| {
             let id = text_at(&answer.body, "/session/summary/id")?;
             let token = text_at(&answer.body, "/authtoken")?;
             Some(Target { id, token, account: account.unwrap_or(seed::ACCOUNT_ID).to_owned() })
         });
-        let pointer = suite.operations.iter().find(|operation| operation.id == "create_session");
+        let pointer = suite.contract.operation("create_session");
         let pointer = pointer.map_or("/paths", |operation| operation.pointer.as_str());
         suite.check(made.is_some(), "session-not-created", pointer, || {
             "create_session: a session that openapi.json allows was not created with its ID and token"
@@ -256,82 +259,18 @@ impl World {
     }
 }
 
-/// A valid request of an operation by the holder of a token, about this session where it names one.
+/// A valid request of an operation with this token, about this session and account.
 pub(crate) fn valid_request(suite: &Suite, operation: &Operation, token: &str, target: &Target) -> Request {
-    let body = operation.body.as_ref().map(|_| Value::Object(minimal_body(suite, operation, None, target)));
+    let request = suite.contract.request(operation, target.subject());
     let mut headers = vec![bearer(token)];
-    headers.extend(body.as_ref().map(|_| json_type()));
+    headers.extend(request.body.as_ref().map(|_| json_type()));
     Request {
-        method: operation.method.clone(),
-        path: path_with(operation, &target.id) + &query(suite, operation),
+        method: request.method,
+        path: request.target,
         headers,
-        body: body.map(|body| body.to_string().into_bytes()),
+        body: request.body.map(|body| body.to_string().into_bytes()),
         what: "a valid request".to_owned(),
     }
-}
-
-/// The query parameters that may not be left out, as a query.
-fn query(suite: &Suite, operation: &Operation) -> String {
-    let required = operation.parameters.iter().filter(|one| one.place == "query" && one.required);
-    let pairs: Vec<_> = required
-        .filter_map(|one| {
-            let value = sample(&suite.spec, &child(&one.pointer, "schema"))?;
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            Some(format!("{}={}", encoded(&one.name), encoded(&text)))
-        })
-        .collect();
-    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
-}
-
-/// A valid body with as little as possible in it, to which one more property may be added: the required ones and
-/// those that this one needs beside it.
-pub(crate) fn minimal_body(
-    suite: &Suite,
-    operation: &Operation,
-    added: Option<&str>,
-    target: &Target,
-) -> Map<String, Value> {
-    let schema = suite.spec.resolve(operation.body.as_deref().unwrap_or_default());
-    let beside: &[&str] = match (operation.id.as_str(), added) {
-        ("create_session", Some("account_id")) => &["authenticated_identity_id"],
-        ("create_session", Some("authenticated_identity_id"))
-        | ("revoke_sessions", None | Some("account_id" | "except_session_id" | "colour")) => &["account_id"],
-        _ => &[],
-    };
-    let mut body = Map::new();
-    for name in suite.spec.texts(&child(&schema, "required")).iter().chain(beside) {
-        let property = child(&child(&schema, "properties"), name);
-        if suite.spec.document.pointer(&property).is_none() {
-            continue;
-        }
-        let value = match (operation.id.as_str(), *name) {
-            ("revoke_sessions" | "authenticate_session", "account_id") if !target.account.is_empty() => {
-                Some(json!(target.account))
-            }
-            _ => sample(&suite.spec, &property),
-        };
-        body.insert((*name).to_owned(), value.unwrap_or_default());
-    }
-    body
-}
-
-/// The path of an operation with this in the place of its parameter.
-pub(crate) fn path_with(operation: &Operation, value: &str) -> String {
-    let segments = operation
-        .path
-        .split('/')
-        .map(|segment| if segment.starts_with('{') { encoded(value) } else { segment.to_owned() });
-    segments.collect::<Vec<_>>().join("/")
-}
-
-/// A text as it stands in a URL.
-pub(crate) fn encoded(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'-' | b'_' | b'~' => char::from(byte).to_string(),
-        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
 }
 
 /// The header that carries a token.

@@ -1,4 +1,4 @@
-//! `cargo xtask check`: the contract by itself, and server, client and wire against it.
+//! `cargo xtask check`: checks the contract itself, and the server, the client and the wire against it.
 //!
 //! Four legs, each named in the output. The document leg runs first: of a document with problems the others would report
 //! nonsense, so they report that they did not run. Drift is a result; an error is a tool that could not do its work, and
@@ -18,17 +18,17 @@ use crate::generate;
 use crate::ledger::{self, Ledger};
 use crate::process::{Failed, cargo_output, cargo_quiet, root, target};
 
-/// The programs of the legs that run something: package and name.
+/// The programs that the legs run: package and name.
 const PROGRAMS: [(&str, &str); 3] =
     [("session-server", "sessiond"), ("session-tests", "client-leg"), ("session-tests", "wire-leg")];
 
-/// A contract, or a text that is none.
+/// A contract, or a text that is not one.
 pub(crate) struct Contract {
-    /// Where it is.
+    /// Its file.
     pub(crate) path: PathBuf,
-    /// How it is named in the output.
+    /// Its name in the output.
     pub(crate) name: String,
-    /// What it says.
+    /// The document, or why the text is not one.
     pub(crate) document: Result<Document, openapi_drift::Problem>,
 }
 
@@ -58,7 +58,7 @@ impl Contract {
     }
 }
 
-/// Runs the legs, the static ones alone if that is asked, and writes what they found.
+/// Runs the legs, only the static ones if `static_only`, and writes their findings.
 pub(crate) fn run(
     spec: Option<&Path>,
     static_only: bool,
@@ -84,7 +84,7 @@ pub(crate) fn run(
         let programs = programs()?;
         let checks = exercise(&contract, &programs, "client-leg", &[], &mut client.entries)?;
         client.agreement =
-            format!("generated.rs is current, and keeps to {} in {checks} checks", contract.name);
+            format!("generated.rs is current, and the client follows {} in {checks} checks", contract.name);
         legs.push(client);
         legs.push(wire_leg(&contract, &programs)?);
     } else {
@@ -105,7 +105,7 @@ fn not_run(contract: &Contract, name: &'static str, failed: &str) -> Leg {
     }
 }
 
-/// The document by itself.
+/// Checks the document itself.
 fn document_leg(contract: &Contract) -> Leg {
     let faults = match &contract.document {
         Ok(document) => document::problems(document),
@@ -116,24 +116,24 @@ fn document_leg(contract: &Contract) -> Leg {
         name: "document",
         entries: faults.into_iter().map(entry).collect(),
         agreement: format!(
-            "{} is valid OpenAPI 3.0.3, its examples are what they say, nothing is unused",
+            "{} is valid OpenAPI 3.0.3, its examples are valid, nothing is unused",
             contract.name
         ),
-        mend: format!("mend {}", contract.name),
+        mend: format!("fix {}", contract.name),
     }
 }
 
-/// What the server describes, against the contract.
+/// Compares the description that the server derives with the contract.
 fn server_leg(contract: &Contract, document: &Document) -> Result<Leg, Failed> {
     let mut leg = Leg {
         name: "server",
         entries: Vec::new(),
         agreement: format!(
-            "what it describes is what {} says, but for what {} lists",
+            "its description equals {}, apart from what {} lists",
             contract.name,
             ledger::PATH
         ),
-        mend: format!("change {}, or make crates/session-api say the same", contract.name),
+        mend: format!("change {}, or the types and operations in crates/session-api", contract.name),
     };
     let (left, faults) = Ledger::read()?.settle(server_findings(document)?);
     for finding in left {
@@ -167,13 +167,13 @@ pub(crate) fn server_findings(contract: &Document) -> Result<Vec<Finding>, Faile
     openapi_drift::compare(contract, &derived, Options::default()).map_err(|error| Failed(error.to_string()))
 }
 
-/// The client's code, against the one that is generated from the contract.
+/// Compares the client's code with the code that is generated from the contract.
 fn client_leg(contract: &Contract) -> Result<Leg, Failed> {
     let mut leg = Leg {
         name: "client",
         entries: Vec::new(),
         agreement: "generated.rs is current".to_owned(),
-        mend: "run `cargo xtask generate`, or mend the document".to_owned(),
+        mend: "run `cargo xtask generate`, or fix the document".to_owned(),
     };
     match generate::state(&contract.path)? {
         generate::State::Current => {}
@@ -196,7 +196,7 @@ fn client_leg(contract: &Contract) -> Result<Leg, Failed> {
     Ok(leg)
 }
 
-/// Whether the client compiles; if not, adds why.
+/// Returns whether the client compiles; adds the compiler's errors if it does not.
 fn compile(entries: &mut Vec<Entry>) -> Result<bool, Failed> {
     let arguments =
         ["check", "--quiet", "--locked", "--package", "session-client", "--message-format", "json"];
@@ -233,7 +233,7 @@ fn compile(entries: &mut Vec<Entry>) -> Result<bool, Failed> {
     Ok(false)
 }
 
-/// A running server, against the contract.
+/// Checks a running server against the contract.
 fn wire_leg(contract: &Contract, programs: &Path) -> Result<Leg, Failed> {
     let mut entries = Vec::new();
     let sessiond = programs.join("sessiond");
@@ -242,12 +242,12 @@ fn wire_leg(contract: &Contract, programs: &Path) -> Result<Leg, Failed> {
     Ok(Leg {
         name: "wire",
         entries,
-        agreement: format!("sessiond keeps to {} in {checks} checks", contract.name),
-        mend: format!("mend the server, or change {}", contract.name),
+        agreement: format!("sessiond follows {} in {checks} checks", contract.name),
+        mend: format!("fix the server, or change {}", contract.name),
     })
 }
 
-/// Builds the programs that the legs run; answers the folder that they are in.
+/// Builds the programs that the legs run and returns their folder.
 pub(crate) fn programs() -> Result<PathBuf, Failed> {
     for (package, name) in PROGRAMS {
         cargo_quiet(&["build", "--quiet", "--locked", "--package", package, "--bin", name])?;
@@ -255,7 +255,7 @@ pub(crate) fn programs() -> Result<PathBuf, Failed> {
     Ok(target()?.join("debug"))
 }
 
-/// Runs a program that holds something against the contract, and adds what it found. Answers how much it looked at.
+/// Runs a leg's program, adds its findings, and returns its number of checks.
 fn exercise(
     contract: &Contract,
     programs: &Path,
@@ -270,7 +270,7 @@ fn exercise(
     Ok(checks)
 }
 
-/// What such a program found: pointer, rule and sentence of each finding, and how much it looked at.
+/// Runs a leg's program on a document: pointer, rule and message of each finding, and the number of checks.
 pub(crate) fn ask(
     programs: &Path,
     name: &str,
@@ -293,7 +293,7 @@ pub(crate) fn ask(
             None => findings.push((text("pointer"), text("rule"), text("message"))),
         }
     }
-    // An exit code that does not fit what was printed is a program that broke off.
+    // If the exit code contradicts the output, the program failed halfway.
     match (output.status.code(), checks) {
         (Some(0), Some(checks)) if findings.is_empty() => Ok((findings, checks)),
         (Some(1), Some(checks)) if !findings.is_empty() => Ok((findings, checks)),

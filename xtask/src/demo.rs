@@ -8,8 +8,8 @@ use session_test_support::seed;
 
 use crate::process::{Failed, cargo, key, launch, output, say, serve, target};
 
-/// Builds and runs; `out` gets the session of the reference page as it was fetched and nothing else,
-/// `progress` what happens meanwhile. `keep` leaves the server up until it is interrupted.
+/// Builds and runs. Only the fetched session of the reference page is written to `out`; the steps are written to `progress`.
+/// With `keep`, the server runs until it is interrupted.
 pub(crate) fn run(keep: bool, out: &mut dyn Write, progress: &mut dyn Write) -> Result<(), Failed> {
     say(progress, "demo: building sessiond, and `login`, which is an example of the generated client")?;
     cargo(&["build", "--quiet", "--locked", "--package", "session-server", "--bin", "sessiond"])?;

@@ -10,7 +10,11 @@ use crate::process::{Failed, root, say};
 pub(crate) fn run(names: &[String], out: &mut dyn Write) -> Result<bool, Failed> {
     let programs = programs()?;
     let mut command = Command::new(programs.join("wire-leg"));
-    command.arg("--spec").arg(root().join("openapi.json")).arg("--prove").arg(programs.join("sessiond"));
+    command
+        .arg("--spec")
+        .arg(root().join("openapi.json"))
+        .arg("--seed-faults")
+        .arg(programs.join("sessiond"));
     command.args(names.iter().flat_map(|name| ["--fault", name])).env("NO_PROXY", "127.0.0.1");
     let output = command.output().map_err(|error| Failed(format!("wire-leg cannot be started: {error}")))?;
     for line in String::from_utf8_lossy(&output.stdout).lines() {

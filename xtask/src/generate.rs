@@ -94,11 +94,11 @@ fn code_of(spec: &Path) -> Result<Result<String, String>, Failed> {
     settings
         // A parameter that is added later breaks no caller of a builder.
         .with_interface(InterfaceStyle::Builder)
-        .with_inner_type(quote!(crate::Inner))
+        .with_inner_type(quote!(crate::inner::Inner))
         // Redacts itself, which a generated string would not.
-        .with_replacement("Authtoken", "crate::Token", std::iter::empty())
+        .with_replacement("Authtoken", "crate::token::Token", std::iter::empty())
         // To the millisecond and convertible, which a generated double would not be.
-        .with_replacement("Timestamp", "crate::Timestamp", std::iter::empty())
+        .with_replacement("Timestamp", "crate::timestamp::Timestamp", std::iter::empty())
         // What `next_page` is: the generated stream passes the one on as the other.
         .with_replacement("PageToken", "::std::string::String", std::iter::empty())
         // Both alternatives of the contract; the generated enum would number them.

@@ -99,16 +99,20 @@ mod tests {
     #[test]
     fn an_item_that_nothing_uses_or_that_has_no_reason_or_probe_is_a_fault() {
         let ledger = Ledger::parse(
-            "[[item]]\nrules = ['response-status-generalized', 'no-such-rule']\nreason = ''\n[[item]]\nrules = ['info-license-changed']\nreason = 'r'\n",
+            "[[item]]\nrules = ['schema-max-length-decreased', 'no-such-rule']\nreason = ''\n[[item]]\nrules = ['info-license-changed']\nreason = 'r'\n",
         )
         .unwrap();
-        let (left, faults) = ledger.settle(findings());
+        // A difference on the wire, which the server's description does not have.
+        let contract = include_str!("../../openapi.json");
+        let other = Document::parse(&contract.replace("\"maxLength\": 200", "\"maxLength\": 100")).unwrap();
+        let on_wire = compare(&Document::parse(contract).unwrap(), &other, Options::default()).unwrap();
+        let (left, faults) = ledger.settle([findings(), on_wire].concat());
         assert!(!left.is_empty());
         assert_eq!(
             faults,
             [
-                "the item of response-status-generalized, no-such-rule has no reason; write one",
-                "response-status-generalized is about the wire, but no probe covers it; name one",
+                "the item of schema-max-length-decreased, no-such-rule has no reason; write one",
+                "schema-max-length-decreased is about the wire, but no probe covers it; name one",
                 "nothing is found by no-such-rule any more; take it out",
             ]
         );

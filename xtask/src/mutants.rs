@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::Args;
 use openapi_drift::{Document, Effect, Options, compare};
-use serde_json::Value;
 
+use self::changes::Mutant;
 use crate::check;
 use crate::document;
 use crate::generate;
@@ -31,13 +31,6 @@ pub(crate) struct Settings {
     /// Only changes at a pointer that begins with this
     #[arg(long, value_name = "POINTER")]
     under: Option<String>,
-}
-
-/// A change of the contract.
-struct Mutant {
-    kind: &'static str,
-    pointer: String,
-    document: Value,
 }
 
 /// What became of a change.

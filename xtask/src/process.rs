@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A command did not do its work.
+/// Why a task could not do its work.
 pub(crate) use openapi_drift::report::Failed;
 use session_test_support::launcher::{LaunchError, Program, Server, key_create};
 
@@ -28,7 +28,7 @@ fn cargo_command() -> Command {
     command
 }
 
-/// Runs cargo with these arguments, its output on ours. Fails if it does.
+/// Runs cargo with these arguments; its output goes to ours. Fails if cargo fails.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<(), Failed> {
     if cargo_with(arguments, &[])? {
         Ok(())
@@ -37,7 +37,7 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<(), Failed> {
     }
 }
 
-/// As [`cargo`], with its standard output among its errors: ours is for what the task says.
+/// As [`cargo`], without its standard output: ours is for the result of the task.
 pub(crate) fn cargo_quiet(arguments: &[&str]) -> Result<(), Failed> {
     let mut command = cargo_command();
     command.args(arguments).stdout(Stdio::null());
@@ -46,7 +46,7 @@ pub(crate) fn cargo_quiet(arguments: &[&str]) -> Result<(), Failed> {
     if status.success() { Ok(()) } else { Err(Failed(format!("cargo {} failed", arguments.join(" ")))) }
 }
 
-/// Runs cargo with these arguments; answers whether it succeeded, and its standard output.
+/// Runs cargo with these arguments and returns whether it succeeded, and its standard output.
 pub(crate) fn cargo_output(arguments: &[&str]) -> Result<(bool, String), Failed> {
     let mut command = cargo_command();
     command.args(arguments).stderr(Stdio::inherit());
@@ -55,7 +55,7 @@ pub(crate) fn cargo_output(arguments: &[&str]) -> Result<(bool, String), Failed>
     Ok((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned()))
 }
 
-/// Runs cargo with these arguments and variables, its output on ours; answers whether it succeeded.
+/// Runs cargo with these arguments and variables and returns whether it succeeded. Its output goes to ours.
 pub(crate) fn cargo_with(arguments: &[&str], environment: &[(&str, &Path)]) -> Result<bool, Failed> {
     let mut command = cargo_command();
     command.args(arguments).envs(environment.iter().copied());
@@ -64,7 +64,7 @@ pub(crate) fn cargo_with(arguments: &[&str], environment: &[(&str, &Path)]) -> R
     Ok(status.success())
 }
 
-/// How many tests passed and failed.
+/// The numbers of passed and failed tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) passed: u64,
@@ -72,7 +72,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Adds what a line of libtest says, such as `test result: ok. 3 passed; 0 failed; …`.
+    /// Adds the numbers in a line of libtest, such as `test result: ok. 3 passed; 0 failed; …`.
     fn add(&mut self, line: &str) {
         let Some((_, result)) = line.strip_prefix("test result: ").and_then(|line| line.split_once(". "))
         else {
@@ -87,7 +87,7 @@ impl Counts {
     }
 }
 
-/// As [`cargo_with`], for `cargo test`: passes its output on to `out` and counts the tests.
+/// As [`cargo_with`], for `cargo test`: copies its output to `out` and counts the tests.
 pub(crate) fn cargo_test(arguments: &[&str], out: &mut dyn Write) -> Result<(bool, Counts), Failed> {
     let mut command = cargo_command();
     command.args(arguments).stdout(Stdio::piped());
@@ -110,7 +110,7 @@ pub(crate) fn has_cargo(subcommand: &str) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// The target folder of the workspace, which the environment or a setting may have put elsewhere.
+/// The target folder of the workspace, which the environment or a setting may change.
 pub(crate) fn target() -> Result<PathBuf, Failed> {
     let mut command = cargo_command();
     command.args(["metadata", "--no-deps", "--format-version", "1", "--offline"]);
@@ -122,7 +122,7 @@ pub(crate) fn target() -> Result<PathBuf, Failed> {
     target.map(PathBuf::from).ok_or_else(|| Failed(format!("{command:?} names no target folder")))
 }
 
-/// Runs a command to its end; answers its standard output. Its standard error goes to ours.
+/// Runs a command to its end and returns its standard output. Its standard error goes to ours.
 pub(crate) fn output(command: &mut Command) -> Result<String, Failed> {
     let output = command
         .stderr(Stdio::inherit())

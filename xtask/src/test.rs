@@ -26,17 +26,52 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
     if !check::run(None, true, Format::Human, out)? {
         return Ok(false);
     }
-    let clippy =
-        ["clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"];
-    if component("clippy", progress)? && !cargo_with(&clippy, &[])? {
-        return Ok(false);
+    if component("clippy", progress)? {
+        for selection in selections()? {
+            let selection: Vec<&str> = selection.iter().map(String::as_str).collect();
+            let lint =
+                [&["clippy", "--quiet", "--all-targets", "--locked"], &*selection, &["--", "-Dwarnings"]];
+            if !cargo_with(&lint.concat(), &[])? {
+                return Ok(false);
+            }
+        }
     }
-    let tests = ["test", "--workspace", "--locked", "--no-fail-fast"];
-    let (passed, counts) = cargo_test(&tests, out)?;
+    let (passed, counts) =
+        cargo_test(&[&["test", "--locked", "--no-fail-fast"], &EVERYTHING[..]].concat(), out)?;
     let agree = passed && check::run(None, false, Format::Human, out)? && faults::run(&[], out)?;
     let demo = agree && demo_is_as_the_readme_shows(out, progress)?;
     say(out, &format!("tests: {} passed, {} failed", counts.passed, counts.failed))?;
     Ok(demo)
+}
+
+/// All code of all packages.
+const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
+
+/// The arguments for each selection of code that is linted: everything, and each package that has features without them.
+fn selections() -> Result<Vec<Vec<String>>, Failed> {
+    let mut all = vec![EVERYTHING.map(str::to_owned).to_vec()];
+    for package in packages_with_features()? {
+        all.push(["--package", &package, "--no-default-features"].map(str::to_owned).to_vec());
+    }
+    Ok(all)
+}
+
+/// The names of the packages of the workspace that have features.
+fn packages_with_features() -> Result<Vec<String>, Failed> {
+    let failed = |error: &dyn std::fmt::Display| Failed(format!("the manifests cannot be read: {error}"));
+    let read = |path: &Path| -> Result<toml::Table, Failed> {
+        let text = std::fs::read_to_string(path.join("Cargo.toml")).map_err(|error| failed(&error))?;
+        text.parse().map_err(|error| failed(&error))
+    };
+    let members = read(&root())?["workspace"]["members"].clone();
+    let mut found = Vec::new();
+    for member in members.as_array().into_iter().flatten().filter_map(toml::Value::as_str) {
+        let manifest = read(&root().join(member))?;
+        if manifest.contains_key("features") {
+            found.push(manifest["package"]["name"].as_str().unwrap_or(member).to_owned());
+        }
+    }
+    Ok(found)
 }
 
 /// Runs the demo and compares what it prints with the README.
@@ -86,4 +121,22 @@ fn provide(program: &str, package: &str, progress: &mut dyn Write) -> Result<(),
         && runs("apt-get", &["install", "--yes", "--no-install-recommends", package])
         && runs(program, &["--version"]);
     if installed { Ok(()) } else { Err(ask()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_behind_a_feature_is_linted_with_it_and_without_it_and_tested() {
+        assert!(EVERYTHING.contains(&"--workspace") && EVERYTHING.contains(&"--all-features"));
+        let selections = selections().unwrap();
+        assert_eq!(selections[0], EVERYTHING);
+        for package in ["openapi-drift", "session-client", "session-store"] {
+            assert!(
+                selections
+                    .contains(&["--package", package, "--no-default-features"].map(str::to_owned).to_vec())
+            );
+        }
+    }
 }

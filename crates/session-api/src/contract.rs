@@ -1,12 +1,15 @@
 //! The operations of the contract as a dropshot trait.
+//!
+//! A handler returns every error of the contract as a [`Reply`], and extractors never fail, so that dropshot never uses the
+//! error type of a signature.
 
-use dropshot::{EndpointTagPolicy, HttpResponseCreated, HttpResponseOk, RequestContext};
+use dropshot::{EndpointTagPolicy, HttpError, HttpResponseCreated, HttpResponseOk, RequestContext};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use session_types::SessionId;
 
 use crate::extract::{JsonBody, PageParams, PathParams};
-use crate::reply::{HandlerError, Reply};
+use crate::reply::Reply;
 use crate::types::{
     Interaction, Revocation, RevocationResult, Session, SessionAuthenticate, SessionCreate, SessionList,
     SessionPage, SessionWithAuthtoken,
@@ -40,7 +43,7 @@ pub trait SessionApi {
     async fn fetch_session(
         rqctx: RequestContext<Self::Context>,
         path: PathParams<SessionPath>,
-    ) -> Result<Reply<HttpResponseOk<Session>>, HandlerError>;
+    ) -> Result<Reply<HttpResponseOk<Session>>, HttpError>;
 
     /// Fetch own session
     ///
@@ -48,7 +51,7 @@ pub trait SessionApi {
     #[endpoint { method = GET, path = "/api/v1/whoami", tags = ["session"] }]
     async fn fetch_own_session(
         rqctx: RequestContext<Self::Context>,
-    ) -> Result<Reply<HttpResponseOk<Session>>, HandlerError>;
+    ) -> Result<Reply<HttpResponseOk<Session>>, HttpError>;
 
     /// List sessions
     ///
@@ -58,7 +61,7 @@ pub trait SessionApi {
     async fn list_sessions(
         rqctx: RequestContext<Self::Context>,
         query: PageParams<SessionList>,
-    ) -> Result<Reply<HttpResponseOk<SessionPage>>, HandlerError>;
+    ) -> Result<Reply<HttpResponseOk<SessionPage>>, HttpError>;
 
     /// Create session
     ///
@@ -68,7 +71,7 @@ pub trait SessionApi {
     async fn create_session(
         rqctx: RequestContext<Self::Context>,
         body: JsonBody<SessionCreate>,
-    ) -> Result<Reply<HttpResponseCreated<SessionWithAuthtoken>>, HandlerError>;
+    ) -> Result<Reply<HttpResponseCreated<SessionWithAuthtoken>>, HttpError>;
 
     /// Authenticate session
     ///
@@ -79,7 +82,7 @@ pub trait SessionApi {
         rqctx: RequestContext<Self::Context>,
         path: PathParams<SessionPath>,
         body: JsonBody<SessionAuthenticate>,
-    ) -> Result<Reply<HttpResponseOk<SessionWithAuthtoken>>, HandlerError>;
+    ) -> Result<Reply<HttpResponseOk<SessionWithAuthtoken>>, HttpError>;
 
     /// Record interaction
     ///
@@ -90,7 +93,7 @@ pub trait SessionApi {
         rqctx: RequestContext<Self::Context>,
         path: PathParams<SessionPath>,
         body: JsonBody<Interaction>,
-    ) -> Result<Reply<HttpResponseOk<Session>>, HandlerError>;
+    ) -> Result<Reply<HttpResponseOk<Session>>, HttpError>;
 
     /// Complete session
     ///
@@ -99,7 +102,7 @@ pub trait SessionApi {
     async fn complete_session(
         rqctx: RequestContext<Self::Context>,
         path: PathParams<SessionPath>,
-    ) -> Result<Reply<HttpResponseOk<Session>>, HandlerError>;
+    ) -> Result<Reply<HttpResponseOk<Session>>, HttpError>;
 
     /// Revoke session
     ///
@@ -108,7 +111,7 @@ pub trait SessionApi {
     async fn revoke_session(
         rqctx: RequestContext<Self::Context>,
         path: PathParams<SessionPath>,
-    ) -> Result<Reply<HttpResponseOk<Session>>, HandlerError>;
+    ) -> Result<Reply<HttpResponseOk<Session>>, HttpError>;
 
     /// Revoke sessions
     ///
@@ -118,5 +121,5 @@ pub trait SessionApi {
     async fn revoke_sessions(
         rqctx: RequestContext<Self::Context>,
         body: JsonBody<Revocation>,
-    ) -> Result<Reply<HttpResponseOk<RevocationResult>>, HandlerError>;
+    ) -> Result<Reply<HttpResponseOk<RevocationResult>>, HttpError>;
 }

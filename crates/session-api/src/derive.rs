@@ -1,5 +1,6 @@
 //! The OpenAPI document that the server describes, for the gate to compare with `openapi.json`.
 
+use schemars::r#gen::SchemaSettings;
 use serde_json::{Map, Value, json};
 use session_types::ErrorCode;
 use strum::VariantArray;
@@ -8,6 +9,7 @@ use crate::contract::session_api_mod;
 use crate::extract::REQUEST_BODY_MAX_BYTES;
 use crate::operation::{Operation, SessionTokenUse};
 use crate::reply::{headers, statuses_of};
+use crate::types::ErrorBody;
 
 /// The contract. Its title and version are the server's as well.
 const CONTRACT: &str = include_str!("../../../openapi.json");
@@ -32,22 +34,28 @@ pub fn derived_openapi() -> Result<Value, DeriveError> {
     let mut document = api.openapi(text("title"), version).json().map_err(failed)?;
     without_nullable(&mut document);
 
-    let error_content = document["components"]["responses"]["Error"]["content"].take();
+    // dropshot describes its own error, which no handler returns.
+    let mut error = SchemaSettings::openapi3().into_generator().into_root_schema_for::<ErrorBody>();
+    error.schema.metadata().title = None;
+    for (name, schema) in error.definitions {
+        document["components"]["schemas"][name] = json!(schema);
+    }
+    document["components"]["schemas"]["Error"] = json!(error.schema);
+    document["components"]["securitySchemes"] = security_schemes();
     if let Some(components) = document["components"].as_object_mut() {
         components.remove("responses");
-        components.insert("securitySchemes".to_owned(), security_schemes());
     }
     let items = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
     for operation in items.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
         let id = operation["operationId"].as_str().unwrap_or_default();
         let id: Operation = id.parse().map_err(|_| failed(format!("{id} is not a variant of Operation")))?;
-        describe(id, operation, &error_content);
+        describe(id, operation);
     }
     Ok(document)
 }
 
 /// Adds to an operation what dropshot does not describe.
-fn describe(operation: Operation, derived: &mut Value, error_content: &Value) {
+fn describe(operation: Operation, derived: &mut Value) {
     let mut security = Vec::new();
     if let Some(scope) = operation.required_scope() {
         security.push(json!({ "api_key": [] }));
@@ -74,7 +82,7 @@ fn describe(operation: Operation, derived: &mut Value, error_content: &Value) {
         let response = json!({
             "description": codes.join(", "),
             "headers": headers(*status),
-            "content": error_content,
+            "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } },
             "x-error-codes": codes,
         });
         responses.insert(status.to_string(), response);

@@ -3,14 +3,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use dropshot::{
-    ApiEndpointResponse, Body, ErrorStatusCode, HttpCodedResponse, HttpError, HttpResponse, HttpResponseError,
-};
+use dropshot::{ApiEndpointResponse, Body, HttpCodedResponse, HttpError, HttpResponse};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
-
 use session_types::ErrorCode;
 
 use crate::types::ErrorBody;
@@ -128,48 +125,6 @@ pub(crate) fn statuses_of(code: ErrorCode) -> Vec<u16> {
         statuses.extend([413, 415, 429]);
     }
     statuses
-}
-
-/// The error type of a handler's signature. Our extractors never fail, so dropshot never creates one.
-#[derive(Debug, Serialize, thiserror::Error)]
-#[error("{}: {internal}", body.code)]
-#[serde(transparent)]
-pub struct HandlerError {
-    body: ErrorBody,
-    #[serde(skip)]
-    status: ErrorStatusCode,
-    /// For the log only.
-    #[serde(skip)]
-    internal: String,
-}
-
-impl schemars::JsonSchema for HandlerError {
-    fn schema_name() -> String {
-        ErrorBody::schema_name()
-    }
-
-    fn json_schema(generator: &mut schemars::r#gen::SchemaGenerator) -> schemars::schema::Schema {
-        ErrorBody::json_schema(generator)
-    }
-}
-
-impl From<HttpError> for HandlerError {
-    fn from(error: HttpError) -> Self {
-        let code = error.error_code.as_deref().and_then(|code| code.parse().ok()).unwrap_or_else(|| {
-            if error.status_code.is_client_error() { ErrorCode::BadRequest } else { ErrorCode::Unexpected }
-        });
-        Self {
-            body: ErrorBody::new(code, error.external_message),
-            status: error.status_code,
-            internal: error.internal_message,
-        }
-    }
-}
-
-impl HttpResponseError for HandlerError {
-    fn status_code(&self) -> ErrorStatusCode {
-        self.status
-    }
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use schemars::r#gen::SchemaGenerator;
-use schemars::schema::{InstanceType, Metadata, NumberValidation, Schema, SchemaObject, StringValidation};
+use schemars::schema::{InstanceType, Metadata, NumberValidation, Schema, SchemaObject};
 use serde::{Deserialize, Serialize};
 use session_types::{
     AccountId, Authtoken, DeviceId, DomainId, ErrorCode, ErrorStatus, IdentityId, InteractionDetails, PoolId,
-    RemoteIp, SessionId, SessionKind, SessionStatus, SessionType, Title, UserAgent, base32,
+    RemoteIp, SessionId, SessionKind, SessionStatus, SessionType, Title, UserAgent, base32, schema,
 };
 
 /// A session, and what the caller may do with it now
@@ -281,16 +281,7 @@ impl JsonSchema for PageToken {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        SchemaObject {
-            instance_type: Some(InstanceType::String.into()),
-            string: Some(Box::new(StringValidation {
-                min_length: Some(1),
-                max_length: u32::try_from(PAGE_TOKEN_MAX_CHARS).ok(),
-                pattern: Some("^[0-9a-hjkmnp-tv-z]*$".to_owned()),
-            })),
-            ..SchemaObject::default()
-        }
-        .into()
+        schema::string("", (1, PAGE_TOKEN_MAX_CHARS), "^[0-9a-hjkmnp-tv-z]*$", "").into()
     }
 }
 

@@ -4,55 +4,15 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use progenitor_client::{ClientHooks, OperationInfo};
-use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
 use reqwest::{Method, Request, Response, StatusCode, Url, redirect};
 
-use crate::generated::is_response;
+use crate::generated::{Client, ClientInfo, is_response};
+use crate::inner::{Inner, Options};
 use crate::token::Token;
-use crate::{Client, ClientInfo};
 
 /// The longest wait before a retry. If the server asks for a longer one, the call fails without another retry.
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
-
-/// Time-outs and retries.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// How long connecting may take. The default is 2 seconds.
-    pub connect_timeout: Duration,
-    /// How long each attempt may take, from connecting to the end of the response. The default is 10 seconds, because
-    /// the server stops waiting for its store after 5.
-    pub request_timeout: Duration,
-    /// The greatest number of retries of a call, with exponential backoff and jitter. The default is 2. Only safe calls
-    /// are retried: those that only read, and those that certainly had no effect, because no connection was made or the
-    /// response is 429.
-    pub retries: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(2), request_timeout: Duration::from_secs(10), retries: 2 }
-    }
-}
-
-/// What all calls of a [`Client`] share: the token and the number of retries.
-#[derive(Clone, Debug)]
-pub struct Inner {
-    /// Marked as sensitive, so that it prints as `Sensitive`.
-    authorization: HeaderValue,
-    retries: usize,
-}
-
-impl Inner {
-    /// The argument of [`Client::new_with_client`], for use with a custom `reqwest::Client`. The time-outs are then those
-    /// of that client; of `options`, only `retries` is used.
-    pub fn new(token: &Token, options: Options) -> Self {
-        // Cannot fail: a token has only characters that are allowed in a header.
-        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
-            .unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
-        authorization.set_sensitive(true);
-        Self { authorization, retries: options.retries }
-    }
-}
 
 /// The address is not valid, or no HTTP client can be created.
 #[derive(Debug, thiserror::Error)]
@@ -109,12 +69,12 @@ fn base_url(address: &str) -> Result<String, InvalidAddress> {
 
 impl ClientHooks<Inner> for Client {
     async fn exec(&self, mut request: Request, _: &OperationInfo) -> reqwest::Result<Response> {
-        request.headers_mut().insert(AUTHORIZATION, self.inner().authorization.clone());
+        request.headers_mut().insert(AUTHORIZATION, self.inner().authorization().clone());
         let reads = *request.method() == Method::GET;
         let mut waits = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(RETRY_WAIT_MAX)
-            .with_max_times(self.inner().retries)
+            .with_max_times(self.inner().retries())
             .with_jitter()
             .build();
         loop {

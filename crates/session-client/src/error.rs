@@ -2,8 +2,11 @@
 
 use reqwest::StatusCode;
 
-use crate::RawError;
-use crate::types::{self, ErrorCode};
+use crate::generated;
+use crate::generated::types::{self, ErrorCode};
+
+/// The error of the generated methods. [`Error`] is made from it and has the contract's error code.
+pub type RawError = generated::Error<types::Error>;
 
 /// A call failed.
 ///
@@ -27,7 +30,7 @@ pub enum Error {
     /// The request was not sent, because a value is missing or not allowed.
     #[error("the request was not sent: {0}")]
     InvalidRequest(String),
-    /// There was no response. Unless the call only reads, it is not known whether it had an effect.
+    /// There was no complete response. Unless the call only reads, it is not known whether it had an effect.
     #[error("the server did not respond")]
     NoResponse(#[source] reqwest::Error),
     /// The response is not in the contract: it comes from another program or from a newer server.

@@ -365,7 +365,7 @@ pub mod types {
     ///A snapshot of the details of a particular device
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct InteractionDetails {
-        pub at: crate::Timestamp,
+        pub at: crate::timestamp::Timestamp,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub remote_ip: ::std::option::Option<::std::net::IpAddr>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -926,7 +926,7 @@ pub mod types {
     ///A session and its token
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SessionWithAuthtoken {
-        pub authtoken: crate::Token,
+        pub authtoken: crate::token::Token,
         pub session: Session,
     }
     impl SessionWithAuthtoken {
@@ -1000,7 +1000,10 @@ pub mod types {
     pub mod builder {
         #[derive(Clone, Debug)]
         pub struct InteractionDetails {
-            at: ::std::result::Result<crate::Timestamp, ::std::string::String>,
+            at: ::std::result::Result<
+                crate::timestamp::Timestamp,
+                ::std::string::String,
+            >,
             remote_ip: ::std::result::Result<
                 ::std::option::Option<::std::net::IpAddr>,
                 ::std::string::String,
@@ -1022,7 +1025,7 @@ pub mod types {
         impl InteractionDetails {
             pub fn at<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<crate::Timestamp>,
+                T: ::std::convert::TryInto<crate::timestamp::Timestamp>,
                 T::Error: ::std::fmt::Display,
             {
                 self.at = value
@@ -1966,7 +1969,7 @@ pub mod types {
         }
         #[derive(Clone, Debug)]
         pub struct SessionWithAuthtoken {
-            authtoken: ::std::result::Result<crate::Token, ::std::string::String>,
+            authtoken: ::std::result::Result<crate::token::Token, ::std::string::String>,
             session: ::std::result::Result<super::Session, ::std::string::String>,
         }
         impl ::std::default::Default for SessionWithAuthtoken {
@@ -1980,7 +1983,7 @@ pub mod types {
         impl SessionWithAuthtoken {
             pub fn authtoken<T>(mut self, value: T) -> Self
             where
-                T: ::std::convert::TryInto<crate::Token>,
+                T: ::std::convert::TryInto<crate::token::Token>,
                 T::Error: ::std::fmt::Display,
             {
                 self.authtoken = value
@@ -2066,7 +2069,7 @@ Version: 1.0.0*/
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
-    pub(crate) inner: crate::Inner,
+    pub(crate) inner: crate::inner::Inner,
 }
 impl Client {
     /// Create a new client.
@@ -2074,7 +2077,7 @@ impl Client {
     /// `baseurl` is the base URL provided to the internal
     /// `reqwest::Client`, and should include a scheme and hostname,
     /// as well as port and a path stem if applicable.
-    pub fn new(baseurl: &str, inner: crate::Inner) -> Self {
+    pub fn new(baseurl: &str, inner: crate::inner::Inner) -> Self {
         #[cfg(not(target_arch = "wasm32"))]
         let client = {
             let dur = ::std::time::Duration::from_secs(15u64);
@@ -2093,7 +2096,7 @@ impl Client {
     pub fn new_with_client(
         baseurl: &str,
         client: reqwest::Client,
-        inner: crate::Inner,
+        inner: crate::inner::Inner,
     ) -> Self {
         Self {
             baseurl: baseurl.to_string(),
@@ -2102,7 +2105,7 @@ impl Client {
         }
     }
 }
-impl ClientInfo<crate::Inner> for Client {
+impl ClientInfo<crate::inner::Inner> for Client {
     fn api_version() -> &'static str {
         "1.0.0"
     }
@@ -2112,11 +2115,11 @@ impl ClientInfo<crate::Inner> for Client {
     fn client(&self) -> &reqwest::Client {
         &self.client
     }
-    fn inner(&self) -> &crate::Inner {
+    fn inner(&self) -> &crate::inner::Inner {
         &self.inner
     }
 }
-impl ClientHooks<crate::Inner> for &Client {}
+impl ClientHooks<crate::inner::Inner> for &Client {}
 impl Client {
     /**Revoke sessions
 

@@ -33,17 +33,16 @@ mod error;
 )]
 #[rustfmt::skip]
 mod generated;
+mod inner;
 mod timestamp;
 mod token;
 
-pub use connect::{Inner, InvalidAddress, Options};
-pub use error::Error;
+pub use connect::InvalidAddress;
+pub use error::{Error, RawError};
 pub use generated::{Client, ClientInfo, ResponseValue, builder, types};
+pub use inner::{Inner, Options};
 pub use timestamp::Timestamp;
 pub use token::{InvalidToken, Token};
-
-/// The error of the generated methods. [`Error`] is made from it and has the contract's error code.
-pub type RawError = generated::Error<types::Error>;
 
 /// Compiles the Rust code of the README as a documentation test.
 #[cfg(doctest)]

@@ -9,7 +9,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use session_store::KeyId;
 use session_types::{DomainId, PoolId, Scope, Timestamp};
 
-use crate::admin::{self, Command as Admin};
+use crate::admin::command::Command as Admin;
+use crate::admin::run::run as run_admin;
 use crate::config::{Config, Flags, ServeFlags};
 use crate::serve;
 
@@ -168,5 +169,5 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Events { since, flags } => (flags, (Admin::Events { since }, None)),
     };
     let config = Config::load(&flags, &ServeFlags::default())?;
-    admin::run(&config, &admin.0, admin.1.as_deref())
+    run_admin(&config, &admin.0, admin.1.as_deref())
 }

@@ -148,5 +148,6 @@ mod tests {
         let printed = format!("{token:?} {:?} {text:?}", token.hash());
         assert!(!printed.contains(&text.expose_secret()[36..88]));
         assert!(!printed.contains("[4,"));
+        assert!(printed.starts_with(&format!("Session token of {}", token.id)), "{printed}");
     }
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use dropshot::{HttpCodedResponse, HttpResponseCreated, HttpResponseOk, RequestContext};
+use dropshot::{HttpCodedResponse, HttpError, HttpResponseCreated, HttpResponseOk, RequestContext};
 use ipnet::IpNet;
 use serde::Serialize;
 use session_api::{
-    HandlerError, Interaction, JsonBody, Operation, PageParams, PathParams, Reply, Revocation,
-    RevocationResult, Session, SessionApi, SessionAuthenticate, SessionCreate, SessionList, SessionPage,
-    SessionPath, SessionWithAuthtoken,
+    Interaction, JsonBody, Operation, PageParams, PathParams, Reply, Revocation, RevocationResult, Session,
+    SessionApi, SessionAuthenticate, SessionCreate, SessionList, SessionPage, SessionPath,
+    SessionWithAuthtoken,
 };
 use session_types::ErrorCode;
 
@@ -48,7 +48,7 @@ pub struct Context {
 #[derive(Debug)]
 pub enum SessionServer {}
 
-type Response<T> = Result<Reply<T>, HandlerError>;
+type Response<T> = Result<Reply<T>, HttpError>;
 
 /// What every handler does: checks that the operation is offered, finds the caller, carries out the operation, counts it,
 /// logs the cause of a failure and makes the response.

@@ -54,31 +54,37 @@ impl Default for LimitSettings {
 /// A rate limiter with one quota for each key.
 struct Keyed<K: Hash + Eq + Clone> {
     limiter: RateLimiter<K, DashMapStateStore<K>, DefaultClock>,
+    keys_max: usize,
+    cleanup_interval: Duration,
     last_cleanup: Mutex<Instant>,
 }
 
 impl<K: Hash + Eq + Clone> Keyed<K> {
     fn new(per_minute: NonZeroU32) -> Self {
         let limiter = RateLimiter::dashmap(Quota::per_minute(per_minute));
-        Self { limiter, last_cleanup: Mutex::new(Instant::now()) }
+        let last_cleanup = Mutex::new(Instant::now());
+        Self { limiter, keys_max: KEYS_MAX, cleanup_interval: CLEANUP_INTERVAL, last_cleanup }
     }
 
     /// Counts one event of this key. Fails over the limit.
     fn count(&self, key: &K, what: &str) -> Result<(), Error> {
-        if self.limiter.len() > KEYS_MAX
+        if self.limiter.len() > self.keys_max
             && let Ok(mut last_cleanup) = self.last_cleanup.try_lock()
-            && last_cleanup.elapsed() > CLEANUP_INTERVAL
+            && last_cleanup.elapsed() > self.cleanup_interval
         {
             self.limiter.retain_recent();
             *last_cleanup = Instant::now();
         }
         self.limiter.check_key(key).map_err(|until| {
-            let wait = until.wait_time_from(DefaultClock::default().now());
-            // Whole seconds, as in the header, rounded up.
-            let seconds = (wait + Duration::from_millis(999)).as_secs().max(1);
+            let seconds = whole_seconds(until.wait_time_from(DefaultClock::default().now()));
             Error::limited(format!("too many {what}; try again in {seconds} s"), seconds)
         })
     }
+}
+
+/// Returns the seconds of `Retry-After` for this wait: rounded up, and at least 1.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_nanos().div_ceil(1_000_000_000).try_into().unwrap_or(u64::MAX).max(1)
 }
 
 /// Returns what an address is limited by: itself, or for IPv6 its /64 network, which one host or home has to itself.
@@ -202,6 +208,37 @@ mod tests {
                 (0..100).all(|_| limits.failed_authentication(address.parse().unwrap(), None).is_ok()),
                 "{address}"
             );
+        }
+    }
+
+    #[test]
+    fn a_wait_is_whole_seconds_rounded_up() {
+        for (wait_ms, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (59_999, 60), (60_000, 60)] {
+            assert_eq!(whole_seconds(Duration::from_millis(wait_ms)), seconds, "{wait_ms} ms");
+        }
+    }
+
+    /// A limiter that has counted this many keys, whose quotas are full again.
+    fn recovered(keys: u32, cleanup_interval: Duration) -> Keyed<u32> {
+        // One event is forgotten after a millisecond.
+        let per_minute = NonZeroU32::new(60_000).unwrap();
+        let limiter = Keyed { keys_max: 2, cleanup_interval, ..Keyed::new(per_minute) };
+        for key in 0..keys {
+            assert!(limiter.count(&key, "events").is_ok());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        limiter
+    }
+
+    #[test]
+    fn keys_with_a_full_quota_are_removed_only_beyond_the_limit_and_after_the_interval() {
+        let hour = Duration::from_hours(1);
+        for (keys, interval, expected) in
+            [(1, Duration::ZERO, 2), (2, Duration::ZERO, 3), (3, Duration::ZERO, 1), (3, hour, 4)]
+        {
+            let limiter = recovered(keys, interval);
+            assert!(limiter.count(&99, "events").is_ok());
+            assert_eq!(limiter.limiter.len(), expected, "{keys} keys, every {interval:?}");
         }
     }
 }

@@ -2,10 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use secrecy::{ExposeSecret, SecretBox};
 use session_api::{
     Interaction, Operation, Revocation, Session, SessionAuthenticate, SessionCreate, SessionList,
@@ -65,6 +66,8 @@ impl Random for Counter {
 struct Counted {
     store: SqliteStore,
     reads: Arc<AtomicUsize>,
+    /// Whether reading a key fails.
+    broken: AtomicBool,
 }
 
 #[async_trait]
@@ -156,6 +159,9 @@ impl Store for Counted {
     }
     async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(StoreError::Failed("broken".to_owned()));
+        }
         self.store.key_fetch(id).await
     }
     async fn key_create(&self, key: ApiKey) -> Result<(), StoreError> {
@@ -189,6 +195,7 @@ fn world() -> World {
     let store = Arc::new(Counted {
         store: SqliteStore::open(&folder.path().join("sessions.db")).unwrap(),
         reads: Arc::clone(&reads),
+        broken: AtomicBool::new(false),
     });
     let clock = Arc::new(ManualClock(AtomicU64::new(START_MS)));
     let random = Arc::new(Counter(AtomicU64::new(0)));
@@ -575,4 +582,20 @@ async fn a_warning_about_a_replaced_token_is_kept_over_the_limit() {
     let error = world.caller(created.authtoken.expose_secret().as_bytes()).await.unwrap_err();
     assert_eq!(error.status.as_u16(), 429);
     assert!(error.warning.is_some());
+}
+
+#[tokio::test]
+async fn an_authentication_during_which_the_store_fails_is_not_counted() {
+    let world = world();
+    let (_, token) = stored_key(&world, 9, 1).await;
+    world.store.broken.store(true, Ordering::SeqCst);
+    for _ in 0..100 {
+        assert_eq!(world.caller(token.as_bytes()).await.unwrap_err().code, ErrorCode::Unexpected);
+    }
+    assert_eq!(world.caller(b"sst_wrong").await.unwrap_err().code, ErrorCode::BadAuthtoken);
+}
+
+#[tokio::test]
+async fn the_buffer_of_last_interactions_is_not_filling_while_it_is_empty() {
+    assert!(world().sessions.last_seen_filling().now_or_never().is_none());
 }

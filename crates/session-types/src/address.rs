@@ -4,8 +4,10 @@ use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use schemars::r#gen::SchemaGenerator;
-use schemars::schema::{InstanceType, Metadata, Schema, SchemaObject, StringValidation, SubschemaValidation};
+use schemars::schema::{Schema, SchemaObject, SubschemaValidation};
 use serde::{Deserialize, Serialize};
+
+use crate::schema;
 
 /// An IPv4 or IPv6 address; an IPv4 address mapped into IPv6 is the IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,38 +42,18 @@ impl JsonSchema for RemoteIp {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let address = |format: &str, description: &str, lengths: (u32, u32), example: &str| {
-            SchemaObject {
-                metadata: Some(Box::new(Metadata {
-                    description: Some(description.to_owned()),
-                    ..Metadata::default()
-                })),
-                instance_type: Some(InstanceType::String.into()),
-                format: Some(format.to_owned()),
-                string: Some(Box::new(StringValidation {
-                    min_length: Some(lengths.0),
-                    max_length: Some(lengths.1),
-                    pattern: None,
-                })),
-                extensions: [("example".to_owned(), example.into())].into(),
-                ..SchemaObject::default()
-            }
-            .into()
-        };
-        let alternatives = vec![
-            address("ipv4", "IPv4 address in dotted-decimal notation", (7, 15), "127.0.0.1"),
-            address(
-                "ipv6",
-                "IPv6 address; responses have the text form of RFC 5952, and an address that maps an IPv4 one is \
-                 returned as that",
-                // The shortest is `::`; the longest ends in an IPv4 address (INET6_ADDRSTRLEN).
-                (2, 45),
-                "2001:db8::1",
-            ),
-        ];
+        let ipv4 = ("ipv4", "IPv4 address in dotted-decimal notation", (7, 15), "127.0.0.1");
+        let description = "IPv6 address; responses use the text form of RFC 5952, and return an IPv4-mapped address as \
+                           IPv4";
+        // The shortest is `::`; the longest ends in an IPv4 address (INET6_ADDRSTRLEN).
+        let ipv6 = ("ipv6", description, (2, 45), "2001:db8::1");
+        let alternatives = [ipv4, ipv6].map(|(format, description, lengths, example)| {
+            let text = schema::string(description, lengths, "", example);
+            SchemaObject { format: Some(format.to_owned()), ..text }.into()
+        });
         SchemaObject {
             subschemas: Some(Box::new(SubschemaValidation {
-                one_of: Some(alternatives),
+                one_of: Some(alternatives.into()),
                 ..SubschemaValidation::default()
             })),
             ..SchemaObject::default()

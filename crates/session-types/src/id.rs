@@ -8,11 +8,11 @@ use std::str::FromStr;
 
 use schemars::JsonSchema;
 use schemars::r#gen::SchemaGenerator;
-use schemars::schema::{InstanceType, Metadata, Schema, SchemaObject, StringValidation};
+use schemars::schema::Schema;
 use serde::{Deserialize, Serialize};
 
-use crate::base32;
 use crate::timestamp::{ID_TIME_MAX_MS, Timestamp};
+use crate::{base32, schema};
 
 /// Number of characters of an ID: 160 bits at 5 bits each.
 pub const ID_CHARS: usize = base32::encoded_len(ID_BYTES);
@@ -151,21 +151,7 @@ macro_rules! id_kinds {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                SchemaObject {
-                    metadata: Some(Box::new(Metadata {
-                        description: Some($description.to_owned()),
-                        ..Metadata::default()
-                    })),
-                    instance_type: Some(InstanceType::String.into()),
-                    string: Some(Box::new(StringValidation {
-                        min_length: u32::try_from(ID_CHARS).ok(),
-                        max_length: u32::try_from(ID_CHARS).ok(),
-                        pattern: Some(ID_PATTERN.to_owned()),
-                    })),
-                    extensions: [("example".to_owned(), $example.into())].into(),
-                    ..SchemaObject::default()
-                }
-                .into()
+                schema::string($description, (ID_CHARS, ID_CHARS), ID_PATTERN, $example).into()
             }
         }
     )*};

@@ -8,6 +8,7 @@ pub mod base32;
 mod id;
 mod interaction;
 mod redact;
+pub mod schema;
 mod text;
 mod timestamp;
 mod token;

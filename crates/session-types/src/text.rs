@@ -4,8 +4,10 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use schemars::r#gen::SchemaGenerator;
-use schemars::schema::{InstanceType, Metadata, Schema, SchemaObject, StringValidation};
+use schemars::schema::Schema;
 use serde::{Deserialize, Serialize};
+
+use crate::schema;
 
 /// The greatest length of a user agent, in characters. Browsers send about 100 to 300; the bound leaves
 /// room for embedded ones and keeps the two that a session holds within one database page.
@@ -72,21 +74,7 @@ macro_rules! texts {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                SchemaObject {
-                    metadata: Some(Box::new(Metadata {
-                        description: Some($description.to_owned()),
-                        ..Metadata::default()
-                    })),
-                    instance_type: Some(InstanceType::String.into()),
-                    string: Some(Box::new(StringValidation {
-                        min_length: Some(1),
-                        max_length: u32::try_from($max).ok(),
-                        pattern: Some(TEXT_PATTERN.to_owned()),
-                    })),
-                    extensions: [("example".to_owned(), $example.into())].into(),
-                    ..SchemaObject::default()
-                }
-                .into()
+                schema::string($description, (1, $max), TEXT_PATTERN, $example).into()
             }
         }
     )*};

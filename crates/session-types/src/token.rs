@@ -2,9 +2,11 @@
 
 use schemars::JsonSchema;
 use schemars::r#gen::SchemaGenerator;
-use schemars::schema::{InstanceType, Metadata, Schema, SchemaObject, StringValidation};
+use schemars::schema::Schema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
+
+use crate::schema;
 
 /// A token in clear text; prints as `[REDACTED]` everywhere but in a response.
 #[derive(Clone, Debug)]
@@ -38,19 +40,8 @@ impl JsonSchema for Authtoken {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        SchemaObject {
-            metadata: Some(Box::new(Metadata {
-                description: Some("A session token, sent as `Authorization: Bearer …`; a secret".to_owned()),
-                ..Metadata::default()
-            })),
-            instance_type: Some(InstanceType::String.into()),
-            string: Some(Box::new(StringValidation {
-                min_length: u32::try_from(AUTHTOKEN_CHARS).ok(),
-                max_length: u32::try_from(AUTHTOKEN_CHARS).ok(),
-                pattern: Some("^sst_[0-9a-hjkmnp-tv-z]{91}$".to_owned()),
-            })),
-            ..SchemaObject::default()
-        }
-        .into()
+        let description = "A session token, sent as `Authorization: Bearer …`; a secret";
+        let pattern = "^sst_[0-9a-hjkmnp-tv-z]{91}$";
+        schema::string(description, (AUTHTOKEN_CHARS, AUTHTOKEN_CHARS), pattern, "").into()
     }
 }

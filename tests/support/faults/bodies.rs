@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::fault::Fault;
 use super::message::edit_text;
+use crate::seed;
 
 /// The faults of this kind.
 pub(super) const FAULTS: &[Fault] = &[
@@ -74,6 +75,46 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         });
     }),
+    Fault::in_response(
+        "count-one-too-high",
+        "The count of revoked sessions is one more than were revoked.",
+        |_, response| {
+            response.edit_success(|body| {
+                if let Some(count) = body.get_mut("revoked") {
+                    *count = json!(count.as_u64().unwrap_or_default() + 1);
+                }
+            });
+        },
+    ),
+    Fault::in_response(
+        "revocation-always-offered",
+        "`actions.revoke` is true even if the caller may not revoke the session.",
+        |_, response| {
+            response.edit_each("actions", |actions| drop(actions.insert("revoke".to_owned(), json!(true))));
+        },
+    ),
+    Fault::in_response(
+        "another-session-returned",
+        "A response is about another session than the request.",
+        |request, response| {
+            if request.session_id().is_some() {
+                response.edit_each("summary", |summary| {
+                    summary.insert("id".to_owned(), json!(seed::SESSION_ID));
+                });
+            }
+        },
+    ),
+    Fault::in_response(
+        "completed-as-authenticated",
+        "A session that was signed out is returned as authenticated.",
+        |request, response| {
+            if request.is_of(&["complete_session"]) {
+                response.edit_each("summary", |summary| {
+                    summary.insert("status".to_owned(), json!("authenticated"));
+                });
+            }
+        },
+    ),
     Fault::in_response("absent-as-null", "A `title` that is not known is null.", |_, response| {
         response.edit_each("summary", |summary| {
             summary.entry("title").or_insert(Value::Null);

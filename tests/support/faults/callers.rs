@@ -2,7 +2,6 @@
 //! with a credential that passes it.
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use hyper::header::AUTHORIZATION;
 use serde_json::Value;
 
@@ -97,205 +96,173 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault::in_follow_up(
         "domain-not-checked",
         "An API key reaches the sessions of other domains.",
-        domain_not_checked,
+        |server, request, response| domain_not_checked(server, request, response).boxed(),
     ),
     Fault::in_follow_up(
         "account-not-checked",
         "The token of an authenticated session reaches the sessions of other accounts.",
-        account_not_checked,
+        |server, request, response| account_not_checked(server, request, response).boxed(),
     ),
     Fault::in_follow_up(
         "completion-by-any-session-token",
         "Any session's token can sign out any other session.",
-        completion_by_any_session_token,
+        |server, request, response| completion_by_any_session_token(server, request, response).boxed(),
     ),
     Fault::in_follow_up(
         "interaction-by-session-token",
         "A session's own token can record an interaction, for which an API key is needed.",
-        interaction_by_session_token,
+        |server, request, response| interaction_by_session_token(server, request, response).boxed(),
     ),
     Fault::in_follow_up(
         "list-by-unauthenticated-session",
         "The token of a session that is not authenticated lists and revokes all sessions of its domain.",
-        list_by_unauthenticated_session,
+        |server, request, response| list_by_unauthenticated_session(server, request, response).boxed(),
     ),
     Fault::in_follow_up(
         "pool-filter-not-checked",
         "A key that is bound to a pool may name another one to list or revoke sessions.",
-        pool_filter_not_checked,
+        |server, request, response| {
+            without_pool(server, request, response, &["list_sessions", "revoke_sessions"]).boxed()
+        },
     ),
     Fault::in_follow_up(
         "pool-of-creation-not-checked",
         "A key that is bound to a pool may create sessions in another one.",
-        pool_of_creation_not_checked,
+        |server, request, response| without_pool(server, request, response, &["create_session"]).boxed(),
     ),
     Fault::in_follow_up(
         "account-filter-not-checked",
         "The account that a session's token names to list or revoke sessions is not compared with its own.",
-        account_filter_not_checked,
+        |server, request, response| account_filter_not_checked(server, request, response).boxed(),
     ),
 ];
 
 /// Tries the keys of the other domains, with the same scopes, if the session was not found.
-fn domain_not_checked<'a>(
-    deployment: &'a Deployment<'a>,
-    request: &'a Request,
-    response: &'a Response,
-) -> BoxFuture<'a, Option<Response>> {
-    async move {
-        let credentials = deployment.credentials;
-        let key = credentials.live_key_of(request.token()?)?;
-        if response.code() != "not_found" || key.pool_id.is_some() {
-            return None;
-        }
-        for domain_id in credentials.domains().filter(|domain_id| *domain_id != key.domain_id) {
-            if let Some(other) = credentials.live_key(domain_id, None, &key.scopes) {
-                let response = deployment.send(request.with_token(&other.token)).await;
-                if response.code() != "not_found" {
-                    return Some(response);
-                }
+async fn domain_not_checked(
+    server: &Deployment<'_>,
+    request: &Request,
+    response: &Response,
+) -> Option<Response> {
+    let credentials = server.credentials;
+    let key = credentials.live_key_of(request.token()?)?;
+    if response.code() != "not_found" || key.pool_id.is_some() {
+        return None;
+    }
+    for domain_id in credentials.domains().filter(|domain_id| *domain_id != key.domain_id) {
+        if let Some(other) = credentials.live_key(domain_id, None, &key.scopes) {
+            let response = server.send(request.with_token(&other.token)).await;
+            if response.code() != "not_found" {
+                return Some(response);
             }
         }
-        None
     }
-    .boxed()
+    None
 }
 
 /// Uses a key if the session was not found and has an account of the same domain.
-fn account_not_checked<'a>(
-    deployment: &'a Deployment<'a>,
-    request: &'a Request,
-    response: &'a Response,
-) -> BoxFuture<'a, Option<Response>> {
-    async move {
-        let own = request.session_of_token()?;
-        if !request.is_of(&["fetch_session", "revoke_session"]) || response.code() != "not_found" {
-            return None;
-        }
-        let named = deployment.find_session(request.session_id()?).await?;
-        let own = deployment.find_session(own).await?;
-        let same_domain = own.summary.get("domain_id") == named.summary.get("domain_id");
-        if !same_domain || !named.summary.contains_key("account_id") {
-            return None;
-        }
-        Some(deployment.send(request.with_token(named.key)).await)
+async fn account_not_checked(
+    server: &Deployment<'_>,
+    request: &Request,
+    response: &Response,
+) -> Option<Response> {
+    let own = request.session_of_token()?;
+    if !request.is_of(&["fetch_session", "revoke_session"]) || response.code() != "not_found" {
+        return None;
     }
-    .boxed()
+    let named = server.find_session(request.session_id()?).await?;
+    let own = server.find_session(own).await?;
+    let same_domain = own.summary.get("domain_id") == named.summary.get("domain_id");
+    if !same_domain || !named.summary.contains_key("account_id") {
+        return None;
+    }
+    Some(server.send(request.with_token(named.key)).await)
 }
 
 /// Uses a key if the session's token was refused for another reason than that it is wrong.
-fn completion_by_any_session_token<'a>(
-    deployment: &'a Deployment<'a>,
-    request: &'a Request,
-    response: &'a Response,
-) -> BoxFuture<'a, Option<Response>> {
-    async move {
-        request.session_of_token()?;
-        let refusals = ["not_authenticated", "not_permitted", "not_found"];
-        if !request.is_of(&["complete_session"]) || !refusals.contains(&response.code().as_str()) {
-            return None;
-        }
-        let named = deployment.find_session(request.session_id()?).await?;
-        Some(deployment.send(request.with_token(named.key)).await)
+async fn completion_by_any_session_token(
+    server: &Deployment<'_>,
+    request: &Request,
+    response: &Response,
+) -> Option<Response> {
+    request.session_of_token()?;
+    let refusals = ["not_authenticated", "not_permitted", "not_found"];
+    if !request.is_of(&["complete_session"]) || !refusals.contains(&response.code().as_str()) {
+        return None;
     }
-    .boxed()
+    let named = server.find_session(request.session_id()?).await?;
+    Some(server.send(request.with_token(named.key)).await)
 }
 
 /// Uses a key if the session's own token was not permitted.
-fn interaction_by_session_token<'a>(
-    deployment: &'a Deployment<'a>,
-    request: &'a Request,
-    response: &'a Response,
-) -> BoxFuture<'a, Option<Response>> {
-    async move {
-        let own = request.session_of_token()?;
-        let is_own = request.is_of(&["record_interaction"]) && request.session_id() == Some(own);
-        if !is_own || response.code() != "not_permitted" {
-            return None;
-        }
-        let named = deployment.find_session(own).await?;
-        Some(deployment.send(request.with_token(named.key)).await)
+async fn interaction_by_session_token(
+    server: &Deployment<'_>,
+    request: &Request,
+    response: &Response,
+) -> Option<Response> {
+    let own = request.session_of_token()?;
+    let is_own = request.is_of(&["record_interaction"]) && request.session_id() == Some(own);
+    if !is_own || response.code() != "not_permitted" {
+        return None;
     }
-    .boxed()
+    let named = server.find_session(own).await?;
+    Some(server.send(request.with_token(named.key)).await)
 }
 
 /// Uses a key of the session's domain if the session is not authenticated.
-fn list_by_unauthenticated_session<'a>(
-    deployment: &'a Deployment<'a>,
-    request: &'a Request,
-    response: &'a Response,
-) -> BoxFuture<'a, Option<Response>> {
-    async move {
-        let own = request.session_of_token()?;
-        let is_list = request.is_of(&["list_sessions", "revoke_sessions"]);
-        if !is_list || response.code() != "not_authenticated" {
-            return None;
-        }
-        let own = deployment.find_session(own).await?;
-        Some(deployment.send(request.with_token(own.key)).await)
+async fn list_by_unauthenticated_session(
+    server: &Deployment<'_>,
+    request: &Request,
+    response: &Response,
+) -> Option<Response> {
+    let own = request.session_of_token()?;
+    let is_list = request.is_of(&["list_sessions", "revoke_sessions"]);
+    if !is_list || response.code() != "not_authenticated" {
+        return None;
     }
-    .boxed()
+    let own = server.find_session(own).await?;
+    Some(server.send(request.with_token(own.key)).await)
 }
 
 /// Uses a key that is bound to no pool if the pool was not permitted.
 async fn without_pool(
-    deployment: &Deployment<'_>,
+    server: &Deployment<'_>,
     request: &Request,
     response: &Response,
     operation_ids: &[&str],
 ) -> Option<Response> {
-    let credentials = deployment.credentials;
+    let credentials = server.credentials;
     let key = credentials.live_key_of(request.token()?)?;
     let names_pool = request.query_value("pool_id").is_some() || request.body_member("pool_id").is_some();
     if !request.is_of(operation_ids) || !names_pool || response.code() != "not_permitted" {
         return None;
     }
     let unbound = credentials.live_key(&key.domain_id, None, &key.scopes)?;
-    Some(deployment.send(request.with_token(&unbound.token)).await)
-}
-
-fn pool_filter_not_checked<'a>(
-    deployment: &'a Deployment<'a>,
-    request: &'a Request,
-    response: &'a Response,
-) -> BoxFuture<'a, Option<Response>> {
-    without_pool(deployment, request, response, &["list_sessions", "revoke_sessions"]).boxed()
-}
-
-fn pool_of_creation_not_checked<'a>(
-    deployment: &'a Deployment<'a>,
-    request: &'a Request,
-    response: &'a Response,
-) -> BoxFuture<'a, Option<Response>> {
-    without_pool(deployment, request, response, &["create_session"]).boxed()
+    Some(server.send(request.with_token(&unbound.token)).await)
 }
 
 /// Names the session's own account if another one was not permitted.
-fn account_filter_not_checked<'a>(
-    deployment: &'a Deployment<'a>,
-    request: &'a Request,
-    response: &'a Response,
-) -> BoxFuture<'a, Option<Response>> {
-    async move {
-        let own = request.session_of_token()?;
-        let is_list = request.is_of(&["list_sessions", "revoke_sessions"]);
-        if !is_list || response.code() != "not_permitted" {
-            return None;
-        }
-        let own = deployment.find_session(own).await?;
-        let account = own.summary.get("account_id").and_then(Value::as_str)?;
-        let mut request = request.clone();
-        request.edit_query(|pairs| {
-            for (_, value) in pairs.iter_mut().filter(|(name, _)| name == "account_id") {
-                account.clone_into(value);
-            }
-        });
-        request.edit_body(|body| {
-            if let Some(named) = body.get_mut("account_id") {
-                *named = account.into();
-            }
-        });
-        Some(deployment.send(request).await)
+async fn account_filter_not_checked(
+    server: &Deployment<'_>,
+    request: &Request,
+    response: &Response,
+) -> Option<Response> {
+    let own = request.session_of_token()?;
+    let is_list = request.is_of(&["list_sessions", "revoke_sessions"]);
+    if !is_list || response.code() != "not_permitted" {
+        return None;
     }
-    .boxed()
+    let own = server.find_session(own).await?;
+    let account = own.summary.get("account_id").and_then(Value::as_str)?;
+    let mut request = request.clone();
+    request.edit_query(|pairs| {
+        for (_, value) in pairs.iter_mut().filter(|(name, _)| name == "account_id") {
+            account.clone_into(value);
+        }
+    });
+    request.edit_body(|body| {
+        if let Some(named) = body.get_mut("account_id") {
+            *named = account.into();
+        }
+    });
+    Some(server.send(request).await)
 }

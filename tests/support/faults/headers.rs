@@ -60,6 +60,11 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         },
     ),
+    Fault::in_response("cache-control-twice", "Responses have `Cache-Control` twice.", |_, response| {
+        if let Some(value) = response.headers.get(CACHE_CONTROL).cloned() {
+            response.headers.append(CACHE_CONTROL, value);
+        }
+    }),
     Fault::in_response(
         "header-undocumented",
         "Responses have the header `X-Powered-By`, which the contract does not document.",

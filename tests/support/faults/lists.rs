@@ -1,7 +1,6 @@
 //! Queries and pages of lists.
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::deployment::Deployment;
@@ -74,10 +73,40 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault::in_request("device-filter-ignored", "A list is not filtered by `device_id`.", |request, _| {
         request.edit_query(|pairs| pairs.retain(|(name, value)| name != "device_id" || !is_id(value)));
     }),
+    Fault::in_request("status-filter-ignored", "A list is not filtered by `status`.", |request, _| {
+        request.edit_query(|pairs| {
+            pairs.retain(|(name, value)| name != "status" || !STATUSES.contains(&value.as_str()));
+        });
+    }),
+    Fault::in_request("account-filter-ignored", "A list is not filtered by `account_id`.", |request, _| {
+        request.edit_query(|pairs| pairs.retain(|(name, value)| name != "account_id" || !is_id(value)));
+    }),
+    Fault::in_request(
+        "default-limit-ignored",
+        "Without a `limit`, a page has at most 10 sessions.",
+        |request, _| {
+            let absent = ["limit", "page_token"].into_iter().all(|name| request.query_value(name).is_none());
+            if absent && request.is_of(&["list_sessions"]) {
+                let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+                let joint = if query.is_empty() { "" } else { "&" };
+                request.target = format!("{path}?{query}{joint}limit=10");
+            }
+        },
+    ),
+    Fault::in_response("page-reversed", "A page begins with its oldest session.", |_, response| {
+        response.edit_success(|body| {
+            if let Some(items) = body.get_mut("items").and_then(Value::as_array_mut) {
+                items.reverse();
+            }
+        });
+    }),
+    Fault::in_follow_up("page-token-ignored", "Every page is the first one.", |server, request, response| {
+        first_page(server, request, response).boxed()
+    }),
     Fault::in_follow_up(
         "one-item-too-many",
         "A page has one session more than `limit` allows.",
-        one_item_too_many,
+        |server, request, response| one_item_too_many(server, request, response).boxed(),
     ),
     Fault::in_response("no-next-page", "A page never says that there is a next one.", |_, response| {
         response.edit_success(|body| {
@@ -89,23 +118,28 @@ pub(super) const FAULTS: &[Fault] = &[
 ];
 
 /// Adds the first session of the next page to a page.
-fn one_item_too_many<'a>(
-    deployment: &'a Deployment<'a>,
-    request: &'a Request,
-    response: &'a Response,
-) -> BoxFuture<'a, Option<Response>> {
-    async move {
-        let next_page = response.json()["next_page"].as_str()?.to_owned();
-        let (path, _) = request.target.split_once('?').unwrap_or((&request.target, ""));
-        let target = format!("{path}?limit=1&page_token={next_page}");
-        let next = deployment.send(Request { target, ..request.clone() }).await.json();
-        let mut longer = response.clone();
-        longer.edit_success(|body| {
-            if let (Some(items), Some(one)) = (body["items"].as_array_mut(), next["items"].get(0)) {
-                items.push(Value::clone(one));
-            }
-        });
-        Some(longer)
-    }
-    .boxed()
+async fn one_item_too_many(
+    server: &Deployment<'_>,
+    request: &Request,
+    response: &Response,
+) -> Option<Response> {
+    let next_page = response.json()["next_page"].as_str()?.to_owned();
+    let (path, _) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    let target = format!("{path}?limit=1&page_token={next_page}");
+    let next = server.send(Request { target, ..request.clone() }).await.json();
+    let mut longer = response.clone();
+    longer.edit_success(|body| {
+        if let (Some(items), Some(one)) = (body["items"].as_array_mut(), next["items"].get(0)) {
+            items.push(Value::clone(one));
+        }
+    });
+    Some(longer)
+}
+
+/// Fetches the first page of as many sessions in the place of a later one.
+async fn first_page(server: &Deployment<'_>, request: &Request, response: &Response) -> Option<Response> {
+    request.query_value("page_token").filter(|_| request.is_of(&["list_sessions"]))?;
+    let limit = response.json()["items"].as_array()?.len().max(1);
+    let (path, _) = request.target.split_once('?')?;
+    Some(server.send(Request { target: format!("{path}?limit={limit}"), ..request.clone() }).await)
 }

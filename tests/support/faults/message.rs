@@ -18,8 +18,7 @@ impl Request {
     pub(crate) fn operation_id(&self) -> Option<&'static str> {
         static CONTRACT: OnceLock<Contract> = OnceLock::new();
         let contract = CONTRACT.get_or_init(Contract::load);
-        let pointer = contract.operation(self.method.as_str(), &self.target)?;
-        contract.document().pointer(&pointer)?["operationId"].as_str()
+        contract.operation_for(self.method.as_str(), &self.target).map(|operation| operation.id.as_str())
     }
 
     /// Whether this is a request of one of these operations.

@@ -1,7 +1,7 @@
 //! Rules about sessions that are not enforced, and limits, lifetimes and switches that are ignored.
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::ready;
 use serde_json::{Value, json};
 
 use super::deployment::Deployment;
@@ -34,17 +34,22 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault::in_follow_up(
         "ended-session-revoked-again",
         "A session that is complete or revoked can be revoked.",
-        ended_session_revoked,
+        |server, request, response| ended_session_revoked(server, request, response).boxed(),
     ),
     Fault::in_follow_up(
         "ended-session-used",
         "An interaction with a session that is complete or revoked is accepted.",
-        ended_session_used,
+        |server, request, response| ended_session(server, request, response, "record_interaction").boxed(),
     ),
     Fault::in_follow_up(
         "other-account-accepted",
         "A session of one account can be authenticated as another.",
-        other_account_accepted,
+        |server, request, response| other_account_accepted(server, request, response).boxed(),
+    ),
+    Fault::in_follow_up(
+        "replaced-token-returned",
+        "An authentication returns the token that it has replaced.",
+        |server, request, response| ready(replaced_token(server, request, response)).boxed(),
     ),
     Fault::in_request(
         "account-without-identity",
@@ -112,7 +117,7 @@ fn with_setting(settings: &str, name: &str, value: &str) -> String {
 
 /// What the server knows of the session that a request names, in the place of a refusal because the session has ended.
 async fn ended_session(
-    deployment: &Deployment<'_>,
+    server: &Deployment<'_>,
     request: &Request,
     response: &Response,
     operation_id: &str,
@@ -120,48 +125,46 @@ async fn ended_session(
     if !request.is_of(&[operation_id]) || response.code() != "invalid_action" {
         return None;
     }
-    Some(deployment.find_session(request.session_id()?).await?.response)
+    Some(server.find_session(request.session_id()?).await?.response)
 }
 
-fn ended_session_used<'a>(
-    deployment: &'a Deployment<'a>,
-    request: &'a Request,
-    response: &'a Response,
-) -> BoxFuture<'a, Option<Response>> {
-    ended_session(deployment, request, response, "record_interaction").boxed()
-}
-
-fn ended_session_revoked<'a>(
-    deployment: &'a Deployment<'a>,
-    request: &'a Request,
-    response: &'a Response,
-) -> BoxFuture<'a, Option<Response>> {
-    async move {
-        let mut session = ended_session(deployment, request, response, "revoke_session").await?;
-        session.edit_each("summary", |summary| drop(summary.insert("status".to_owned(), json!("revoked"))));
-        Some(session)
-    }
-    .boxed()
+async fn ended_session_revoked(
+    server: &Deployment<'_>,
+    request: &Request,
+    response: &Response,
+) -> Option<Response> {
+    let mut session = ended_session(server, request, response, "revoke_session").await?;
+    session.edit_each("summary", |summary| drop(summary.insert("status".to_owned(), json!("revoked"))));
+    Some(session)
 }
 
 /// Authenticates as the session's own account if another one was refused.
-fn other_account_accepted<'a>(
-    deployment: &'a Deployment<'a>,
-    request: &'a Request,
-    response: &'a Response,
-) -> BoxFuture<'a, Option<Response>> {
-    async move {
-        if !request.is_of(&["authenticate_session"]) || response.code() != "invalid_value" {
-            return None;
-        }
-        let session = deployment.find_session(request.session_id()?).await?;
-        let own = session
-            .summary
-            .get("account_id")
-            .filter(|own| request.body_member("account_id").as_ref() != Some(own))?;
-        let mut request = request.clone();
-        request.edit_body(|body| drop(body.insert("account_id".to_owned(), own.clone())));
-        Some(deployment.send(request).await)
+async fn other_account_accepted(
+    server: &Deployment<'_>,
+    request: &Request,
+    response: &Response,
+) -> Option<Response> {
+    if !request.is_of(&["authenticate_session"]) || response.code() != "invalid_value" {
+        return None;
     }
-    .boxed()
+    let session = server.find_session(request.session_id()?).await?;
+    let own = session
+        .summary
+        .get("account_id")
+        .filter(|own| request.body_member("account_id").as_ref() != Some(own))?;
+    let mut request = request.clone();
+    request.edit_body(|body| drop(body.insert("account_id".to_owned(), own.clone())));
+    Some(server.send(request).await)
+}
+
+/// The response to an authentication with the session's first token, if the proxy saw that one.
+fn replaced_token(server: &Deployment<'_>, request: &Request, response: &Response) -> Option<Response> {
+    let new = response.json()["authtoken"]
+        .as_str()
+        .filter(|_| request.is_of(&["authenticate_session"]))?
+        .to_owned();
+    let first = server.credentials.tokens_of_session(&new).into_iter().next()?;
+    let mut response = response.clone();
+    response.edit_success(|body| body["authtoken"] = first.into());
+    Some(response)
 }

@@ -3,7 +3,15 @@
 use openapi_drift::{METHODS, Object, Shape, find, push, walk};
 use serde_json::{Map, Value, json};
 
-use super::Mutant;
+/// A changed contract.
+pub(super) struct Mutant {
+    /// The kind of the change.
+    pub(super) kind: &'static str,
+    /// The place of the change.
+    pub(super) pointer: String,
+    /// The contract with the change.
+    pub(super) document: Value,
+}
 
 /// Every change of the document, in its order.
 pub(super) fn all(document: &Value) -> Vec<Mutant> {

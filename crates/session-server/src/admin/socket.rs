@@ -17,7 +17,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{Command, Line, OUTPUT_QUEUE, execute};
+use super::command::{Command, Line, OUTPUT_QUEUE};
+use super::execute::execute;
 use crate::sessions::Sessions;
 
 /// The greatest length of a command, in bytes: a name of 200 characters, four IDs and the scopes.

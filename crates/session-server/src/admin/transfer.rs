@@ -7,7 +7,7 @@ use session_types::{ErrorCode, ID_SEQUENCE_MAX, Id, Timestamp};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 use tokio::sync::mpsc;
 
-use super::Line;
+use super::command::Line;
 use crate::error::Error;
 use crate::sessions::Sessions;
 use crate::storage::Storage;

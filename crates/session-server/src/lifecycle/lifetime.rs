@@ -63,12 +63,6 @@ pub enum ExpiryReason {
 }
 
 impl Lifetimes {
-    /// Unlimited lifetimes for every session.
-    pub fn unlimited() -> Self {
-        let never = Lifetime { idle: None, absolute: None };
-        Self { default: TypeLifetimes { browser: never, api: never }, pools: BTreeMap::new() }
-    }
-
     fn of(&self, pool_id: PoolId, session_type: SessionType) -> Lifetime {
         let lifetimes = self.pools.get(&pool_id).unwrap_or(&self.default);
         match session_type {

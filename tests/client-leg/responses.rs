@@ -1,25 +1,27 @@
-//! Gives the client every answer that the document has, and sees what it makes of them.
+//! Sends the client every response that the contract documents, and checks how it reads them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use openapi_drift::push;
 use serde_json::Value;
+use session_test_support::coverage::{all_listed, listed, schema_at};
+use session_test_support::samples::{Sample, Samples, samples};
+use session_test_support::{Contract, Operation};
 
 use crate::calls::Call;
-use crate::coverage::{all_listed, listed, schema_at};
-use crate::document::{Document, Operation, escaped, first_difference, same};
-use crate::fake::{Answer, Fake};
+use crate::fake::{Fake, PreparedResponse};
 use crate::fields::fields;
 use crate::outcome::{End, Outcome, Read, Unreadable, unreadable_error};
 use crate::report::Report;
-use crate::samples::{Sample, Samples, samples};
+use crate::values::{first_difference, same};
 
-/// A documented response of an operation, with a status that it stands for.
+/// A documented response of an operation, for one status.
 #[derive(Debug)]
 pub(crate) struct Documented {
     pub(crate) status: u16,
-    /// In the operation.
+    /// Its pointer in the operation.
     pub(crate) member: String,
-    /// After references.
+    /// Its pointer, references followed.
     pub(crate) pointer: String,
     /// In the order of the document.
     headers: Vec<Header>,
@@ -27,7 +29,7 @@ pub(crate) struct Documented {
 }
 
 impl Documented {
-    /// Whether the client should answer a value.
+    /// Whether the client should return a value.
     pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -50,9 +52,9 @@ pub(crate) struct Content {
     examples: Vec<Sample>,
 }
 
-/// The answers of one operation.
-pub(crate) struct Answers<'a> {
-    pub(crate) document: &'a Document,
+/// The responses of one operation.
+pub(crate) struct Responses<'a> {
+    pub(crate) contract: &'a Contract,
     pub(crate) report: &'a Report,
     pub(crate) operation: &'a Operation,
     pub(crate) fake: &'a Fake,
@@ -60,14 +62,14 @@ pub(crate) struct Answers<'a> {
     pub(crate) call: &'a Call,
 }
 
-impl Answers<'_> {
+impl Responses<'_> {
     pub(crate) fn add(&self, rule: &'static str, pointer: &str, status: u16, what: impl Into<String>) {
         let place = format!("{} {status}", self.operation.id);
-        self.report.add(rule, self.document.nearest(pointer), &place, what);
+        self.report.add(rule, self.contract.nearest(pointer), &place, what);
     }
 
-    /// What the client makes of an answer.
-    pub(crate) async fn outcome(&self, answer: Answer) -> Outcome {
+    /// How the client reads a response.
+    pub(crate) async fn outcome(&self, answer: PreparedResponse) -> Outcome {
         self.report.check();
         self.fake.put(answer);
         let outcome = (self.call)(self.client.clone()).await;
@@ -75,21 +77,16 @@ impl Answers<'_> {
         outcome
     }
 
-    /// Every documented response, each with what it may hold.
+    /// Every documented response, with samples of its headers and bodies.
     pub(crate) fn documented(&self) -> Vec<Documented> {
         let responses = format!("{}/responses", self.operation.pointer);
-        let named: BTreeSet<u16> =
-            self.document.members(&responses).filter_map(|(status, _)| status.parse().ok()).collect();
+        let members = self.contract.members(&responses).into_iter();
+        let members = members.filter(|(status, _)| !status.starts_with("x-"));
+        let named: BTreeSet<u16> = members.clone().filter_map(|(status, _)| status.parse().ok()).collect();
         let mut documented = Vec::new();
-        for (status, _) in self.document.members(&responses) {
-            let member = format!("{responses}/{}", escaped(status));
-            let Some(statuses) = statuses(status, &named) else {
-                let what = format!("{status} is no status");
-                self.report.add("malformed", member, &self.operation.id, what);
-                continue;
-            };
-            let Some(pointer) = self.document.resolve(&member) else { continue };
-            for status in statuses {
+        for (status, member) in members {
+            let pointer = self.contract.resolve(&member);
+            for status in statuses(status, &named) {
                 documented.push(Documented {
                     status,
                     headers: self.headers(&pointer, status),
@@ -105,23 +102,24 @@ impl Answers<'_> {
     fn headers(&self, response: &str, status: u16) -> Vec<Header> {
         let holder = format!("{response}/headers");
         let mut headers = Vec::new();
-        for (name, _) in self.document.members(&holder) {
-            let Some(pointer) = self.document.resolve(&self.document.child(&holder, name)) else { continue };
+        for (name, header) in self.contract.members(&holder) {
+            let pointer = self.contract.resolve(&header);
             let schema = format!("{pointer}/schema");
             let Some(samples) = self.samples(&schema, status) else { continue };
             for sample in samples.all(&schema) {
                 self.is_sound(status, &schema, &sample);
             }
-            let required = self.document.get(&format!("{pointer}/required")) == &Value::Bool(true);
+            let required = self.contract.get(&format!("{pointer}/required")) == &Value::Bool(true);
             headers.push(Header { name: name.to_owned(), required, pointer, samples });
         }
         headers
     }
 
     fn samples(&self, schema: &str, status: u16) -> Option<Samples> {
-        let (samples, lost) = samples(self.document, schema);
+        let (samples, lost) = samples(self.contract, schema);
         for pointer in lost {
-            let what = "no value of this schema can be made, so nothing shows that the client reads it";
+            let what =
+                "no value of this schema can be generated, so nothing verifies that the client reads it";
             self.add("no-sample", &pointer, status, what);
         }
         samples
@@ -130,25 +128,24 @@ impl Answers<'_> {
     fn contents(&self, response: &str, status: u16) -> Vec<Content> {
         let holder = format!("{response}/content");
         let mut contents = Vec::new();
-        for (media, _) in self.document.members(&holder) {
-            let pointer = self.document.child(&holder, media);
+        for (media, pointer) in self.contract.members(&holder) {
             let schema = format!("{pointer}/schema");
             let Some(samples) = self.samples(&schema, status) else { continue };
             let mut examples = Vec::new();
-            if let Some(value) = self.document.get(&pointer).get("example") {
+            if let Some(value) = self.contract.get(&pointer).get("example") {
                 examples.push(Sample { value: value.clone(), pointer: format!("{pointer}/example") });
             }
-            for (name, example) in self.document.members(&format!("{pointer}/examples")) {
-                let pointer = self.document.child(&format!("{pointer}/examples"), name);
-                let value = example.get("value").cloned();
-                examples.extend(value.map(|value| Sample { value, pointer: format!("{pointer}/value") }));
+            for (_, example) in self.contract.members(&format!("{pointer}/examples")) {
+                let pointer = push(&self.contract.resolve(&example), "value");
+                let value = self.contract.has(&pointer).then(|| self.contract.get(&pointer).clone());
+                examples.extend(value.map(|value| Sample { value, pointer }));
             }
             contents.push(Content { media: media.to_owned(), schema, samples, examples });
         }
         contents
     }
 
-    /// Gives every documented answer.
+    /// Sends every documented response.
     pub(crate) async fn give(&self, documented: &[Documented]) {
         for response in documented {
             let all: Vec<&Header> = response.headers.iter().collect();
@@ -159,13 +156,13 @@ impl Answers<'_> {
             for content in &response.contents {
                 let mut bodies = content.samples.all(&content.schema);
                 bodies.extend(content.examples.iter().cloned());
-                // If the first is understood, it is what a later one tries that is not.
+                // If the first is read, a failure of a later one is about what that one varies.
                 let mut first = None;
                 for sample in &bodies {
                     if !self.is_sound(response.status, &content.schema, sample) {
                         continue;
                     }
-                    // The smallest answer has the required headers alone.
+                    // The smallest response has only the required headers.
                     let smallest = sample.value == content.samples.smallest;
                     let headers: Vec<&Header> =
                         all.iter().copied().filter(|header| !smallest || header.required).collect();
@@ -176,7 +173,7 @@ impl Answers<'_> {
                 }
                 for header in &all {
                     let samples = header.samples.all(&header.pointer).into_iter();
-                    // The fullest came with each body.
+                    // The fullest was sent with each body.
                     for sample in samples.filter(|sample| sample.value != header.samples.fullest) {
                         let texts = texts(&all, |other| {
                             if other.name == header.name { &sample.value } else { &other.samples.fullest }
@@ -192,18 +189,18 @@ impl Answers<'_> {
         }
     }
 
-    /// Whether a sample is one of its schema; an example, an enum value or a bound may contradict the rest.
+    /// Whether a sample is valid by its schema; a bound may contradict the rest.
     fn is_sound(&self, status: u16, schema: &str, sample: &Sample) -> bool {
-        let faults = self.document.faults(schema, &sample.value);
-        for fault in &faults {
-            let what = format!("the document contradicts itself here: {fault}");
+        let errors = self.contract.errors(schema, &sample.value);
+        for error in &errors {
+            let what = format!("the document contradicts itself here: {error}");
             self.add("sample-invalid", &sample.pointer, status, what);
         }
-        faults.is_empty()
+        errors.is_empty()
     }
 
-    /// Gives one answer; answers whether the client understands it. A fault is at what the sample tries if that is
-    /// `exact`, else where the client stumbles.
+    /// Sends one response and returns whether the client reads it. A finding is at what the sample varies if `exact`, else
+    /// where the client fails.
     async fn one(
         &self,
         response: &Documented,
@@ -223,7 +220,7 @@ impl Answers<'_> {
             };
         }
         let schema = content.map_or(response.pointer.as_str(), |content| content.schema.as_str());
-        let outcome = self.outcome(Answer { status, headers, body: body.clone() }).await;
+        let outcome = self.outcome(PreparedResponse { status, headers, body: body.clone() }).await;
         let is_success = response.is_success();
         let (rule, at, what) = match &outcome.end {
             End::Success(read) if is_success => {
@@ -244,16 +241,16 @@ impl Answers<'_> {
             End::Unexpected(reason) => {
                 let fault = if is_success { (outcome.unreadable)(&body) } else { unreadable_error(&body) };
                 if let Some(fault) = fault.filter(|_| content.is_some()) {
-                    let at = self.stumble(schema, sample, &fault, exact);
+                    let at = self.failure(schema, sample, &fault, exact);
                     let what = format!("the client cannot read {}: {}", dotted(&fault.path), fault.message);
                     ("answer-not-decoded", at, what)
                 } else {
-                    let what = format!("the client takes it as not of the contract: {reason}");
+                    let what = format!("the client refuses it as undocumented: {reason}");
                     ("answer-not-decoded", response.member.clone(), what)
                 }
             }
             End::NotSent(reason) | End::NoAnswer(reason) => {
-                let what = format!("the client makes nothing of it: {reason}");
+                let what = format!("the client cannot use it: {reason}");
                 ("answer-not-decoded", response.member.clone(), what)
             }
         };
@@ -261,18 +258,18 @@ impl Answers<'_> {
         false
     }
 
-    /// Where the client stumbles over a body.
-    fn stumble(&self, schema: &str, sample: &Sample, fault: &Unreadable, exact: bool) -> String {
+    /// Where the client fails to read a body.
+    fn failure(&self, schema: &str, sample: &Sample, fault: &Unreadable, exact: bool) -> String {
         if exact {
             return sample.pointer.clone();
         }
         let parts: Vec<&str> = fault.path.iter().map(String::as_str).collect();
-        let at = schema_at(self.document, schema, &sample.value, &parts);
+        let at = schema_at(self.contract, schema, &sample.value, &parts);
         let missing = fault.message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-        missing.map_or(at.clone(), |name| self.document.nearest(&format!("{at}/properties/{name}")))
+        missing.map_or(at.clone(), |name| self.contract.nearest(&format!("{at}/properties/{name}")))
     }
 
-    /// Holds what the client read against what was sent; answers whether it is the same.
+    /// Compares what the client read with what was sent; returns whether it is equal.
     fn read(
         &self,
         response: &Documented,
@@ -290,7 +287,7 @@ impl Answers<'_> {
             let values = read.headers.get_all(name).into_iter();
             if !values.map(hyper::header::HeaderValue::as_bytes).eq([sent.as_bytes()]) {
                 let pointer = format!("{}/headers/{name}", response.pointer);
-                let what = format!("the client does not show {name}");
+                let what = format!("the client does not expose {name}");
                 self.add("header-not-reachable", &pointer, response.status, what);
             }
         }
@@ -301,15 +298,15 @@ impl Answers<'_> {
         let difference = first_difference(&sample.value, &read.body);
         if let Some(path) = &difference {
             let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-            let at = schema_at(self.document, schema, &sample.value, &parts);
+            let at = schema_at(self.contract, schema, &sample.value, &parts);
             let at = if exact { &sample.pointer } else { &at };
-            let what = format!("the client does not give {} back as it was sent", dotted(path));
+            let what = format!("the client does not return {} as it was sent", dotted(path));
             self.add("answer-changed", at, response.status, what);
         }
         difference.is_none()
     }
 
-    /// Holds the client's own error against what was sent.
+    /// Compares the client's own error with what was sent.
     fn refusal(
         &self,
         response: &Documented,
@@ -318,7 +315,7 @@ impl Answers<'_> {
         error: &session_client::Error,
     ) {
         let session_client::Error::Refused { code, message, status, request_id } = error else {
-            let what = format!("the client's error is none of the contract: {error}");
+            let what = format!("the client's error is not one of the contract: {error}");
             return self.add("error-not-typed", &response.pointer, response.status, what);
         };
         let id = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-request-id"));
@@ -336,21 +333,21 @@ impl Answers<'_> {
         }
     }
 
-    /// Sees that the client's types have no field that the document does not have.
+    /// Checks that the client's types have no field that the contract does not have.
     fn fields(&self, response: &Documented, schema: &str, shown: &str) {
         let mut anywhere = BTreeSet::new();
         let mut of_type = BTreeMap::new();
         for (holder, field) in fields(shown) {
             let component = of_type.entry(holder.clone()).or_insert_with(|| self.component(&holder));
             let (pointer, known) = if let Some(pointer) = component {
-                let listed = listed(self.document, pointer, 0);
-                // A type of our own for a text or number has fields of its own.
+                let listed = listed(self.contract, pointer);
+                // A newtype for a text or number may have fields of its own.
                 (pointer.clone(), listed.is_empty() || listed.contains(field.as_str()))
             } else {
                 if anywhere.is_empty() {
-                    anywhere = all_listed(self.document, schema);
+                    anywhere = all_listed(self.contract, schema);
                 }
-                (self.document.resolve(schema).unwrap_or_default(), anywhere.contains(&field))
+                (self.contract.resolve(schema), anywhere.contains(&field))
             };
             if !known {
                 let what = format!("the client's {holder} has {field}, the document does not");
@@ -359,19 +356,18 @@ impl Answers<'_> {
         }
     }
 
-    /// The named schema that a type is generated from, as far as its name tells.
+    /// The schema that a type is generated from, by its name.
     fn component(&self, name: &str) -> Option<String> {
-        let mut names = self.document.members("/components/schemas").map(|(name, _)| name);
-        let schema = names.find(|schema| schema.replace('_', "") == name)?;
-        Some(self.document.child("/components/schemas", schema))
+        let schemas = self.contract.members("/components/schemas").into_iter();
+        schemas.filter(|(schema, _)| schema.replace('_', "") == name).map(|(_, pointer)| pointer).next()
     }
 
-    /// Headers of a response as a caller of this module may send them: each in full.
+    /// All headers of a response, each with its fullest value.
     pub(crate) fn full_headers(response: &Documented) -> Vec<(String, String)> {
         texts(&response.headers.iter().collect::<Vec<_>>(), |header| &header.samples.fullest)
     }
 
-    /// The names and schemas of the headers of a response that must be there.
+    /// The names and schemas of the required headers of a response.
     pub(crate) fn required_headers(response: &Documented) -> Vec<(String, String)> {
         let required = response.headers.iter().filter(|header| header.required);
         required.map(|header| (header.name.clone(), format!("{}/schema", header.pointer))).collect()
@@ -387,16 +383,13 @@ fn texts<'a>(headers: &[&'a Header], value: impl Fn(&'a Header) -> &'a Value) ->
     headers.iter().map(|header| (header.name.clone(), text(value(header)))).collect()
 }
 
-/// The statuses that a key of `responses` is tried with; `None` if it is no such key.
-fn statuses(key: &str, named: &BTreeSet<u16>) -> Option<Vec<u16>> {
+/// The statuses to send for a key of `responses`: for a range or the default, statuses without a key of their own.
+fn statuses(key: &str, named: &BTreeSet<u16>) -> Vec<u16> {
     let first =
         |from: u16| (from + 18..from + 100).chain(from..from + 18).find(|status| !named.contains(status));
-    match key {
-        "default" => Some([400, 500].into_iter().filter_map(first).collect()),
-        "1XX" | "2XX" | "3XX" | "4XX" | "5XX" => {
-            let hundreds = key.chars().next()?.to_digit(10)?;
-            Some(first(u16::try_from(hundreds).ok()? * 100).into_iter().collect())
-        }
-        _ => key.parse().ok().filter(|status| (100..600).contains(status)).map(|status| vec![status]),
+    match key.strip_suffix("XX").and_then(|hundreds| hundreds.parse::<u16>().ok()) {
+        Some(hundreds) => first(hundreds * 100).into_iter().collect(),
+        None if key == "default" => [400, 500].into_iter().filter_map(first).collect(),
+        None => key.parse().into_iter().collect(),
     }
 }

@@ -4,7 +4,7 @@
 const OTHERS: &str = "éßЖ語—🦀";
 
 /// No longer text is made, whatever a document asks for.
-pub(crate) const LENGTH_MAX: usize = 1 << 20;
+pub const LENGTH_MAX: usize = 1 << 20;
 
 /// Part of a pattern: one of these characters, so often.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ struct Atom {
 /// A text of so many characters that matches the pattern; where it cannot be so short or long, the nearest. It goes
 /// through the characters of each class in order, so that a reader who lacks one is found. `None` for a pattern of a
 /// kind that this does not know.
-pub(crate) fn text(pattern: &str, length: usize) -> Option<String> {
+pub fn text(pattern: &str, length: usize) -> Option<String> {
     let atoms = atoms(pattern)?;
     let length = length.min(LENGTH_MAX);
     let mut left = length.saturating_sub(atoms.iter().map(|atom| atom.min).sum());
@@ -57,7 +57,7 @@ fn all() -> impl Iterator<Item = char> {
     ('a'..='z').chain(' '..='`').chain('{'..='~').chain(OTHERS.chars())
 }
 
-/// What stands behind an opening bracket.
+/// Parses a class from behind its opening bracket.
 fn class(mut rest: &str) -> Option<(Vec<char>, &str)> {
     let excludes = rest.starts_with('^');
     rest = rest.strip_prefix('^').unwrap_or(rest);
@@ -90,7 +90,7 @@ fn class(mut rest: &str) -> Option<(Vec<char>, &str)> {
     Some((members, rest))
 }
 
-/// What stands behind a backslash.
+/// Parses an escape from behind its backslash.
 fn escape(rest: &str) -> Option<(Vec<char>, &str)> {
     let first = rest.chars().next()?;
     let after = &rest[first.len_utf8()..];
@@ -111,7 +111,7 @@ fn escape(rest: &str) -> Option<(Vec<char>, &str)> {
     }
 }
 
-/// How often what stands before is repeated.
+/// Parses a repetition: minimum, maximum and the rest.
 fn repetition(rest: &str) -> Option<(usize, Option<usize>, &str)> {
     let Some(first) = rest.chars().next() else { return Some((1, Some(1), rest)) };
     match first {

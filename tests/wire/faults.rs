@@ -1,22 +1,22 @@
-//! Verifies that the suite finds what it is for: one run for each seeded fault.
+//! Verifies that the suite finds what it is for: seeds faults, one in each run, and reports whether there is a finding.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
-use serde_json::Value;
+use session_test_support::Contract;
 use session_test_support::fault_proxy::FaultProxy;
 use session_test_support::faults::{self, Fault, Keyring};
 use session_test_support::launcher::{key_create, store_url};
 
 use crate::report::{Failed, Finding};
+use crate::run::{ask, prepare, read, runtime};
 use crate::server::Program;
 use crate::suite::Suite;
 use crate::world::World;
-use crate::{ask, coverage, prepare, read, runtime};
 
 /// How many runs there are at once: each waits for a second or two for servers that wait.
 const AT_ONCE: usize = 3;
@@ -43,7 +43,7 @@ impl fmt::Display for Outcome {
 
 /// What every run starts from.
 struct Base<'a> {
-    document: Value,
+    contract: Arc<Contract>,
     sessiond: &'a Path,
     /// The folder of the store that each server gets a copy of.
     store: &'a Path,
@@ -58,10 +58,10 @@ impl Base<'_> {
         let proxy = FaultProxy::new(fault, self.keyring.clone());
         let program = Program { path: self.sessiond.to_owned(), proxy: Some(proxy.clone()) };
         let world = self.world.lock().map_err(|_| Failed("another run panicked".to_owned()))?.clone();
-        let suite = Suite::new(self.document.clone())?;
+        let suite = Suite::new(Arc::clone(&self.contract))?;
         runtime()?.block_on(async {
             tokio::select! {
-                asked = ask(&suite, &world, &program, self.store) => asked.map(|()| coverage::check(&suite)),
+                asked = ask(&suite, &world, &program, self.store) => asked,
                 () = suite.found.notified() => Ok(()),
             }
         })?;
@@ -112,7 +112,7 @@ fn chosen(names: &[String]) -> Result<Vec<Fault>, Failed> {
 /// Runs the suite for each of these faults, or for every fault; returns whether each was caught.
 ///
 /// Fails if the suite finds something without a fault.
-pub(crate) fn prove(
+pub(crate) fn seed(
     spec: &Path,
     sessiond: &Path,
     names: &[String],
@@ -123,11 +123,10 @@ pub(crate) fn prove(
     let (store, world) = prepare(&plain)?;
     let keyring = keyring(&plain, store.path(), &world)?;
     let base =
-        Base { document: read(spec)?, sessiond, store: store.path(), world: Mutex::new(world), keyring };
+        Base { contract: read(spec)?, sessiond, store: store.path(), world: Mutex::new(world), keyring };
     if let Outcome::Caught(Finding { rule, pointer, message }) = base.run(Fault::CONTROL)? {
         return Err(Failed(format!("there is a finding without a fault: {rule} at {pointer}: {message}")));
     }
-    let all = chosen.len();
     let waiting = Mutex::new(chosen);
     let done: Mutex<BTreeMap<&'static str, Result<Outcome, Failed>>> = Mutex::default();
     let work = || {
@@ -139,9 +138,10 @@ pub(crate) fn prove(
         }
     };
     thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(work))));
-    let mut caught = 0;
+    let done = done.into_inner().unwrap_or_default();
+    let (mut caught, all) = (0, done.len());
     let mut write = |line: String| writeln!(out, "{line}").map_err(|error| Failed(error.to_string()));
-    for (name, outcome) in done.into_inner().unwrap_or_default() {
+    for (name, outcome) in done {
         let outcome = outcome?;
         caught += usize::from(matches!(outcome, Outcome::Caught(_)));
         write(format!("fault {name}: {outcome}"))?;
