@@ -101,7 +101,7 @@ fn not_run(contract: &Contract, name: &'static str, failed: &str) -> Leg {
         name,
         entries: vec![contract.entry("", "not-run", message)],
         agreement: String::new(),
-        mend: format!("see {failed} leg"),
+        fix: format!("see {failed} leg"),
     }
 }
 
@@ -119,7 +119,7 @@ fn document_leg(contract: &Contract) -> Leg {
             "{} is valid OpenAPI 3.0.3, its examples are valid, nothing is unused",
             contract.name
         ),
-        mend: format!("fix {}", contract.name),
+        fix: format!("fix {}", contract.name),
     }
 }
 
@@ -133,13 +133,13 @@ fn server_leg(contract: &Contract, document: &Document) -> Result<Leg, Failed> {
             contract.name,
             ledger::PATH
         ),
-        mend: format!("change {}, or the types and operations in crates/session-api", contract.name),
+        fix: format!("change {}, or the types and operations in crates/session-api", contract.name),
     };
     let (left, faults) = Ledger::read()?.settle(server_findings(document)?);
     for finding in left {
         let mut entry = contract.entry(
             &finding.base.pointer,
-            &finding.rule,
+            finding.rule,
             format!("{} (in what the server describes)", finding.message),
         );
         entry.more = details(&finding, "server");
@@ -173,7 +173,7 @@ fn client_leg(contract: &Contract) -> Result<Leg, Failed> {
         name: "client",
         entries: Vec::new(),
         agreement: "generated.rs is current".to_owned(),
-        mend: "run `cargo xtask generate`, or fix the document".to_owned(),
+        fix: "run `cargo xtask generate`, or fix the document".to_owned(),
     };
     match generate::state(&contract.path)? {
         generate::State::Current => {}
@@ -243,7 +243,7 @@ fn wire_leg(contract: &Contract, programs: &Path) -> Result<Leg, Failed> {
         name: "wire",
         entries,
         agreement: format!("sessiond follows {} in {checks} checks", contract.name),
-        mend: format!("fix the server, or change {}", contract.name),
+        fix: format!("fix the server, or change {}", contract.name),
     })
 }
 

@@ -46,7 +46,9 @@ impl Ledger {
 
     /// Returns the findings that the ledger does not cover, and the problems of the ledger itself.
     pub(crate) fn settle(&self, findings: Vec<Finding>) -> (Vec<Finding>, Vec<String>) {
-        let covers = |finding: &Finding| self.item.iter().any(|item| item.rules.contains(&finding.rule));
+        let covers = |finding: &Finding| {
+            self.item.iter().any(|item| item.rules.iter().any(|rule| rule == finding.rule))
+        };
         let mut problems = Vec::new();
         for item in &self.item {
             if item.reason.trim().is_empty() {

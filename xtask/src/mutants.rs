@@ -126,7 +126,7 @@ fn fate(
     std::fs::write(file, text).map_err(|error| Failed(format!("{}: {error}", file.display())))?;
     if gravest.effect != Effect::Wire {
         return Ok(match generate::state(file)? {
-            generate::State::Current => Fate::Aside(gravest.rule.clone()),
+            generate::State::Current => Fate::Aside(gravest.rule.to_owned()),
             _ => Fate::Caught("client"),
         });
     }
@@ -139,7 +139,7 @@ fn fate(
     if !check::ask(programs, "client-leg", file, &[])?.0.is_empty() {
         return Ok(Fate::Caught("client"));
     }
-    Ok(Fate::Survived(gravest.rule.clone()))
+    Ok(Fate::Survived(gravest.rule.to_owned()))
 }
 
 /// Why a difference that is not on the wire may pass.

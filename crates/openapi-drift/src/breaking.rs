@@ -1,4 +1,5 @@
-//! A contract against an earlier one: what breaks, what is accepted, and what the version must become.
+//! The program: compares a document with an earlier one, and reports what breaks, what is accepted, and which version the
+//! document must have.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -17,24 +18,25 @@ use crate::extensions::date;
 use crate::finding::Finding;
 use crate::position::Position;
 use crate::report::{self, Entry, Failed, Format, Leg, Level, Place};
+use crate::rules::{Rule, rule};
 use crate::version::{Advice, advise};
 
-/// What to compare, and how to tell.
+/// What to compare, and how to write the result.
 #[derive(Debug, Args)]
 pub struct Settings {
-    /// The earlier contract: a file, or a revision of git in which the later one's file is
+    /// The earlier document: a file, or a revision of git that has the file of the later one
     #[arg(long, value_name = "REV|FILE")]
     pub base: String,
-    /// The later contract
+    /// The later document
     #[arg(long, value_name = "FILE", default_value = "openapi.json")]
     pub revision: PathBuf,
-    /// The breaking changes that are accepted; none if the file is absent
+    /// The file with the accepted breaking changes; none are accepted if it is absent
     #[arg(long, value_name = "FILE", default_value = "drift-allow.toml")]
     pub allow: PathBuf,
-    /// The day on which sunsets and acceptances are judged, such as 2026-12-31; by default today, in UTC
+    /// The date on which sunsets and acceptances are judged, such as 2026-12-31; today in UTC by default
     #[arg(long, value_name = "DAY", value_parser = day)]
     pub today: Option<Date>,
-    /// How to write it
+    /// The output format
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
 }
@@ -43,30 +45,30 @@ pub struct Settings {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Accepted {
-    /// The fingerprint, as `cargo xtask breaking` prints it.
+    /// The fingerprint of the finding, which every output format has.
     fingerprint: String,
     /// Why it is accepted.
     reason: String,
-    /// The last day on which it is.
+    /// The last day on which it is accepted.
     expires: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Allow {
-    /// The file.
+    /// The name of the file.
     #[serde(skip)]
     name: String,
     #[serde(default)]
     accept: Vec<Accepted>,
 }
 
-/// Compares, and writes what was found; answers whether nothing breaks that is not accepted, and the version tells of the
-/// rest. Files are taken from this folder on.
+/// Compares the documents and writes the findings. Returns whether every breaking change is accepted and the version
+/// reflects the changes. Paths are relative to the folder.
 ///
 /// # Errors
 ///
-/// A file or revision that is not there, or a document that is no `OpenAPI` 3.0 or has [`Document::problems`].
+/// A file or revision does not exist, or a document is not `OpenAPI` 3.0 or has [`Document::problems`].
 pub fn run(settings: &Settings, folder: &Path, out: &mut dyn Write) -> Result<bool, Failed> {
     let today = settings.today.unwrap_or_else(|| OffsetDateTime::now_utc().date());
     let base = base(&settings.base, &settings.revision, folder)?;
@@ -78,7 +80,7 @@ pub fn run(settings: &Settings, folder: &Path, out: &mut dyn Write) -> Result<bo
     report::write(&[judge(&base, &revision, findings, &allow, today)], settings.format, out)
 }
 
-/// A document, with the name of where it came from.
+/// A document with the name of its file or revision.
 struct Named {
     name: String,
     document: Document,
@@ -86,10 +88,10 @@ struct Named {
 
 impl Named {
     fn parse(name: String, text: &str) -> Result<Self, Failed> {
-        let document = Document::parse(text).map_err(|fault| Failed(format!("{name}:{fault}")))?;
+        let document = Document::parse(text).map_err(|problem| Failed(format!("{name}:{problem}")))?;
         match document.problems().first() {
-            // Of documents that are not understood nothing can be said for sure.
-            Some(fault) => Err(Failed(format!("{name}:{fault}"))),
+            // A part without meaning cannot be judged.
+            Some(problem) => Err(Failed(format!("{name}:{problem}"))),
             None => Ok(Self { name, document }),
         }
     }
@@ -102,7 +104,7 @@ impl Named {
     }
 }
 
-/// The earlier contract: a file if there is one of this name, and otherwise a revision of git.
+/// The earlier document: a file if one has this name, and otherwise a revision of git.
 fn base(name: &str, revision: &Path, folder: &Path) -> Result<Named, Failed> {
     if folder.join(name).is_file() {
         return Named::file(Path::new(name), folder);
@@ -111,7 +113,7 @@ fn base(name: &str, revision: &Path, folder: &Path) -> Result<Named, Failed> {
     if name.starts_with('-') {
         return Err(neither("it begins with a dash"));
     }
-    // From the folder on, as the later contract.
+    // Relative to the folder, like the later document.
     let object = format!("{name}:./{}", revision.display());
     let mut command = Command::new("git");
     command.current_dir(folder).args(["show", &object]).stdin(Stdio::null());
@@ -143,30 +145,39 @@ impl Allow {
 
 fn judge(base: &Named, revision: &Named, findings: Vec<Finding>, allow: &Allow, today: Date) -> Leg {
     let mut entries = Vec::new();
-    let mut fault = |rule: &str, message: String| {
+    let mut report = |rule: &Rule, message: String| {
         let place =
             Place { file: allow.name.clone(), position: Position { line: 1, column: 1 }, pointer: None };
-        let (level, rule) = (Level::Error, rule.to_owned());
+        let (level, rule) = (Level::Error, rule.id.to_owned());
         entries.push(Entry { level, rule, message, place, more: Map::new() });
     };
     let mut accepted = Vec::new();
     for item in &allow.accept {
         let print = &item.fingerprint;
         if item.reason.trim().is_empty() {
-            fault("acceptance-without-reason", format!("the acceptance of {print} has no reason; write one"));
+            report(
+                rule!("acceptance-without-reason"),
+                format!("the acceptance of {print} has no reason; add one"),
+            );
         }
         match day(&item.expires) {
             Err(error) => {
-                fault("acceptance-without-end", format!("when the acceptance of {print} expires: {error}"));
+                report(
+                    rule!("acceptance-without-end"),
+                    format!("the acceptance of {print} has no expiry date: {error}"),
+                );
             }
             Ok(day) if day < today => {
-                fault(
-                    "acceptance-expired",
-                    format!("the acceptance of {print} expired on {day}; decide anew"),
+                report(
+                    rule!("acceptance-expired"),
+                    format!("the acceptance of {print} expired on {day}; remove or renew it"),
                 );
             }
             Ok(_) if !findings.iter().any(|it| it.is_breaking() && it.fingerprint() == *print) => {
-                fault("acceptance-unused", format!("nothing that breaks is {print}; remove the acceptance"));
+                report(
+                    rule!("acceptance-unused"),
+                    format!("no breaking change has the fingerprint {print}; remove the acceptance"),
+                );
             }
             Ok(_) => accepted.push(print.clone()),
         }
@@ -189,7 +200,7 @@ fn judge(base: &Named, revision: &Named, findings: Vec<Finding>, allow: &Allow, 
         let pointer = "/info/version";
         entries.push(Entry {
             level: Level::Error,
-            rule: "version-too-low".to_owned(),
+            rule: rule!("version-too-low").id.to_owned(),
             message: advised(&advice),
             place: Place {
                 file: revision.name.clone(),
@@ -206,13 +217,13 @@ fn judge(base: &Named, revision: &Named, findings: Vec<Finding>, allow: &Allow, 
         name: "breaking",
         entries,
         agreement: format!(
-            "whoever works with {} works with {}; {}",
+            "every client of {} works with {}; {}",
             base.name,
             revision.name,
             advised(&advice)
         ),
-        mend: format!(
-            "take the changes back, accept them in {} by their fingerprints, or raise info.version; {}",
+        fix: format!(
+            "revert the changes, accept them in {} by their fingerprints, or raise info.version; {}",
             allow.name,
             advised(&advice)
         ),
@@ -221,7 +232,7 @@ fn judge(base: &Named, revision: &Named, findings: Vec<Finding>, allow: &Allow, 
 
 fn entry(finding: &Finding, revision: &Named, level: Level, accepted: bool) -> Entry {
     let mut message = finding.to_string();
-    // The rule stands beside the message already.
+    // Each format writes the rule itself.
     if let Some(end) = message.rfind(" [") {
         message.truncate(end);
     }
@@ -243,7 +254,7 @@ fn entry(finding: &Finding, revision: &Named, level: Level, accepted: bool) -> E
     more.insert("accepted".to_owned(), Value::from(accepted));
     Entry {
         level,
-        rule: finding.rule.clone(),
+        rule: finding.rule.to_owned(),
         message,
         place: Place {
             file: revision.name.clone(),
@@ -254,7 +265,7 @@ fn entry(finding: &Finding, revision: &Named, level: Level, accepted: bool) -> E
     }
 }
 
-/// What a machine may want of a finding beside its place: the place in the other document, and who breaks.
+/// The members of the JSON form of a finding beside its place: the place in the other document, and who breaks.
 pub fn details(finding: &Finding, other: &str) -> Map<String, Value> {
     let mut more = Map::new();
     more.insert("effect".to_owned(), json!(finding.effect));
@@ -271,10 +282,12 @@ fn advised(advice: &Advice) -> String {
     let Advice { base, revision, least, enough, .. } = advice;
     match (least, enough) {
         (None, _) => {
-            format!("the earlier version, {base:?}, is none of Semantic Versioning, so there is no advice")
+            format!("the earlier version, {base:?}, is not a semantic version, so that none can be required")
         }
-        (Some(least), Some(true)) => format!("version {revision} is enough, as {least} would be"),
-        (Some(least), _) => format!("info.version is {revision:?}, and must become {least} or above"),
+        (Some(least), Some(true)) => {
+            format!("version {revision} is sufficient ({least} or above is required)")
+        }
+        (Some(least), _) => format!("info.version is {revision:?} and must become {least} or above"),
     }
 }
 
@@ -282,7 +295,20 @@ fn advised(advice: &Advice) -> String {
 mod tests {
     use super::*;
 
-    const CONTRACT: &str = include_str!("../../../openapi.json");
+    const CONTRACT: &str = r##"{
+        "openapi": "3.0.3", "info": { "title": "Things", "version": "1.0.0" },
+        "paths": { "/thing": {
+            "get": { "operationId": "thing_fetch", "responses": { "200": { "description": "A thing" } } },
+            "post": {
+                "requestBody": { "content": { "application/json": {
+                    "schema": { "$ref": "#/components/schemas/Thing_Create" } } } },
+                "responses": { "204": { "description": "Done" } }
+            }
+        } },
+        "components": { "schemas": { "Thing_Create": {
+            "type": "object", "properties": { "title": { "type": "string", "maxLength": 100 } }
+        } } }
+    }"##;
 
     fn named(name: &str, change: impl FnOnce(&mut Value)) -> Named {
         let mut value: Value = serde_json::from_str(CONTRACT).unwrap();
@@ -308,7 +334,7 @@ mod tests {
     const TODAY: &str = "2026-11-24";
 
     fn shorter(value: &mut Value) {
-        value["components"]["schemas"]["Session_Title"]["maxLength"] = json!(10);
+        value["components"]["schemas"]["Thing_Create"]["properties"]["title"]["maxLength"] = json!(10);
         value["info"]["version"] = json!("1.1.0");
     }
 
@@ -319,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_break_fails_and_so_does_a_version_that_does_not_tell_of_it() {
+    fn a_break_fails_and_so_does_a_version_that_does_not_reflect_it() {
         assert_eq!(rules(&judged(shorter, "", TODAY)), ["schema-max-length-decreased", "version-too-low"]);
         let raised = |value: &mut Value| {
             shorter(value);
@@ -329,18 +355,18 @@ mod tests {
     }
 
     #[test]
-    fn an_addition_asks_for_a_minor_version() {
+    fn an_addition_requires_a_minor_version() {
         let added = |value: &mut Value| {
-            value["components"]["schemas"]["Session_Create"]["properties"]["colour"] =
+            value["components"]["schemas"]["Thing_Create"]["properties"]["colour"] =
                 json!({ "type": "string" });
         };
         let leg = judged(added, "", TODAY);
         assert_eq!(rules(&leg), ["version-too-low"]);
-        assert!(leg.mend.contains("must become 1.1.0"), "{}", leg.mend);
+        assert!(leg.fix.contains("must become 1.1.0"), "{}", leg.fix);
     }
 
     #[test]
-    fn what_is_accepted_passes_until_its_day_and_an_acceptance_that_fits_nothing_fails() {
+    fn an_acceptance_is_valid_until_its_day_and_must_fit_a_finding() {
         let print = judged(shorter, "", TODAY).entries[0].more["fingerprint"].as_str().unwrap().to_owned();
         let allow = |print: &str, reason: &str, expires: &str| {
             format!("[[accept]]\nfingerprint = '{print}'\nreason = '{reason}'\nexpires = '{expires}'\n")
@@ -357,13 +383,13 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_that_was_announced_is_no_break_from_its_day_on() {
+    fn an_announced_removal_does_not_break_from_its_day_on() {
         let base = named("base", |value| {
-            let whoami = &mut value["paths"]["/api/v1/whoami"]["get"];
-            (whoami["deprecated"], whoami["x-sunset"]) = (json!(true), json!("2026-12-01"));
+            let fetch = &mut value["paths"]["/thing"]["get"];
+            (fetch["deprecated"], fetch["x-sunset"]) = (json!(true), json!("2026-12-01"));
         });
         let revision = named("revision", |value| {
-            value["paths"].as_object_mut().unwrap().remove("/api/v1/whoami");
+            value["paths"]["/thing"].as_object_mut().unwrap().remove("get");
             value["info"]["version"] = json!("1.1.0");
         });
         for (today, breaks) in [("2026-11-30", true), ("2026-12-01", false)] {
@@ -388,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn the_base_is_a_file_or_a_revision_of_git_and_the_same_answer_is_given_again() {
+    fn the_base_is_a_file_or_a_revision_of_git_and_the_output_is_reproducible() {
         let folder = tempfile::tempdir().unwrap();
         let api = folder.path().join("api");
         std::fs::create_dir(&api).unwrap();
@@ -416,7 +442,7 @@ mod tests {
             assert!(written(&settings(nothing), &api).is_err(), "{nothing}");
         }
         std::fs::write(api.join("openapi.json"), "{\"openapi\": \"3.0.3\", \"paths\": 1}").unwrap();
-        assert!(written(&settings("HEAD"), &api).is_err(), "a document that is not understood");
+        assert!(written(&settings("HEAD"), &api).is_err(), "a document with a problem");
         std::fs::write(api.join("drift-allow.toml"), "[[accept]]\nfingerprint = 1\n").unwrap();
         std::fs::write(api.join("openapi.json"), CONTRACT).unwrap();
         assert!(written(&settings("HEAD"), &api).is_err(), "acceptances that cannot be read");

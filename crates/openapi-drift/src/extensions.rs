@@ -1,4 +1,4 @@
-//! The extension fields with a meaning of their own: what they say, where, and in which form.
+//! The extension fields that have a meaning: in which objects, in which form, and what they declare.
 
 use serde_json::Value;
 use time::Date;

@@ -1,7 +1,7 @@
-//! Every field of the `OpenAPI` Specification 3.0.3, what its value is, and what is done with it.
+//! Every field of the `OpenAPI` Specification 3.0.3, the shape of its value, and how a comparison treats it.
 //!
-//! Reading, checking and comparing a document all go by this one table, so a field that it does not have is an
-//! error and never skipped.
+//! Parsing, linting and comparing all use this one table, so that a field that it does not have is an error and never
+//! skipped.
 
 use std::fmt;
 
@@ -69,7 +69,7 @@ pub enum Object {
 }
 
 impl Object {
-    /// The object's name in rule IDs and messages: `path-item`.
+    /// The name of the object in messages: `path-item`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::OpenApi => "document",
@@ -109,7 +109,7 @@ impl Object {
         !matches!(self, Self::Discriminator | Self::SecurityRequirement)
     }
 
-    /// Whether a Reference Object may stand in the object's place.
+    /// Whether a Reference Object may replace the object.
     pub const fn referable(self) -> bool {
         matches!(
             self,
@@ -125,7 +125,7 @@ impl Object {
         )
     }
 
-    /// The object's keys, where its author chooses them: what stands under each.
+    /// The shape of each member, if the author of the document chooses the keys.
     pub const fn names(self) -> Option<Shape> {
         match self {
             Self::Paths | Self::Callback => Some(Shape::One(Self::PathItem)),
@@ -142,7 +142,7 @@ impl fmt::Display for Object {
     }
 }
 
-/// What a field's value is.
+/// The shape of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// A string.
@@ -177,16 +177,16 @@ pub enum Shape {
     FlagOrSchema,
 }
 
-/// What a comparison does with a field.
+/// How a comparison treats a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Treatment {
-    /// It speaks to people; a difference is one of documentation.
+    /// It is for people: a difference affects documentation.
     Documentation,
-    /// It steers generators; a difference is one of generated code.
+    /// It is for generators: a difference affects generated code.
     GeneratedCode,
-    /// It is part of what goes over the wire, and compared by a rule of its own.
+    /// It describes requests and responses, and has rules of its own.
     Wire,
-    /// It says nothing where it stands: it is compared where it is used or where it leads.
+    /// It has no meaning by itself: it is compared where it is used.
     WhereUsed,
 }
 
@@ -197,11 +197,11 @@ pub struct Field {
     pub object: Object,
     /// Its name.
     pub name: &'static str,
-    /// What its value is.
+    /// The shape of its value.
     pub shape: Shape,
     /// Whether the specification requires it.
     pub required: bool,
-    /// What a comparison does with it.
+    /// How a comparison treats it.
     pub treatment: Treatment,
 }
 

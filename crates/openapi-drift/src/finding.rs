@@ -1,4 +1,4 @@
-//! What a comparison finds.
+//! A difference between two documents, and who breaks by it.
 
 use std::fmt;
 
@@ -8,15 +8,15 @@ use sha2::{Digest, Sha256};
 
 use crate::position::Position;
 
-/// What a difference affects, the gravest first.
+/// What a difference affects, the most severe first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
-    /// What goes over the wire.
+    /// Requests and responses.
     Wire,
     /// The code that generators write from the document: names, types, checks.
     GeneratedCode,
-    /// What people read.
+    /// Texts for people.
     Documentation,
 }
 
@@ -30,12 +30,12 @@ impl fmt::Display for Effect {
     }
 }
 
-/// Who breaks when one side follows the revision and the other still the base.
+/// Who breaks if one side implements the revision and the other still the base.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Breaks {
-    /// A client of the base, against a server of the revision.
+    /// A client of the base that calls a server of the revision.
     pub old_clients: bool,
-    /// A server of the base, asked by a client of the revision.
+    /// A server of the base that is called by a client of the revision.
     pub old_servers: bool,
 }
 
@@ -49,7 +49,7 @@ impl Breaks {
     /// Both.
     pub const BOTH: Self = Self { old_clients: true, old_servers: true };
 
-    /// Whoever breaks in one or the other.
+    /// Those who break by one or the other.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
         Self {
@@ -70,10 +70,10 @@ impl fmt::Display for Breaks {
     }
 }
 
-/// A place of a document.
+/// A place in a document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct At {
-    /// JSON pointer (RFC 6901), which resolves: of what is absent, to where it would stand.
+pub struct Location {
+    /// JSON pointer (RFC 6901) to a value that the document has; for an absent value, to the object that lacks it.
     pub pointer: String,
     /// Its position in the text.
     #[serde(flatten)]
@@ -84,47 +84,46 @@ pub struct At {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
     /// The stable ID of the rule that found it: `schema-max-length-decreased`.
-    pub rule: String,
+    pub rule: &'static str,
     /// What it affects.
     pub effect: Effect,
-    /// Who breaks through what clients send, if it concerns that.
+    /// Who breaks by the requests, if it concerns them.
     pub request: Option<Breaks>,
-    /// Who breaks through what servers send, if it concerns that.
+    /// Who breaks by the responses, if it concerns them.
     pub response: Option<Breaks>,
-    /// Whether the base announced it (`deprecated`, and an `x-sunset` that has passed), so that nobody may be surprised.
+    /// Whether the base announced it with `deprecated` and an `x-sunset` that has passed.
     pub announced: bool,
     /// The place in the base.
-    pub base: At,
+    pub base: Location,
     /// The place in the revision.
-    pub revision: At,
-    /// What the base says there.
+    pub revision: Location,
+    /// The value in the base.
     pub before: Option<Value>,
-    /// What the revision says there.
+    /// The value in the revision.
     pub after: Option<Value>,
-    /// The place as a reader of the API knows it, the same however the document is laid out: list members go by
-    /// their names.
+    /// The place in a form that does not depend on the order of lists: their items go by their names.
     pub canonical: String,
-    /// One sentence: where, what, from what to what.
+    /// One sentence: the place, and what changed from what to what.
     pub message: String,
 }
 
 impl Finding {
-    /// Who breaks, taking both ways together.
+    /// Who breaks by requests or responses.
     pub fn breaks(&self) -> Breaks {
         self.request.unwrap_or_default().or(self.response.unwrap_or_default())
     }
 
-    /// Whether a client that works today stops working over the wire without having been told.
+    /// Whether existing clients break on the wire by a change that was not announced.
     pub fn is_breaking(&self) -> bool {
         self.effect == Effect::Wire && self.breaks().old_clients && !self.announced
     }
 
-    /// What the finding is known by from release to release: rule, canonical place, before and after, hashed
-    /// (SHA-256, the first 64 bits in hexadecimal).
+    /// The identity of the finding from release to release: a hash of rule, canonical place, before and after (SHA-256,
+    /// the first 64 bits in hexadecimal).
     pub fn fingerprint(&self) -> String {
         let value = |value: &Option<Value>| value.as_ref().map_or_else(String::new, Value::to_string);
         let mut hash = Sha256::new();
-        for part in [&self.rule, &self.canonical, &value(&self.before), &value(&self.after)] {
+        for part in [self.rule, &self.canonical, &value(&self.before), &value(&self.after)] {
             hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             hash.update(part.as_bytes());
         }

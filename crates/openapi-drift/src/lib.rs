@@ -1,4 +1,5 @@
-//! Compares two OpenAPI 3.0 documents: what changed on the wire, in generated code and for readers, and who breaks.
+//! Reads, lints and compares OpenAPI 3.0 documents: what changed on the wire, in generated code and in the documentation,
+//! and who breaks.
 //!
 //! ```
 //! use openapi_drift::{Document, Options, compare};
@@ -26,13 +27,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What is the same
+//! # What counts as equal
 //!
-//! Documents are compared by what they say, not by how they say it. References are followed, recursive ones too;
+//! Documents are compared by their meaning, not by their text. References are followed, recursive ones too;
 //! `allOf`, `oneOf` and `anyOf` of one member are that member, and an `allOf` of several is all of them at once; a `oneOf` of
 //! enumerations is one enumeration; parameters of a path and inherited security and servers count where they are used;
-//! a default is the same said or unsaid; order counts only where it has a meaning; 1 is 1.0; headers have no case and
-//! media types no parameters.
+//! an explicit default equals an absent field; order counts only where it has a meaning; 1 is 1.0; names of headers are
+//! case-insensitive, and parameters of media types do not count.
 //!
 //! ```
 //! use openapi_drift::{Document, Options, compare};
@@ -54,10 +55,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What is not skipped
+//! # No field is skipped
 //!
-//! Nothing. Every field of OpenAPI 3.0.3 has its row in [`FIELDS`], with what its value must be and what a comparison does
-//! with it. A field that the table does not have is one of [`Document::problems`].
+//! Every field of OpenAPI 3.0.3 has a row in [`FIELDS`], with the shape of its value and how a comparison treats it. A field
+//! that the table does not have is one of [`Document::problems`]; other problems are found by [`Document::lint`].
 //!
 //! ```
 //! use openapi_drift::Document;
@@ -72,9 +73,9 @@
 //!
 //! # Who breaks
 //!
-//! [`Finding::request`] and [`Finding::response`] tell who breaks through what clients send and what servers send. A request
-//! that may hold less breaks old clients, one that may hold more breaks old servers; with responses it is the other way
-//! round. [`advise`] makes a version of it.
+//! [`Finding::request`] and [`Finding::response`] say who breaks by requests and by responses. A request with fewer allowed
+//! values breaks old clients, one with more breaks old servers; for responses it is the other way round. [`advise`] derives
+//! the version that the changes require.
 //!
 //! ```
 //! use openapi_drift::{Document, Options, advise, compare};
@@ -93,17 +94,40 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Rules have stable IDs, and so do fingerprints: [`Finding::fingerprint`] is that of rule, canonical place, before and after.
+//! Rules have stable IDs: [`RULES`](rules::RULES) lists them, and so do `openapi-drift rules` and `RULES.md`. A
+//! [`Finding::fingerprint`] identifies a finding from release to release by its rule, canonical place, before and after.
 //!
-//! # What it cannot tell
+//! # Reading and validating
 //!
-//! - Patterns are compared as texts: that one takes all that another takes is told of none but those that take anything.
-//! - Whole numbers beyond 64 bits, and digits beyond the seventeenth of a fraction, are gone when JSON has been read.
-//! - A security scheme that only got another name is one requirement removed and one added.
-//! - Alternatives without a name have their place in the list in their canonical place, so that another order of them gives
-//!   other fingerprints, though no finding.
-//! - Schemas that include one with a discriminator are found by their reference to it, alone or in an `allOf` of their own,
-//!   not through a further wrapper.
+//! [`Document::operations`] returns the operations with references followed, [`Document::operation_for`] the one that serves
+//! a request, and [`Document::validator`] validates values against a schema.
+//!
+//! ```
+//! use openapi_drift::Document;
+//!
+//! let document = Document::parse(r#"{
+//!     "openapi": "3.0.3", "info": { "title": "t", "version": "1.0.0" },
+//!     "paths": { "/things/{id}": { "get": { "responses": { "200": { "description": "A thing", "content": {
+//!         "application/json": { "schema": { "type": "object", "required": ["id"] } }
+//!     } } } } } }
+//! }"#)?;
+//! let operation = document.operation_for("GET", "/things/7").ok_or("no operation")?;
+//! let response = operation.response_for(200).ok_or("no response")?;
+//! let schema = response.content()[0].schema().ok_or("no schema")?;
+//! let errors = document.validator(&schema.pointer)?.errors(&serde_json::json!({}));
+//! assert_eq!(errors[0].keyword, format!("{}/required", schema.pointer));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Limits
+//!
+//! - Patterns are compared as texts: only those that match every text are known to match all that another matches.
+//! - Whole numbers beyond 64 bits, and digits beyond the seventeenth of a fraction, are lost when JSON is parsed.
+//! - A renamed security scheme is one requirement removed and one added.
+//! - The canonical place of an alternative without a name has its index, so that another order results in other
+//!   fingerprints, though not in a finding.
+//! - Schemas that include one with a discriminator are found by a reference to it, alone or in their own `allOf`, but not
+//!   through a further wrapper.
 
 #[cfg(feature = "cli")]
 pub mod breaking;
@@ -123,13 +147,14 @@ pub mod report;
 pub mod rules;
 mod shape;
 pub mod validate;
+mod value;
 mod version;
 mod walk;
 
 pub use compare::{Options, TooComplex, compare};
 pub use document::{Document, MAX_TEXT_BYTES, Problem};
 pub use fields::{FIELDS, Field, METHODS, Object, Shape, Treatment, find};
-pub use finding::{At, Breaks, Effect, Finding};
+pub use finding::{Breaks, Effect, Finding, Location};
 pub use node::{MAX_REFERENCE_CHAIN, Node, Unresolved};
 pub use pointer::push;
 pub use position::Position;

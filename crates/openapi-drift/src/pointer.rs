@@ -1,4 +1,4 @@
-//! JSON pointers (RFC 6901) and the references that hold them.
+//! JSON pointers (RFC 6901), and those in references.
 
 /// Appends a key to a JSON pointer, escaped.
 ///
@@ -18,7 +18,7 @@ pub fn parent(pointer: &str) -> Option<&str> {
     pointer.rsplit_once('/').map(|(parent, _)| parent)
 }
 
-/// The key that a token of a pointer stands for: `/things` of `~1things`.
+/// The key that a token of a pointer encodes: `/things` of `~1things`.
 pub fn unescape(token: &str) -> String {
     token.replace("~1", "/").replace("~0", "~")
 }

@@ -1,4 +1,4 @@
-//! Where each value of a JSON text stands.
+//! The position of each value in a JSON text.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::pointer::push;
 
-/// A place in a text. Both count from 1; columns count characters.
+/// A position in a text. Lines and columns count from 1; a column is a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Position {
     /// The line.
@@ -22,9 +22,9 @@ impl fmt::Display for Position {
     }
 }
 
-/// The positions of a text's values by their pointers, and the pointers of keys that stand twice.
+/// The positions of the values of a text by their pointers, and the pointers of duplicate keys.
 ///
-/// The text must be JSON already; of another one the answer means nothing.
+/// The text must be valid JSON; otherwise the result is unspecified.
 pub(crate) fn positions(text: &str) -> (HashMap<String, Position>, Vec<String>) {
     let mut scan =
         Scan { text, at: 0, line: 1, line_start: 0, found: HashMap::new(), twice: Vec::new(), depth: 0 };
@@ -34,7 +34,7 @@ pub(crate) fn positions(text: &str) -> (HashMap<String, Position>, Vec<String>) 
     (scan.found, scan.twice)
 }
 
-/// `serde_json` reads no deeper; a text that it took is within.
+/// Above the deepest nesting that `serde_json` parses.
 const DEEPEST: usize = 256;
 
 struct Scan<'a> {
@@ -70,7 +70,7 @@ impl Scan<'_> {
         }
     }
 
-    /// A string's raw text, quotes included.
+    /// The raw text of a string, with its quotes.
     fn string(&mut self) -> &str {
         let start = self.at;
         self.at += 1;
@@ -116,7 +116,7 @@ impl Scan<'_> {
                         self.space();
                     }
                     if self.at == start {
-                        // No JSON after all.
+                        // The text is not JSON.
                         self.at = self.text.len();
                     }
                 }
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_has_the_place_at_which_its_key_stands() {
+    fn every_value_has_the_position_of_its_key() {
         let text = "{\n  \"a/b\": [1, {\"c\\\"\": \"x,}\"}],\n  \"ü\": {}, \"d\": null\n}\n";
         let (found, twice) = positions(text);
         for (pointer, line, column) in [
@@ -161,12 +161,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_stands_twice_is_noted() {
+    fn a_duplicate_key_is_noted() {
         assert_eq!(positions("{\"a\": 1, \"b\": {\"c\": 1, \"c\": 2}}").1, ["/b/c"]);
     }
 
     #[test]
-    fn what_is_no_json_ends() {
+    fn a_scan_of_invalid_json_ends() {
         for text in ["", "{", "[", "{\"a", "{\"a\\", "[1 2", "}{", "{\"a\": ]", "\u{feff}{}"] {
             positions(text);
         }

@@ -234,7 +234,7 @@ pub(crate) fn requirements<'a>(owners: &[&Node<'a>]) -> (Vec<Requirement<'a>>, S
     (all, pointer)
 }
 
-/// Whether a path is one of a template's. A parameter stands for at least one character, none of them a slash.
+/// Whether a path matches a template. A parameter matches at least one character, none of them a slash.
 fn matches(template: &str, path: &str) -> bool {
     let Some((literal, rest)) = template.split_once('{') else { return template == path };
     let (Some(path), Some((_, rest))) = (path.strip_prefix(literal), rest.split_once('}')) else {

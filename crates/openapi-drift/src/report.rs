@@ -1,4 +1,4 @@
-//! What a check found, in the forms that people and machines read.
+//! The output formats of findings and of the list of rules.
 
 use std::fmt;
 use std::io::Write;
@@ -7,8 +7,9 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::position::Position;
+use crate::rules::{self, RULES};
 
-/// The work could not be done, and why; never agreement.
+/// Why a check could not be completed. It is not a result of the check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed(pub String);
 
@@ -24,7 +25,7 @@ fn say(out: &mut dyn Write, text: &str) -> Result<(), Failed> {
     writeln!(out, "{text}").map_err(|error| Failed(format!("the output cannot be written: {error}")))
 }
 
-/// How findings are written.
+/// An output format for findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Lines for people
@@ -39,19 +40,19 @@ pub enum Format {
     Junit,
 }
 
-/// How grave a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// It fails the check.
+    /// The check fails.
     Error,
-    /// It does not, but somebody may be surprised.
+    /// The check passes, but a client or server may break.
     Warning,
-    /// It is worth knowing.
+    /// For information.
     Note,
 }
 
 impl Level {
-    /// As SARIF calls it.
+    /// The name in SARIF.
     const fn name(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -60,7 +61,7 @@ impl Level {
         }
     }
 
-    /// As a workflow command of GitHub Actions calls it.
+    /// The name of the workflow command of GitHub Actions.
     const fn command(self) -> &'static str {
         match self {
             Self::Note => "notice",
@@ -72,7 +73,7 @@ impl Level {
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// The file, as it was named or from the root of the repository.
+    /// The path of the file, as the caller wrote it.
     pub file: String,
     /// The line and column.
     pub position: Position,
@@ -80,18 +81,18 @@ pub struct Place {
     pub pointer: Option<String>,
 }
 
-/// Something that was found.
+/// A finding of a check.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// How grave it is.
+    /// The severity.
     pub level: Level,
     /// The stable ID of the rule that found it.
     pub rule: String,
     /// One sentence.
     pub message: String,
-    /// Where.
+    /// The location.
     pub place: Place,
-    /// What a machine may want beside: members of the JSON form.
+    /// Further members of the JSON form.
     pub more: serde_json::Map<String, Value>,
 }
 
@@ -100,16 +101,16 @@ pub struct Entry {
 pub struct Leg {
     /// Its name.
     pub name: &'static str,
-    /// What it found, in order.
+    /// The findings, in order.
     pub entries: Vec<Entry>,
-    /// What to say when nothing is wrong.
+    /// The verdict without errors.
     pub agreement: String,
-    /// What mends it.
-    pub mend: String,
+    /// How to fix the errors.
+    pub fix: String,
 }
 
 impl Leg {
-    /// Whether nothing is wrong.
+    /// Whether no finding is an error.
     pub fn agrees(&self) -> bool {
         self.entries.iter().all(|entry| entry.level != Level::Error)
     }
@@ -119,11 +120,11 @@ impl Leg {
             return self.agreement.clone();
         }
         let count = self.entries.iter().filter(|entry| entry.level == Level::Error).count();
-        format!("{count} {}; {}", if count == 1 { "finding" } else { "findings" }, self.mend)
+        format!("{count} {}; {}", if count == 1 { "finding" } else { "findings" }, self.fix)
     }
 }
 
-/// Writes what the legs found; answers whether all of them agree.
+/// Writes the findings of the legs. Returns whether all legs agree.
 pub fn write(legs: &[Leg], format: Format, out: &mut dyn Write) -> Result<bool, Failed> {
     match format {
         Format::Human => human(legs, out)?,
@@ -213,8 +214,13 @@ fn github(legs: &[Leg], out: &mut dyn Write) -> Result<(), Failed> {
 fn sarif(legs: &[Leg]) -> Value {
     let entries = legs.iter().flat_map(|leg| leg.entries.iter().map(move |entry| (leg, entry)));
     let id = |leg: &Leg, entry: &Entry| format!("{}/{}", leg.name, entry.rule);
-    let rules: std::collections::BTreeSet<String> =
-        entries.clone().map(|(leg, entry)| id(leg, entry)).collect();
+    let rules: std::collections::BTreeMap<String, &str> =
+        entries.clone().map(|(leg, entry)| (id(leg, entry), entry.rule.as_str())).collect();
+    // The rules of other checks are not in the registry.
+    let described = |id: String, rule: &str| match rules::find(rule) {
+        Some(rule) => json!({ "id": id, "shortDescription": { "text": rule.summary() } }),
+        None => json!({ "id": id }),
+    };
     let results: Vec<Value> = entries
         .map(|(leg, entry)| {
             let Place { file, position, pointer } = &entry.place;
@@ -239,8 +245,8 @@ fn sarif(legs: &[Leg]) -> Value {
         "version": "2.1.0",
         "runs": [{
             "tool": { "driver": {
-                "name": "cargo xtask",
-                "rules": rules.into_iter().map(|id| json!({ "id": id })).collect::<Vec<_>>(),
+                "name": "openapi-drift",
+                "rules": rules.into_iter().map(|(id, rule)| described(id, rule)).collect::<Vec<_>>(),
             } },
             "columnKind": "unicodeCodePoints",
             "results": results,
@@ -283,7 +289,7 @@ fn junit(legs: &[Leg]) -> String {
     text
 }
 
-/// A text within XML 1.0, which has no place for most control characters.
+/// A text escaped for XML 1.0, without the control characters that it does not allow.
 fn xml(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -298,6 +304,40 @@ fn xml(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// An output format for the list of rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RulesFormat {
+    /// Lines for people
+    Human,
+    /// One JSON array
+    Json,
+    /// A table in Markdown
+    Markdown,
+}
+
+/// Writes every rule: its ID, what it is about, and what it reports.
+pub fn write_rules(format: RulesFormat, out: &mut dyn Write) -> Result<(), Failed> {
+    let rules = RULES.iter().map(|rule| (rule.id, rule.word(), rule.summary()));
+    match format {
+        RulesFormat::Human => {
+            for (id, word, summary) in rules {
+                say(out, &format!("{id:<40} {word:<15} {summary}"))?;
+            }
+        }
+        RulesFormat::Json => {
+            let rule = |(id, word, summary)| json!({ "id": id, "kind": word, "summary": summary });
+            say(out, &pretty(&rules.map(rule).collect())?)?;
+        }
+        RulesFormat::Markdown => {
+            say(out, "| rule | about | reports |\n|---|---|---|")?;
+            for (id, word, summary) in rules {
+                say(out, &format!("| `{id}` | {word} | {summary} |"))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -320,7 +360,7 @@ mod tests {
             name,
             entries,
             agreement: "all is well".to_owned(),
-            mend: "mend it".to_owned(),
+            fix: "fix it".to_owned(),
         };
         vec![
             leg("one", vec![]),
@@ -335,20 +375,30 @@ mod tests {
     }
 
     #[test]
-    fn each_form_says_where_and_what() {
+    fn sarif_has_the_text_of_each_rule_of_the_registry() {
+        let mut legs = legs();
+        legs[1].entries[0].rule = "operation-removed".to_owned();
+        let sarif = sarif(&legs);
+        let rules = &sarif["runs"][0]["tool"]["driver"]["rules"];
+        assert_eq!(rules[0], json!({ "id": "two/a-rule" }));
+        assert_eq!(rules[1]["shortDescription"]["text"], "an operation was removed");
+    }
+
+    #[test]
+    fn each_format_has_the_location_and_the_message() {
         assert_eq!(
             written(Format::Human),
             "one: all is well\n\
              two: openapi.json:3:7: #/paths: 100%: <a>, \"b\"\nand [a-rule]\n\
              two: openapi.json:3:7: #/paths: note: so [a-rule]\n\
-             two: 1 finding; mend it\n"
+             two: 1 finding; fix it\n"
         );
         assert_eq!(
             written(Format::Github),
             "one: all is well\n\
              ::error file=openapi.json,line=3,col=7,title=two%3A a-rule::100%25: <a>, \"b\"%0Aand\n\
              ::notice file=openapi.json,line=3,col=7,title=two%3A a-rule::so\n\
-             two: 1 finding; mend it\n"
+             two: 1 finding; fix it\n"
         );
         let junit = written(Format::Junit);
         assert!(junit.contains("<testcase classname=\"one\" name=\"agreement\"/>"), "{junit}");

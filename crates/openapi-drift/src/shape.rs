@@ -1,5 +1,4 @@
-//! The shape of a document: whether each of its fields is one of the table, and its value of the kind that the table
-//! declares.
+//! The shape of a document: whether the table has each of its fields, and whether each value is of the declared kind.
 
 use std::collections::HashSet;
 

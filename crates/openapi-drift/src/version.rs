@@ -1,4 +1,4 @@
-//! What a document's version must become.
+//! The version that a document must have after its changes.
 
 use semver::Version;
 
@@ -10,15 +10,15 @@ use crate::finding::{Effect, Finding};
 pub enum Level {
     /// Nothing changed.
     None,
-    /// Only what people read changed.
+    /// Only the documentation changed.
     Patch,
-    /// Something was added, or changed so that whoever works goes on working.
+    /// Something was added, or changed so that existing clients still work.
     Minor,
-    /// Clients that work today stop working.
+    /// Existing clients break.
     Major,
 }
 
-/// What the version of a revision must be at least, by the rules of Semantic Versioning 2.0.0.
+/// The least version that a revision must have by the rules of Semantic Versioning 2.0.0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advice {
     /// Which part must change.
@@ -27,27 +27,27 @@ pub struct Advice {
     pub base: String,
     /// The revision's version.
     pub revision: String,
-    /// The least version that is enough; `None` if the base's is no semantic version.
+    /// The least sufficient version; `None` if the version of the base is not a semantic version.
     pub least: Option<String>,
-    /// Whether the revision's version is enough; `None` if one of the two is no semantic version.
+    /// Whether the version of the revision is sufficient; `None` if one of the two is not a semantic version.
     pub enough: Option<bool>,
 }
 
-/// Judges the `info.version` of two documents by what was found between them.
+/// Compares the `info.version` of two documents with what the findings between them require.
 ///
-/// Below 1.0.0 a break asks for the next minor version and everything else for the next patch, as Cargo takes it.
+/// Below 1.0.0 a breaking change requires the next minor version and any other the next patch, as in Cargo.
 pub fn advise(base: &Document, revision: &Document, findings: &[Finding]) -> Advice {
     let version = |document: &Document| {
         let version = document.value().pointer("/info/version").and_then(serde_json::Value::as_str);
         version.unwrap_or_default().to_owned()
     };
-    // The version itself is no reason to change it.
+    // A change of the version itself requires nothing.
     let counts = |finding: &&Finding| finding.rule != "info-version-changed";
     let level = findings.iter().filter(counts).map(level_of).max().unwrap_or(Level::None);
     let (base, revision) = (version(base), version(revision));
     let least = Version::parse(&base).ok().map(|version| bumped(&version, level));
     let enough = match (&least, Version::parse(&revision)) {
-        // A pre-release of the version that is wanted is one on the way there.
+        // A pre-release of the required version is sufficient.
         (Some(least), Ok(revision)) => Some(Version { pre: semver::Prerelease::EMPTY, ..revision } >= *least),
         _ => None,
     };

@@ -1,4 +1,4 @@
-//! Every object of a document, by the table of fields.
+//! A walk over every object of a document, by the table of fields.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::fields::{Object, Shape, find};
 use crate::pointer::push;
 
 /// Visits every object of a document with its pointer and value, the document itself first. References are not followed:
-/// they are visited where they stand, and what they mean where that stands.
+/// a reference is visited as itself, and its target at its own pointer.
 pub fn walk<'v>(document: &'v Value, visit: &mut dyn FnMut(Object, &str, &'v Value)) {
     object(Object::OpenApi, "", document, visit);
 }

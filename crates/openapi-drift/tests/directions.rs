@@ -1,4 +1,4 @@
-//! Narrower and wider are told apart, for what clients send and for what servers send.
+//! Narrower and wider changes are distinguished, in requests and in responses.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
@@ -95,7 +95,7 @@ fn breaks(findings: &[Finding]) -> Breaks {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn each_keyword_of_a_schema_is_told_apart_in_both_directions() {
+fn each_keyword_of_a_schema_is_judged_in_both_directions() {
     let cat = json!({ "$ref": "#/components/schemas/Cat" });
     let dog = json!({ "$ref": "#/components/schemas/Dog" });
     let any = json!({ "$ref": "#/components/schemas/Any" });
@@ -311,7 +311,7 @@ fn each_keyword_of_a_schema_is_told_apart_in_both_directions() {
 }
 
 #[test]
-fn properties_that_come_and_go_are_told_apart() {
+fn added_and_removed_properties_are_judged_in_both_directions() {
     let object = |properties: Value, required: Value, rest: Value| {
         let mut schema = json!({ "type": "object", "properties": properties, "required": required });
         schema.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
@@ -409,7 +409,7 @@ fn properties_that_come_and_go_are_told_apart() {
 
 /// A part of an operation before and after, and who breaks; the other way round, the second.
 #[test]
-fn parts_of_an_operation_are_told_apart() {
+fn parts_of_an_operation_are_judged_in_both_directions() {
     let parameter = |rest: Value| {
         let mut parameter = json!({ "name": "q", "in": "query", "schema": { "type": "array", "items": { "type": "string" } } });
         parameter.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());

@@ -36,7 +36,7 @@ const WE_SEE_A_BREAK: [(&str, &str); 3] = [
 fn at_least_19_of_20_verdicts_are_those_of_oasdiff_and_each_other_one_has_its_reason() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/gate/cases.json");
     let Ok(text) = std::fs::read_to_string(path) else {
-        // Not by a macro, whose output of a test that passes is kept back.
+        // Not by a macro: the output of a passing test is captured.
         let line = "oasdiff: skipped, as there is no shared/gate/cases.json beside this repository\n";
         std::io::stderr().write_all(line.as_bytes()).unwrap();
         return;
@@ -46,7 +46,7 @@ fn at_least_19_of_20_verdicts_are_those_of_oasdiff_and_each_other_one_has_its_re
     for case in &cases {
         let name = case["name"].as_str().unwrap();
         let document = |side: &str| {
-            Document::parse(&case[side].to_string()).unwrap_or_else(|fault| panic!("{name}, {side}: {fault}"))
+            Document::parse(&case[side].to_string()).unwrap_or_else(|error| panic!("{name}, {side}: {error}"))
         };
         let (base, revision) = (document("base"), document("revision"));
         let findings = compare(&base, &revision, Options::default()).unwrap();

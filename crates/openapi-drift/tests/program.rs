@@ -20,7 +20,7 @@ fn run(revision: &str, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn nobody_breaks_is_0_somebody_breaks_is_1_and_what_cannot_be_compared_is_2() {
+fn the_exit_code_is_0_without_a_break_1_with_one_and_2_if_documents_cannot_be_compared() {
     let same = run(BASE, &[]);
     assert_eq!(same.status.code(), Some(0), "{same:?}");
     let renamed = run(&BASE.replace("/thing\"", "/things\""), &["--format", "github"]);
@@ -33,4 +33,22 @@ fn nobody_breaks_is_0_somebody_breaks_is_1_and_what_cannot_be_compared_is_2() {
         assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{output:?}");
     }
     assert_eq!(run(BASE, &["--today", "tomorrow"]).status.code(), Some(2));
+}
+
+#[test]
+fn every_rule_is_listed_and_the_table_of_rules_is_current() {
+    let rules = |format: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_openapi-drift"));
+        let output = command.args(["rules", "--format", format]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let json: Vec<serde_json::Value> = serde_json::from_str(&rules("json")).unwrap();
+    assert_eq!(json.len(), openapi_drift::rules::RULES.len());
+    assert!(json.iter().any(|rule| rule["id"] == "operation-removed" && rule["kind"] == "wire"));
+    assert_eq!(rules("human").lines().count(), json.len());
+    let table = include_str!("../RULES.md");
+    let (_, current) = table.split_once("\n\n").unwrap();
+    let how = "run `cargo run -p openapi-drift --features cli -- rules --format markdown` and paste it into RULES.md";
+    assert_eq!(current, rules("markdown"), "{how}");
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use uses::uses;
 
-/// A rewrite that changes no meaning: answers whether it found something to rewrite. The number chooses what.
+/// A rewrite that changes no meaning. Returns whether it found something to rewrite. The number chooses what.
 type Rewrite = fn(&mut Value, usize) -> bool;
 
 const REWRITES: [(&str, Rewrite); 18] = [

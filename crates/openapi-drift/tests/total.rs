@@ -98,7 +98,7 @@ fn every_field_that_changes_or_goes_is_found_with_the_effect_that_the_table_decl
                 continue;
             };
             let findings = compared(&base, &revision);
-            rules.extend(findings.iter().map(|finding| finding.rule.clone()));
+            rules.extend(findings.iter().map(|finding| finding.rule));
             let gravest = findings.iter().map(|finding| finding.effect).min();
             let least = match field.treatment {
                 Treatment::GeneratedCode => Effect::GeneratedCode,
@@ -117,7 +117,7 @@ fn every_field_that_changes_or_goes_is_found_with_the_effect_that_the_table_decl
     }
     assert!(holes.is_empty(), "{holes:#?}");
     // Fingerprints and ledgers name them: a rule that is called otherwise is a break of this library.
-    let known: BTreeSet<String> = include_str!("data/rules.txt").lines().map(str::to_owned).collect();
+    let known: BTreeSet<&str> = include_str!("data/rules.txt").lines().collect();
     assert_eq!(rules, known, "data/rules.txt lists the rules that this test provokes");
     let wire = FIELDS.iter().filter(|field| field.treatment == Treatment::Wire);
     let off: Vec<_> =
@@ -167,7 +167,7 @@ fn extensions(pointer: &str, value: &Value, found: &mut Vec<String>) {
 }
 
 #[test]
-fn a_field_that_the_specification_does_not_have_is_a_fault_wherever_it_stands() {
+fn a_field_that_the_specification_does_not_have_is_a_problem_in_every_object() {
     let (document, uses) = every_use();
     let mut objects: BTreeSet<String> =
         uses.iter().map(|used| used.pointer.rsplit_once('/').unwrap().0.to_owned()).collect();
@@ -185,9 +185,9 @@ fn a_field_that_the_specification_does_not_have_is_a_fault_wherever_it_stands() 
         let parsed = Document::parse(&changed.to_string()).unwrap();
         let known = ["/components/callbacks/made"].contains(&pointer.as_str());
         if !known {
-            let fault = &parsed.problems()[0];
+            let problem = &parsed.problems()[0];
             assert_eq!(
-                (fault.rule, fault.pointer.as_str()),
+                (problem.rule, problem.pointer.as_str()),
                 ("unknown-field", push(&pointer, "strange").as_str())
             );
             assert!(!compared(&base, &changed).is_empty(), "{pointer}");

@@ -101,6 +101,21 @@ pub struct SessionCreate {
     pub title: Option<Title>,
 }
 
+impl SessionCreate {
+    /// A session of this type, without anything that is optional.
+    pub const fn new(session_type: SessionType) -> Self {
+        Self {
+            account_id: None,
+            authenticated_identity_id: None,
+            device_id: None,
+            interaction: None,
+            pool_id: None,
+            session_type,
+            title: None,
+        }
+    }
+}
+
 /// The identity that authenticated
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[schemars(rename = "Session_Authenticate")]

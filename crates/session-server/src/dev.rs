@@ -1,4 +1,4 @@
-//! `serve --dev`: an empty store with something to try.
+//! `serve --dev`: sample data for an empty store.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -41,9 +41,7 @@ pub(crate) async fn prepare(sessions: &Arc<Sessions>, address: SocketAddr) -> Re
             remote_ip: Some(address.ip().into()),
             user_agent: UserAgent::try_from(USER_AGENT.to_owned()).ok(),
         }),
-        pool_id: None,
-        session_type: SessionType::Browser,
-        title: None,
+        ..SessionCreate::new(SessionType::Browser)
     };
     let origin = Origin { request_id: "dev".to_owned(), address: address.ip(), user_agent: None };
     let limits = Arc::new(Limits::new(LimitSettings::default()));

@@ -1,8 +1,8 @@
-//! Between a stored session and the contract's `Session_Summary`.
+//! Between a stored session and the bodies of the contract.
 
-use session_api::{AvailableActions, Operation, Session, SessionSummary};
+use session_api::{AvailableActions, Operation, Session, SessionCreate, SessionSummary};
 use session_store::StoredSession;
-use session_types::SessionKind;
+use session_types::{DomainId, PoolId, SessionId, SessionKind};
 
 use crate::authorize::{Target, authorize};
 use crate::caller::Caller;
@@ -50,5 +50,21 @@ pub fn session_of(summary: SessionSummary) -> StoredSession {
         first_seen: summary.first_seen,
         last_seen: summary.last_seen,
         ..StoredSession::new(summary.id, summary.domain_id, summary.pool_id, summary.session_type)
+    }
+}
+
+/// Returns a new session with the properties of the body, without its interaction and without a token.
+pub fn created_session(
+    id: SessionId,
+    domain_id: DomainId,
+    pool_id: PoolId,
+    body: SessionCreate,
+) -> StoredSession {
+    StoredSession {
+        account_id: body.account_id,
+        identity_id: body.authenticated_identity_id,
+        device_id: body.device_id,
+        title: body.title,
+        ..StoredSession::new(id, domain_id, pool_id, body.session_type)
     }
 }

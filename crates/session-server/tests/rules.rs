@@ -282,15 +282,7 @@ impl World {
 }
 
 fn create(interaction: Option<Interaction>) -> SessionCreate {
-    SessionCreate {
-        account_id: None,
-        authenticated_identity_id: None,
-        device_id: None,
-        interaction,
-        pool_id: None,
-        session_type: SessionType::Browser,
-        title: None,
-    }
+    SessionCreate { interaction, ..SessionCreate::new(SessionType::Browser) }
 }
 
 fn who() -> SessionAuthenticate {

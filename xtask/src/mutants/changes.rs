@@ -88,12 +88,17 @@ impl Changes<'_> {
         }
         for (name, member) in members {
             let below = push(pointer, name);
-            if name.starts_with("x-") {
-                self.remove("an extension less", pointer, name);
-                self.set("an extension's value", pointer, name, json!("another"));
-                continue;
-            }
             let shape = match (find(object, name), object.names()) {
+                _ if name.starts_with("x-") => {
+                    self.remove("an extension less", pointer, name);
+                    self.set("an extension's value", pointer, name, json!("another"));
+                    match member {
+                        Value::Bool(_) => Shape::Flag,
+                        Value::Number(_) => Shape::Count,
+                        Value::Array(_) => Shape::Texts,
+                        _ => continue,
+                    }
+                }
                 (Some(field), _) => {
                     self.remove("a field less", pointer, name);
                     field.shape
@@ -404,6 +409,11 @@ fn whole(number: f64) -> Value {
 mod tests {
     use std::collections::BTreeSet;
 
+    use openapi_drift::extensions::{
+        ERROR_CODES, MAX_BODY_BYTES, REQUIRED_SCOPE, REQUIRES_AUTHENTICATED_SESSION,
+    };
+    use openapi_drift::{Document, Effect, Options, compare};
+
     use super::*;
 
     #[test]
@@ -414,6 +424,26 @@ mod tests {
         assert!(mutants.len() > 1000 && kinds.len() > 40, "{} of {} kinds", mutants.len(), kinds.len());
         for mutant in &mutants {
             assert_ne!(mutant.document, document, "{} at {}", mutant.kind, mutant.pointer);
+        }
+    }
+
+    #[test]
+    fn each_change_of_a_known_extension_is_a_problem_or_on_the_wire() {
+        let document: Value = serde_json::from_str(include_str!("../../../openapi.json")).unwrap();
+        let contract = Document::parse(&document.to_string()).unwrap();
+        let mutants = all(&document);
+        for name in [REQUIRED_SCOPE, REQUIRES_AUTHENTICATED_SESSION, MAX_BODY_BYTES, ERROR_CODES] {
+            let mutants = mutants.iter().filter(|mutant| mutant.pointer.contains(&format!("/{name}")));
+            let mut wired = 0;
+            for mutant in mutants {
+                let changed = Document::parse(&mutant.document.to_string()).unwrap();
+                let findings = compare(&contract, &changed, Options::default()).unwrap();
+                let is_wire = findings.iter().any(|finding| finding.effect == Effect::Wire);
+                let is_problem = !crate::document::problems(&changed).is_empty();
+                assert!(is_wire || is_problem, "{} at {}: {findings:?}", mutant.kind, mutant.pointer);
+                wired += usize::from(is_wire && !is_problem);
+            }
+            assert!(wired > 0, "no well-formed change of {name} is on the wire");
         }
     }
 }

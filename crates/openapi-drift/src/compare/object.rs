@@ -1,242 +1,212 @@
 //! Objects: their properties, listed and not.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::schema::{Pair, within};
-use super::{Change, Comparison, Found, Two, Use, Way};
-use crate::finding::{Breaks, Effect};
-use crate::normal::{Additional, Meant, Schema};
+use super::context::{Comparison, SchemaPair, Use};
+use super::found::{Change, Direction, Found};
+use super::members::{Lone, Member, members};
+use super::sides::Sides;
+use crate::finding::Breaks;
+use crate::normal::{Additional, Schema, SchemaRef};
+use crate::rules::rule;
+
+/// The schema of a property, and where it is listed as required.
+type Property<'a> = (SchemaRef<'a>, Option<String>);
 
 impl<'a> Comparison<'a> {
-    pub(super) fn object_parts(&mut self, pair: &Pair<'a>, two: &Two<Schema<'a>>) {
-        let properties = Two { base: two.base.properties(), revision: two.revision.properties() };
-        let required = Two { base: two.base.required(), revision: two.revision.required() };
-        let additional = Two { base: two.base.additional(), revision: two.revision.additional() };
-        let names: BTreeSet<&str> =
-            properties.base.keys().chain(properties.revision.keys()).copied().collect();
-        let path =
-            |name: &str| if pair.path.is_empty() { name.to_owned() } else { format!("{}.{name}", pair.path) };
-        for name in &names {
-            let property = Property {
-                name,
-                below: Pair { path: path(name), ..pair.clone() },
-                base: properties.base.get(name).map(|meant| (meant, required.base.get(name))),
-                revision: properties.revision.get(name).map(|meant| (meant, required.revision.get(name))),
-            };
-            self.property(&property, two, &additional);
-        }
-        for (name, place) in required.base.iter().filter(|(name, _)| !names.contains(*name)) {
-            if !required.revision.contains_key(name) {
-                self.undeclared(pair, name, (place, &two.revision.at), true);
+    /// Compares the properties of two schemas.
+    pub(super) fn properties(&mut self, pair: &SchemaPair<'a>, schemas: &Sides<Schema<'a>>) {
+        let required = schemas.map(Schema::required);
+        let additional = schemas.map(Schema::additional);
+        let properties = |schema: &Schema<'a>, required: &BTreeMap<&'a str, String>| {
+            let all = schema.properties().into_iter();
+            all.map(|(name, schema)| (name, (schema, required.get(name).cloned())))
+                .collect::<BTreeMap<&'a str, Property<'a>>>()
+        };
+        let properties = Sides {
+            base: properties(&schemas.base, &required.base),
+            revision: properties(&schemas.revision, &required.revision),
+        };
+        let path = |name: &str| {
+            if pair.path.is_empty() { name.to_owned() } else { format!("{}.{name}", pair.path) }
+        };
+        for (name, member) in members(&properties) {
+            let below = SchemaPair { path: path(name), ..pair.clone() };
+            match member {
+                Member::Both(both) => self.property(&below, schemas, &both),
+                Member::Lone(lone) => self.lone_property(name, &below, schemas, &lone, &additional),
             }
         }
-        for (name, place) in required.revision.iter().filter(|(name, _)| !names.contains(*name)) {
-            if !required.base.contains_key(name) {
-                self.undeclared(pair, name, (&two.base.at, place), false);
-            }
+        let undeclared = required.map(|names| {
+            let mut names = names.clone();
+            let listed =
+                |name: &str| properties.base.contains_key(name) || properties.revision.contains_key(name);
+            names.retain(|name, _| !listed(name));
+            names
+        });
+        for (name, member) in members(&undeclared) {
+            let Member::Lone(lone) = member else { continue };
+            let at = lone.at(&lone.value, schemas.map(|schema| schema.at.clone()));
+            let (value, verb) = (Value::from(name), lone.pick("no longer", "now"));
+            // No generator makes anything of it.
+            let found = pair
+                .found(rule!("required-name-undeclared"), Change::Same, at)
+                .value_of(&lone, Some(&value))
+                .what(format!("{name:?}, which is not a property, is {verb} required"));
+            self.add(found);
         }
-        let at = (two.base.additional_at(), two.revision.additional_at());
-        let at = (at.0.as_str(), at.1.as_str());
-        match (&additional.base, &additional.revision) {
-            (Additional::Refused, Additional::Refused) => {}
-            (Additional::Taken(_), Additional::Refused) => {
-                let (rule, what) = ("schema-closed", "other properties are no longer allowed");
-                self.of_schema(pair, rule, Change::Narrower, at, (None, Some(&Value::Bool(false))), what);
+        let at = schemas.map(Schema::additional_at);
+        let closed = Some(&Value::Bool(false));
+        let (rule, change, values, verb) = match (additional.base, additional.revision) {
+            (Additional::Refused, Additional::Refused) => return,
+            (Additional::Allowed(base), Additional::Allowed(revision)) => {
+                return self.queue(Sides { base, revision }, pair.usage, &pair.site, &path("*"));
             }
-            (Additional::Refused, Additional::Taken(_)) => {
-                let (rule, what) = ("schema-opened", "other properties are now allowed");
-                self.of_schema(pair, rule, Change::Wider, at, (Some(&Value::Bool(false)), None), what);
+            (Additional::Allowed(_), Additional::Refused) => {
+                (rule!("schema-closed"), Change::Narrower, (None, closed), "no longer")
             }
-            (Additional::Taken(base), Additional::Taken(revision)) => {
-                let meant = Two { base: base.clone(), revision: revision.clone() };
-                self.later(meant, pair.usage, pair.site.clone(), path("*"));
+            (Additional::Refused, Additional::Allowed(_)) => {
+                (rule!("schema-opened"), Change::Wider, (closed, None), "now")
             }
-        }
+        };
+        let found = pair.found(rule, change, at).values(values);
+        self.add(found.what(format!("other properties are {verb} allowed")));
     }
 
-    /// A name that must be there, of which no property is listed: no generator makes anything of it.
-    fn undeclared(&mut self, pair: &Pair<'a>, name: &str, at: (&str, &str), removed: bool) {
-        let value = Value::from(name);
-        let values = if removed { (Some(&value), None) } else { (None, Some(&value)) };
-        let verb = if removed { "no longer required" } else { "now required" };
-        let what = format!("{name:?}, which no property lists, is {verb}");
-        self.of_schema(pair, "required-name-undeclared", Change::Same, at, values, &what);
-    }
-
+    /// Compares a property that both documents list.
     fn property(
         &mut self,
-        property: &Property<'_, 'a>,
-        two: &Two<Schema<'a>>,
-        additional: &Two<Additional<'a>>,
+        below: &SchemaPair<'a>,
+        schemas: &Sides<Schema<'a>>,
+        property: &Sides<Property<'a>>,
     ) {
-        let Property { below, base, revision, .. } = property;
-        match (base, revision) {
-            (Some(old), Some(new)) => self.both(below, two, *old, *new),
-            (Some(old), None) => {
-                let at = (old.0.at.as_str(), two.revision.at.as_str());
-                self.lone_property(property, *old, at, &additional.revision, true);
-            }
-            (None, Some(new)) => {
-                let at = (two.base.at.as_str(), new.0.at.as_str());
-                self.lone_property(property, *new, at, &additional.base, false);
-            }
-            (None, None) => {}
+        let hidden = property.map(|(schema, _)| is_hidden(schema, below.usage.direction));
+        if hidden.base != hidden.revision {
+            self.hiding(below, property, hidden.revision);
         }
-    }
-
-    /// A property that both documents list.
-    fn both(&mut self, below: &Pair<'a>, two: &Two<Schema<'a>>, old: Side<'_, 'a>, new: Side<'_, 'a>) {
-        let (was_hidden, is_hidden) = (hidden(old.0, below.usage.way), hidden(new.0, below.usage.way));
-        let pair = Two { base: old.0.clone(), revision: new.0.clone() };
-        if was_hidden != is_hidden {
-            let required = if is_hidden { old.1 } else { new.1 }.is_some();
-            self.hiding(below, (&old.0.at, &new.0.at), is_hidden, required);
+        if hidden.base || hidden.revision {
+            let usage = Use { direction: Direction::Unused, ..below.usage };
+            return self.queue(property.map(|(schema, _)| schema.clone()), usage, &below.site, &below.path);
         }
-        if was_hidden || is_hidden {
-            let usage = Use { way: Way::Unused, ..below.usage };
-            return self.later(pair, usage, below.site.clone(), below.path.clone());
-        }
-        if old.1.is_some() != new.1.is_some() {
-            let (rule, change, what) = if new.1.is_some() {
-                ("property-became-required", Change::Narrower, "became required")
+        let required = property.map(|(_, required)| required.is_some());
+        if required.base != required.revision {
+            let (rule, change, what) = if required.revision {
+                (rule!("property-became-required"), Change::Narrower, "became required")
             } else {
-                ("property-became-optional", Change::Wider, "became optional")
+                (rule!("property-became-optional"), Change::Wider, "became optional")
             };
-            let at = (
-                old.1.map_or(two.base.at.as_str(), String::as_str),
-                new.1.map_or(two.revision.at.as_str(), String::as_str),
-            );
-            let values = (Value::from(old.1.is_some()), Value::from(new.1.is_some()));
-            self.of_schema(below, rule, change, at, (Some(&values.0), Some(&values.1)), what);
+            let at = Sides {
+                base: property.base.1.clone().unwrap_or_else(|| schemas.base.at.clone()),
+                revision: property.revision.1.clone().unwrap_or_else(|| schemas.revision.at.clone()),
+            };
+            let values = required.map(|required| Value::from(*required));
+            let found = below.found(rule, change, at).values((Some(&values.base), Some(&values.revision)));
+            self.add(found.what(what));
         }
-        self.later(pair, below.usage, below.site.clone(), below.path.clone());
+        self.queue(property.map(|(schema, _)| schema.clone()), below.usage, &below.site, &below.path);
     }
 
-    /// A property that one document lists; of the other, what it says of properties that it does not.
+    /// Reports a property that one document lists. In the other document, the schema of additional properties applies to
+    /// it.
     fn lone_property(
         &mut self,
-        property: &Property<'_, 'a>,
-        (meant, required): Side<'_, 'a>,
-        at: (&str, &str),
-        elsewhere: &Additional<'a>,
-        removed: bool,
+        name: &str,
+        below: &SchemaPair<'a>,
+        schemas: &Sides<Schema<'a>>,
+        lone: &Lone<Property<'a>>,
+        additional: &Sides<Additional<'a>>,
     ) {
-        let Property { name, below, .. } = property;
-        let hidden = hidden(meant, below.usage.way);
+        let (schema, required) = &lone.value;
+        let elsewhere = lone.pick(&additional.revision, &additional.base);
+        let hidden = is_hidden(schema, below.usage.direction);
         let required = required.is_some() && !hidden;
         let closed = matches!(elsewhere, Additional::Refused);
-        let way = if below.usage.inverted { below.usage.way.back() } else { below.usage.way };
-        let breaks = match (way, removed) {
+        let direction = below.usage.direction;
+        let direction = if below.usage.inverted { direction.reversed() } else { direction };
+        let breaks = match (direction, lone.removed) {
             _ if hidden => Breaks::NEITHER,
-            (Way::Unused, _) => Breaks::NEITHER,
-            // What a server does not know it ignores or refuses: either way it does not what was asked.
-            (Way::Request, true) => Breaks { old_clients: true, old_servers: required },
-            (Way::Request, false) => Breaks { old_clients: required, old_servers: true },
-            // What a client knows may be missing; what it does not know it ignores, unless the object is closed.
-            (Way::Response, true) => Breaks { old_clients: true, old_servers: closed },
-            (Way::Response, false) => Breaks { old_clients: closed, old_servers: required },
+            (Direction::Unused, _) => Breaks::NEITHER,
+            // A server ignores or refuses a property that it does not know: either way it does not do what was asked.
+            (Direction::Request, true) => Breaks { old_clients: true, old_servers: required },
+            (Direction::Request, false) => Breaks { old_clients: required, old_servers: true },
+            // A client may miss what it knows. It ignores what it does not know, unless the object is closed.
+            (Direction::Response, true) => Breaks { old_clients: true, old_servers: closed },
+            (Direction::Response, false) => Breaks { old_clients: closed, old_servers: required },
         };
-        let kind = if required { "required" } else { "optional" };
-        let verb = if removed { "removed" } else { "added" };
-        let value = meant.places.first().map(|place| place.value);
-        let values = if removed { (value, None) } else { (None, value) };
-        let place = self.found.len();
-        let rule = format!("{kind}-property-{verb}");
-        self.of_property(below, &rule, breaks, at, values, &format!("property {name} was {verb}"));
-        if removed {
-            let schema = Schema::of(meant);
-            let deprecated = schema.told("deprecated").iter().any(|it| *it.value == Value::Bool(true));
-            let sunset = schema.told("x-sunset").first().map(|it| it.value);
-            self.announce(place, deprecated, sunset);
-        }
-        if let Additional::Taken(rest) = elsewhere
-            && !rest.places.is_empty()
+        let rule = match (required, lone.removed) {
+            (true, true) => rule!("required-property-removed"),
+            (true, false) => rule!("required-property-added"),
+            (false, true) => rule!("optional-property-removed"),
+            (false, false) => rule!("optional-property-added"),
+        };
+        let at = lone.at(&schema.at, schemas.map(|schema| schema.at.clone()));
+        let found = Found::new(rule, at, &below.site)
+            .value_of(lone, schema.value())
+            .what(format!("property {name} was {}", lone.verb()))
+            .of_property(&below.path)
+            .breaks(below.usage.direction, breaks);
+        let own = Schema::of(schema);
+        let deprecated =
+            lone.removed && own.outermost("deprecated").iter().any(|it| *it.value == Value::Bool(true));
+        self.add_removal(found, deprecated, own.outermost("x-sunset").first().map(|it| it.value));
+        if let Additional::Allowed(rest) = elsewhere
+            && !rest.nodes.is_empty()
         {
-            let pair = if removed {
-                Two { base: meant.clone(), revision: rest.clone() }
+            let (schema, rest) = (schema.clone(), rest.clone());
+            let pair = if lone.removed {
+                Sides { base: schema, revision: rest }
             } else {
-                Two { base: rest.clone(), revision: meant.clone() }
+                Sides { base: rest, revision: schema }
             };
-            self.later(pair, below.usage, below.site.clone(), below.path.clone());
+            self.queue(pair, below.usage, &below.site, &below.path);
         }
     }
 
-    /// A property that is no longer sent this way, or now is.
-    fn hiding(&mut self, below: &Pair<'a>, at: (&str, &str), is_hidden: bool, required: bool) {
-        let request = below.usage.way == Way::Request;
-        let mark = if request { "read-only" } else { "write-only" };
-        let (rule, breaks, what) = match (is_hidden, request) {
-            // Old clients may go on sending it, as a server ignores it; an old server misses it if it must be there.
+    /// Reports a property that is no longer sent in this direction, or now is.
+    fn hiding(&mut self, below: &SchemaPair<'a>, property: &Sides<Property<'a>>, is_hidden: bool) {
+        let of = if is_hidden { &property.base } else { &property.revision };
+        let required = of.1.is_some();
+        let (rule, breaks, what) = match (is_hidden, below.usage.direction == Direction::Request) {
+            // Old clients may still send it, as a server ignores it; an old server misses it if it is required.
             (true, true) => (
-                format!("property-became-{mark}"),
+                rule!("property-became-read-only"),
                 Breaks { old_clients: false, old_servers: required },
                 "is no longer sent in requests",
             ),
             (true, false) => (
-                format!("property-became-{mark}"),
+                rule!("property-became-write-only"),
                 Breaks { old_clients: required, old_servers: false },
                 "is no longer in responses",
             ),
             (false, true) => (
-                format!("property-became-not-{mark}"),
+                rule!("property-became-not-read-only"),
                 Breaks { old_clients: required, old_servers: true },
                 "is now sent in requests",
             ),
-            // A value that was promised never to be shown, such as a password, now is: clients may log it.
+            // A value that was never to be shown, such as a password, now is: clients may log it.
             (false, false) => (
-                format!("property-became-not-{mark}"),
+                rule!("property-became-not-write-only"),
                 Breaks { old_clients: true, old_servers: required },
                 "is now in responses, where it was never to be",
             ),
         };
         let values = (Value::from(!is_hidden), Value::from(is_hidden));
-        self.of_property(below, &rule, breaks, at, (Some(&values.0), Some(&values.1)), what);
-    }
-
-    fn of_property(
-        &mut self,
-        below: &Pair<'a>,
-        rule: &str,
-        breaks: Breaks,
-        at: (&str, &str),
-        values: (Option<&Value>, Option<&Value>),
-        what: &str,
-    ) {
-        let unused = below.usage.way == Way::Unused && !self.trial;
-        self.add(Found {
-            rule: rule.to_owned(),
-            effect: if unused { Effect::GeneratedCode } else { Effect::Wire },
-            way: below.usage.way,
-            breaks,
-            announced: false,
-            at: Two { base: at.0.to_owned(), revision: at.1.to_owned() },
-            before: values.0.cloned(),
-            after: values.1.cloned(),
-            site: below.site.clone(),
-            what: format!("{}{what}", within(&below.path)),
-        });
+        let found = Found::new(rule, property.map(|(schema, _)| schema.at.clone()), &below.site)
+            .values((Some(&values.0), Some(&values.1)))
+            .what(what)
+            .of_property(&below.path);
+        self.add(found.breaks(below.usage.direction, breaks));
     }
 }
 
-/// The schema of a property, and where it is said to be required.
-type Side<'p, 'a> = (&'p Meant<'a>, Option<&'p String>);
-
-/// A property of an object.
-struct Property<'p, 'a> {
-    name: &'p str,
-    below: Pair<'a>,
-    base: Option<Side<'p, 'a>>,
-    revision: Option<Side<'p, 'a>>,
-}
-
-/// Whether a property is not sent this way (3.0.3, `readOnly` and `writeOnly` of the Schema Object).
-fn hidden(meant: &Meant<'_>, way: Way) -> bool {
-    let mark = match way {
-        Way::Request => "readOnly",
-        Way::Response => "writeOnly",
-        Way::Unused => return false,
+/// Whether a property is not sent in this direction (3.0.3, `readOnly` and `writeOnly` of the Schema Object).
+fn is_hidden(schema: &SchemaRef<'_>, direction: Direction) -> bool {
+    let mark = match direction {
+        Direction::Request => "readOnly",
+        Direction::Response => "writeOnly",
+        Direction::Unused => return false,
     };
-    Schema::of(meant).flag(mark).is_some()
+    Schema::of(schema).flag(mark).is_some()
 }

@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::problems::Problems;
 use crate::fields::Object;
 use crate::node::Node;
-use crate::normal::same;
 use crate::pointer::{of_reference, push};
 use crate::rules::rule;
 use crate::validate::FORMATS;
+use crate::value::same;
 use crate::walk::walk;
 
 /// Reports the problems of one schema object.

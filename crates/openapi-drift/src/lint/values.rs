@@ -29,7 +29,7 @@ pub(super) fn check(problems: &mut Problems<'_>) {
 
 fn validate(problems: &mut Problems<'_>, object: Object, node: &Node<'_>, schema: &Node<'_>) {
     let values = values(object, node);
-    // A schema is compiled for its own sake only where it says something that may not compile.
+    // Only a pattern can keep a schema from compiling.
     if values.is_empty() && schema.text("pattern").is_none() {
         return;
     }

@@ -1,9 +1,9 @@
-//! Every field of a document, where it stands.
+//! Every field of a document with its pointer.
 
 use openapi_drift::{FIELDS, Object, push, walk};
 use serde_json::Value;
 
-/// A field where it stands in the document.
+/// A field of an object of the document.
 pub(crate) struct Use {
     /// The object that has it.
     pub(crate) object: Object,

@@ -1,7 +1,7 @@
 //! Creating a session.
 
 use session_api::{SessionCreate, SessionWithAuthtoken};
-use session_store::{ApiKey, EventAction, StoreError, StoredSession};
+use session_store::{ApiKey, EventAction, StoreError};
 use session_types::{ErrorCode, PoolId, SessionId};
 
 use crate::authorize::{Target, authorize};
@@ -11,13 +11,16 @@ use crate::error::Error;
 use crate::lifecycle::interaction;
 use crate::lifecycle::state::{self, Transition};
 use crate::request::Request;
-use crate::summary::session_for;
+use crate::summary::{created_session, session_for};
 
 /// Creates a session and its token. With an account and an identity it starts as authenticated; otherwise with an
 /// interaction as unauthenticated; otherwise as new.
 ///
 /// Fails with `not_permitted`, `required_value` or `invalid_value`, or over a rate limit; nothing is created then.
-pub async fn create_session(request: Request, body: SessionCreate) -> Result<SessionWithAuthtoken, Error> {
+pub async fn create_session(
+    request: Request,
+    mut body: SessionCreate,
+) -> Result<SessionWithAuthtoken, Error> {
     authorize(&request.caller, request.operation, Target::NoSession)?;
     let Caller::Key(key) = &request.caller else {
         return Err(Error::unexpected("a session token was authorized to create a session"));
@@ -35,14 +38,9 @@ pub async fn create_session(request: Request, body: SessionCreate) -> Result<Ses
 
     let storage = request.sessions.storage();
     let id = SessionId(storage.new_id()?);
-    let mut session = StoredSession {
-        account_id: body.account_id,
-        identity_id: body.authenticated_identity_id,
-        device_id: body.device_id,
-        title: body.title,
-        ..StoredSession::new(id, key.domain_id, pool_id, body.session_type)
-    };
-    if let Some(interaction) = body.interaction {
+    let interaction = body.interaction.take();
+    let mut session = created_session(id, key.domain_id, pool_id, body);
+    if let Some(interaction) = interaction {
         session.status = state::after(session.status, Transition::Interact)?;
         interaction::record(&mut session, interaction, storage.now());
     }

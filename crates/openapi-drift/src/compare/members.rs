@@ -1,0 +1,93 @@
+//! Members of two maps, paired by their keys.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::sides::{Side, Sides};
+use crate::node::Node;
+
+/// A member of two maps.
+#[derive(Debug)]
+pub(super) enum Member<T> {
+    /// Both maps have it.
+    Both(Sides<T>),
+    /// One map has it.
+    Lone(Lone<T>),
+}
+
+/// A member that one document has.
+#[derive(Clone, Debug)]
+pub(super) struct Lone<T> {
+    pub(super) value: T,
+    /// Whether the base has it.
+    pub(super) removed: bool,
+}
+
+impl<T> Lone<T> {
+    /// The first if it was removed, the second if it was added.
+    pub(super) fn pick<U>(&self, removed: U, added: U) -> U {
+        if self.removed { removed } else { added }
+    }
+
+    /// `removed` or `added`.
+    pub(super) fn verb(&self) -> &'static str {
+        self.pick("removed", "added")
+    }
+
+    /// Its pointer in the document that has it, and that of something else in the other document.
+    pub(super) fn at(&self, own: &str, elsewhere: Sides<String>) -> Sides<String> {
+        if self.removed {
+            Sides { base: own.to_owned(), ..elsewhere }
+        } else {
+            Sides { revision: own.to_owned(), ..elsewhere }
+        }
+    }
+
+    /// The document that has it.
+    pub(super) fn side(&self) -> Side {
+        self.pick(Side::Base, Side::Revision)
+    }
+}
+
+impl Lone<Node<'_>> {
+    /// Its pointer, and that of the owner in the document that does not have it.
+    pub(super) fn pointers(&self, owner: &Sides<Node<'_>>) -> Sides<String> {
+        self.at(&self.value.pointer, owner.pointers())
+    }
+}
+
+/// The members of two maps in the order of their keys.
+pub(super) fn members<K: Clone + Ord, T: Clone>(maps: &Sides<BTreeMap<K, T>>) -> Vec<(K, Member<T>)> {
+    let keys: BTreeSet<&K> = maps.base.keys().chain(maps.revision.keys()).collect();
+    let member = |key: &K| {
+        let found = maps.map(|map| map.get(key).cloned());
+        let member = match (found.base, found.revision) {
+            (Some(base), Some(revision)) => Member::Both(Sides { base, revision }),
+            (Some(value), None) => Member::Lone(Lone { value, removed: true }),
+            (None, value) => Member::Lone(Lone { value: value?, removed: false }),
+        };
+        Some((key.clone(), member))
+    };
+    keys.into_iter().filter_map(member).collect()
+}
+
+/// The members of the maps in a field of two objects.
+pub(super) fn members_of<'a>(owners: &Sides<Node<'a>>, field: &str) -> Vec<(&'a str, Member<Node<'a>>)> {
+    members(&owners.map(|owner| owner.map(field)))
+}
+
+/// The items of two lists that the other list does not have: of the base, then of the revision.
+pub(super) fn lone_items<T>(lists: &Sides<Vec<T>>, same: impl Fn(&T, &T) -> bool) -> Vec<Lone<&T>> {
+    let lacks = |list: &[T], item: &T| !list.iter().any(|other| same(other, item));
+    let removed = lists.base.iter().filter(|item| lacks(&lists.revision, item));
+    let added = lists.revision.iter().filter(|item| lacks(&lists.base, item));
+    let removed = removed.map(|value| Lone { value, removed: true });
+    removed.chain(added.map(|value| Lone { value, removed: false })).collect()
+}
+
+/// The key, or one that the map does not have yet: two names that count as one must not hide each other.
+pub(super) fn free<T>(map: &BTreeMap<String, T>, mut key: String) -> String {
+    while map.contains_key(&key) {
+        key.push(' ');
+    }
+    key
+}
