@@ -1,16 +1,19 @@
-//! Calls of each operation through the client's own types. They are written by hand: requests derived from the contract
-//! could not show that the client sends more than the contract allows. A finding names each operation, parameter and
-//! property that no call sends.
+//! Calls of each operation through the client's own types: some written by hand, as requests derived from the contract
+//! could not show that the client sends more than the contract allows, and bodies that the contract's samples make. A
+//! finding names each operation, parameter and property that no call sends.
 
 use std::net::IpAddr;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use serde::de::DeserializeOwned;
 use session_client::types::{
     AccountId, DeviceId, IdentityId, PoolId, Revocation, SessionAuthenticate, SessionCreate, SessionId,
     SessionInteraction, SessionStatus, SessionTitle, SessionType, UserAgent,
 };
 use session_client::{Client, builder};
+use session_test_support::Contract;
+use session_test_support::samples::samples;
 use session_test_support::seed::{ACCOUNT_ID, DEVICE_ID, IDENTITY_ID, POOL_ID, SESSION_ID};
 
 use crate::outcome::Outcome;
@@ -33,7 +36,7 @@ pub(crate) const NEVER_SENT: [(&str, &str, &str); 1] =
     [("ipv6", "maxLength", "the client writes an IPv6 address as RFC 5952 does, in at most 39 characters")];
 
 /// Every exercise.
-pub(crate) fn exercises() -> Vec<Exercise> {
+pub(crate) fn exercises(contract: &Contract) -> Vec<Exercise> {
     vec![
         exercise(
             "fetch_own_session",
@@ -58,10 +61,10 @@ pub(crate) fn exercises() -> Vec<Exercise> {
             })],
         ),
         exercise("list_sessions", list_sessions()),
-        exercise("create_session", create_session()),
-        exercise("authenticate_session", authenticate_session()),
-        exercise("record_interaction", record_interaction()),
-        exercise("revoke_sessions", revoke_sessions()),
+        exercise("create_session", create_session(contract)),
+        exercise("authenticate_session", authenticate_session(contract)),
+        exercise("record_interaction", record_interaction(contract)),
+        exercise("revoke_sessions", revoke_sessions(contract)),
     ]
 }
 
@@ -118,7 +121,7 @@ where
     })
 }
 
-fn create_session() -> Vec<Call> {
+fn create_session(contract: &Contract) -> Vec<Call> {
     let smallest = SessionCreate::builder().session_type(SessionType::Api);
     let fullest = SessionCreate::builder()
         .account_id(ACCOUNT_ID.parse::<AccountId>().ok())
@@ -138,6 +141,7 @@ fn create_session() -> Vec<Call> {
     for text in ["x", &"é".repeat(200), TRICKY] {
         bodies.push(smallest.clone().title(text.parse::<SessionTitle>().ok()));
     }
+    bodies.extend(sampled::<SessionCreate>(contract, "create_session").into_iter().map(Into::into));
     let calls = bodies.into_iter().map(|body| {
         call(move |client| {
             let body = body.clone();
@@ -147,11 +151,13 @@ fn create_session() -> Vec<Call> {
     calls.collect()
 }
 
-fn authenticate_session() -> Vec<Call> {
+fn authenticate_session(contract: &Contract) -> Vec<Call> {
     let smallest =
         SessionAuthenticate::builder().account_id(ACCOUNT_ID).authenticated_identity_id(IDENTITY_ID);
     let mut bodies = vec![smallest.clone()];
     bodies.extend(interactions().into_iter().map(|interaction| smallest.clone().interaction(interaction)));
+    bodies
+        .extend(sampled::<SessionAuthenticate>(contract, "authenticate_session").into_iter().map(Into::into));
     let calls = bodies.into_iter().map(|body| {
         call(move |client| {
             let body = body.clone();
@@ -163,8 +169,9 @@ fn authenticate_session() -> Vec<Call> {
     calls.collect()
 }
 
-fn record_interaction() -> Vec<Call> {
+fn record_interaction(contract: &Contract) -> Vec<Call> {
     let bodies = std::iter::once(SessionInteraction::default()).chain(interactions());
+    let bodies = bodies.chain(sampled(contract, "record_interaction"));
     let calls =
         bodies.map(|body| {
             call(move |client| {
@@ -177,12 +184,12 @@ fn record_interaction() -> Vec<Call> {
     calls.collect()
 }
 
-fn revoke_sessions() -> Vec<Call> {
+fn revoke_sessions(contract: &Contract) -> Vec<Call> {
     let account = ACCOUNT_ID.parse::<AccountId>().ok();
     let identity = IDENTITY_ID.parse::<IdentityId>().ok();
     let device = DEVICE_ID.parse::<DeviceId>().ok();
     let pool = POOL_ID.parse::<PoolId>().ok();
-    let bodies = [
+    let mut bodies = vec![
         Revocation::builder(),
         Revocation::builder()
             .account_id(account.clone())
@@ -195,6 +202,7 @@ fn revoke_sessions() -> Vec<Call> {
         Revocation::builder().device_id(device),
         Revocation::builder().pool_id(pool),
     ];
+    bodies.extend(sampled::<Revocation>(contract, "revoke_sessions").into_iter().map(Into::into));
     let calls = bodies.into_iter().map(|body| {
         call(move |client| {
             let body = body.clone();
@@ -202,6 +210,15 @@ fn revoke_sessions() -> Vec<Call> {
         })
     });
     calls.collect()
+}
+
+/// The samples of the operation's request body that the client's type can represent. The type may refuse one, such as an
+/// address that it writes in another form.
+fn sampled<T: DeserializeOwned>(contract: &Contract, operation_id: &str) -> Vec<T> {
+    let operation = contract.operations().iter().find(|operation| operation.id == operation_id);
+    let Some(schema) = operation.and_then(|operation| operation.body.as_deref()) else { return Vec::new() };
+    let all = samples(contract, schema).0.map(|samples| samples.all(schema)).unwrap_or_default();
+    all.into_iter().filter_map(|sample| serde_json::from_value(sample.value).ok()).collect()
 }
 
 /// One with both, then each form of an address and each length of a user agent.

@@ -77,7 +77,7 @@ fn run(spec: &Path) -> Result<bool, String> {
 
 /// Exercises every operation, all of them concurrently.
 async fn exercise(contract: &Arc<Contract>, report: &Arc<Report>) -> Result<(), String> {
-    let mut exercises = exercises();
+    let mut exercises = exercises(contract);
     let mut tasks = Vec::new();
     for operation in contract.operations() {
         report.check();
