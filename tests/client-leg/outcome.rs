@@ -62,7 +62,7 @@ impl Outcome {
             },
             Err(error) => match session_client::Error::from(error) {
                 session_client::Error::InvalidRequest(reason) => End::NotSent(reason),
-                session_client::Error::UnexpectedAnswer(reason) => End::Unexpected(reason),
+                session_client::Error::UnexpectedResponse(reason) => End::Unexpected(reason),
                 other => End::NoAnswer(other.to_string()),
             },
         };

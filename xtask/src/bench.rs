@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: figures that anyone can take, side by side in one run.
+//! `cargo xtask bench`: measurements side by side in one run, so that their ratios carry over to other machines.
 //!
-//! The load comes from this process over keep-alive connections, one thread each, with the standard library
-//! alone: a request is one write and an answer is one or two reads, so that a debug build of it does not matter.
+//! This process makes the load over keep-alive connections, with one thread for each. A request is one write and a response
+//! one or two reads, so that it does not matter that `xtask` is a debug build.
 
 pub(crate) mod compare;
 
@@ -17,7 +17,7 @@ use session_test_support::seed::{DOMAIN_ID, POOL_ID};
 
 use crate::process::{Failed, cargo, key, say, serve, target};
 
-/// What is measured, and for how long.
+/// The settings of `bench fetch`.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Settings {
     /// Sessions in the store
@@ -26,52 +26,53 @@ pub(crate) struct Settings {
     /// Keep-alive connections, each with one request at a time
     #[arg(long, default_value_t = 32)]
     connections: usize,
-    /// Seconds of each measurement, in three turns with the others, each after a second of warming up
+    /// Seconds of each measurement, taken in three turns, each after a second of warming up
     #[arg(long, default_value_t = 30)]
     seconds: u32,
 }
 
-/// In how many turns the seconds of each measurement are taken.
+/// The number of turns of each measurement.
 const ROUNDS: u32 = 3;
 
-/// Latencies of one measurement.
+/// The result of one measurement.
 #[derive(Default)]
 struct Measured {
     latencies_us: Vec<u32>,
-    took: Duration,
+    elapsed: Duration,
 }
 
 impl Measured {
     fn add(&mut self, more: Self) {
         self.latencies_us.extend(more.latencies_us);
-        self.took += more.took;
+        self.elapsed += more.elapsed;
     }
 
     fn per_second(&self) -> f64 {
-        rate(self.latencies_us.len(), self.took)
+        rate(self.latencies_us.len(), self.elapsed)
     }
 
-    /// `latencies_us` is sorted.
+    /// Returns this percentile in microseconds. `latencies_us` must be sorted.
     fn percentile_us(&self, percent: usize) -> u32 {
         let place = (self.latencies_us.len() * percent / 100).min(self.latencies_us.len().saturating_sub(1));
         self.latencies_us.get(place).copied().unwrap_or_default()
     }
 }
 
-/// How many a second.
+/// Returns how many that is per second.
 #[expect(clippy::cast_precision_loss, reason = "a count of requests, far below 2^52")]
-fn rate(count: usize, took: Duration) -> f64 {
-    count as f64 / took.as_secs_f64()
+fn rate(count: usize, elapsed: Duration) -> f64 {
+    count as f64 / elapsed.as_secs_f64()
 }
 
-/// Fills a store, then measures fetches against a bare answer of the same HTTP stack.
+/// Fills a store, then measures fetches side by side with a bare response of the same HTTP stack.
 pub(crate) fn fetch(settings: Settings, out: &mut dyn Write) -> Result<(), Failed> {
     let mut say = |text: String| say(out, &text);
     cargo(&["build", "--release", "--locked", "--package", "session-server", "--bin", "sessiond"])?;
     let target = target()?;
-    // On the disk of the build, for a temporary folder may be memory.
-    let folder = tempfile::tempdir_in(&target).map_err(|error| Failed(format!("no folder: {error}")))?;
-    // A free port for the internal listener: its own is logged only at a level that this server does not have.
+    // On the disk of the build, because a temporary folder may be in memory.
+    let folder = tempfile::tempdir_in(&target)
+        .map_err(|error| Failed(format!("a folder for the store cannot be created: {error}")))?;
+    // A free port for the internal listener, because the server logs the one that it chose only at level `info`.
     let internal = std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .map_err(|error| Failed(format!("no free port: {error}")))?
@@ -87,7 +88,7 @@ pub(crate) fn fetch(settings: Settings, out: &mut dyn Write) -> Result<(), Faile
     let per_second = rate(made.len(), began.elapsed());
     let database = std::fs::metadata(folder.path().join("sessions.db")).map_or(0, |file| file.len());
     say(format!(
-        "create: {} sessions, {per_second:.0}/s over {CREATE_CONNECTIONS} connections, each on the disk before its answer; \
+        "create: {} sessions, {per_second:.0}/s over {CREATE_CONNECTIONS} connections, each on the disk before its response; \
          database {} MiB, {}",
         made.len(),
         database / (1024 * 1024),
@@ -98,7 +99,7 @@ pub(crate) fn fetch(settings: Settings, out: &mut dyn Write) -> Result<(), Faile
     let mut bare = Measured::default();
     let mut own = Measured::default();
     let mut by_key = Measured::default();
-    // In turns, so that a machine that is slower for a while is so for all of them.
+    // In turns, so that a slow phase of the machine affects all of them.
     for _ in 0..ROUNDS {
         bare.add(measure(&internal, settings, |_| request("/health", ""))?);
         own.add(measure(&address, settings, |random| {
@@ -111,7 +112,7 @@ pub(crate) fn fetch(settings: Settings, out: &mut dyn Write) -> Result<(), Faile
         })?);
     }
     for (name, measured) in [
-        ("bare answer of the HTTP stack", &mut bare),
+        ("bare response of the HTTP stack", &mut bare),
         ("fetch with the session's own token", &mut own),
         ("fetch with an API key", &mut by_key),
     ] {
@@ -124,17 +125,17 @@ pub(crate) fn fetch(settings: Settings, out: &mut dyn Write) -> Result<(), Faile
         ))?;
     }
     say(format!(
-        "beside the bare answer: {:.2} with the session's own token, {:.2} with an API key",
+        "relative to the bare response: {:.2} with the session's own token, {:.2} with an API key",
         own.per_second() / bare.per_second(),
         by_key.per_second() / bare.per_second(),
     ))?;
     say(memory(sessiond.pid()))
 }
 
-/// Enough that each commit is shared by many.
+/// The number of connections that create sessions: enough that many share each commit.
 const CREATE_CONNECTIONS: usize = 128;
 
-/// Creates sessions; answers their IDs and tokens.
+/// Creates sessions and returns their IDs and tokens.
 fn create(address: &str, key: &str, count: usize) -> Result<Vec<(String, String)>, Failed> {
     let body = format!(
         r#"{{"pool_id":"{POOL_ID}","session_type":"browser","interaction":{{"remote_ip":"127.0.0.1","user_agent":"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/91.0.4472.114 Safari/537.36"}}}}"#
@@ -154,7 +155,7 @@ fn create(address: &str, key: &str, count: usize) -> Result<Vec<(String, String)
                     while next.fetch_add(1, Ordering::Relaxed) < count {
                         let body = connection.send(&request, "201")?;
                         let body: serde_json::Value = serde_json::from_slice(body)
-                            .map_err(|error| Failed(format!("an answer is not JSON: {error}")))?;
+                            .map_err(|error| Failed(format!("a response is not JSON: {error}")))?;
                         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
                         made.push((text(&body["session"]["summary"]["id"]), text(&body["authtoken"])));
                     }
@@ -174,7 +175,7 @@ fn request(path: &str, token: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\r\n")
 }
 
-/// A second of warming up, then one turn of the measurement.
+/// Warms up for a second, then takes one turn of the measurement.
 fn measure(
     address: &str,
     settings: Settings,
@@ -190,7 +191,7 @@ fn measure(
                 scope.spawn(move || {
                     let mut latencies_us = Vec::new();
                     let mut connection = Connection::open(address)?;
-                    // An odd multiplier and a fixed seed: the same uniform sequence in every run.
+                    // A xorshift generator with a fixed seed: the same sequence in every run.
                     let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
                     loop {
                         random ^= random << 13;
@@ -217,7 +218,7 @@ fn measure(
         }
         Ok::<_, Failed>(all)
     })?;
-    Ok(Measured { latencies_us, took: turn })
+    Ok(Measured { latencies_us, elapsed: turn })
 }
 
 /// A keep-alive connection with one request at a time.
@@ -229,13 +230,13 @@ struct Connection {
 impl Connection {
     fn open(address: &str) -> Result<Self, Failed> {
         let stream = TcpStream::connect(address)
-            .map_err(|error| Failed(format!("no connection to {address}: {error}")))?;
-        // Without it, the kernel holds small requests back.
+            .map_err(|error| Failed(format!("cannot connect to {address}: {error}")))?;
+        // Otherwise the kernel delays small requests.
         stream.set_nodelay(true).map_err(|error| Failed(error.to_string()))?;
         Ok(Self { stream, buffer: vec![0; 16 * 1024] })
     }
 
-    /// Sends a request; answers the body. Fails on another status than the one wanted.
+    /// Sends a request and returns the body of the response. Fails if its status is not the expected one.
     fn send(&mut self, request: &str, status: &str) -> Result<&[u8], Failed> {
         let broken = |error: std::io::Error| Failed(format!("the connection broke: {error}"));
         self.stream.write_all(request.as_bytes()).map_err(broken)?;
@@ -248,25 +249,25 @@ impl Connection {
                 let text = String::from_utf8_lossy(&self.buffer[..head]);
                 if text.get(9..12) != Some(status) {
                     let all = String::from_utf8_lossy(&self.buffer[..filled]);
-                    return Err(Failed(format!("an answer is not {status}: {all}")));
+                    return Err(Failed(format!("a response is not {status}: {all}")));
                 }
                 let length = text
                     .lines()
                     .find_map(|line| line.strip_prefix("content-length: "))
                     .and_then(|length| length.parse::<usize>().ok())
-                    .ok_or_else(|| Failed("an answer has no length".to_owned()))?;
+                    .ok_or_else(|| Failed("a response has no content-length".to_owned()))?;
                 if filled == head + 4 + length {
                     return Ok(&self.buffer[head + 4..filled]);
                 }
             }
             if read == 0 || filled == self.buffer.len() {
-                return Err(Failed("an answer ended early or is too long".to_owned()));
+                return Err(Failed("a response ended early or is too long".to_owned()));
             }
         }
     }
 }
 
-/// Processor, cores, memory and disk, as far as the system tells.
+/// Describes the processor, cores and memory, as far as the system reports them.
 fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(Path::new(path)).unwrap_or_default();
     let field = |text: &str, name: &str| {
@@ -276,7 +277,7 @@ fn machine() -> String {
     let mut text =
         field(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown processor".to_owned());
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = write!(text, ", {cores} cores");
     if let Some(memory) = field(&read("/proc/meminfo"), "MemTotal") {
         let _ = write!(text, ", {memory} of memory");
@@ -284,7 +285,7 @@ fn machine() -> String {
     text
 }
 
-/// What the process holds in memory, as far as the system tells.
+/// Describes the memory of the process, as far as the system reports it.
 fn memory(pid: u32) -> String {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let mib = |name: &str| {

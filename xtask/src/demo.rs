@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: a session from its creation to its fetch, over real HTTP.
+//! `cargo xtask demo`: creates, authenticates and fetches a session over real HTTP.
 
 use std::io::Write;
 use std::process::Command;
@@ -11,13 +11,17 @@ use crate::process::{Failed, cargo, key, launch, output, say, serve, target};
 /// Builds and runs. Only the fetched session of the reference page is written to `out`; the steps are written to `progress`.
 /// With `keep`, the server runs until it is interrupted.
 pub(crate) fn run(keep: bool, out: &mut dyn Write, progress: &mut dyn Write) -> Result<(), Failed> {
-    say(progress, "demo: building sessiond, and `login`, which is an example of the generated client")?;
+    say(progress, "demo: building sessiond and `login`, an example program of the generated client")?;
     cargo(&["build", "--quiet", "--locked", "--package", "session-server", "--bin", "sessiond"])?;
     cargo(&["build", "--quiet", "--locked", "--package", "session-client", "--example", "login"])?;
     let programs = target()?.join("debug");
-    let folder = tempfile::tempdir().map_err(|error| Failed(format!("no temporary folder: {error}")))?;
+    let folder = tempfile::tempdir()
+        .map_err(|error| Failed(format!("a temporary folder cannot be created: {error}")))?;
     let mut sessiond = serve(&programs.join("sessiond"), folder.path(), WITHOUT_LIFETIMES, &[])?;
-    say(progress, &format!("demo: sessiond listens on http://{} with an empty store", sessiond.address))?;
+    say(
+        progress,
+        &format!("demo: sessiond is listening on http://{} with an empty store", sessiond.address),
+    )?;
     let bound = ["--domain", seed::DOMAIN_ID, "--pool", seed::POOL_ID];
     let key = key(&sessiond, &bound, &["session:create", "session:update", "session:read"])?;
 
@@ -39,7 +43,10 @@ pub(crate) fn run(keep: bool, out: &mut dyn Write, progress: &mut dyn Write) -> 
     if keep {
         say(
             progress,
-            &format!("demo: left up at http://{} with the API key {key}; Ctrl-C ends it", sessiond.address),
+            &format!(
+                "demo: running at http://{} with the API key {key}; stop it with Ctrl-C",
+                sessiond.address
+            ),
         )?;
         sessiond.wait();
     }

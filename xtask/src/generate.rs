@@ -1,4 +1,4 @@
-//! `cargo xtask generate`: the client from the contract.
+//! `cargo xtask generate`: generates the client from the contract.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 
 use crate::process::{Failed, root, say};
 
-/// Where the client is written.
+/// The path of the generated client in the repository.
 pub(crate) const TARGET: &str = "crates/session-client/src/generated.rs";
 
-/// The first lines of the file.
+/// The first lines of the generated file.
 const HEADER: &str = "\
 // Generated from openapi.json by `cargo xtask generate`; do not edit.
 // To change it, change openapi.json and run `cargo xtask generate` again.
@@ -26,7 +26,7 @@ fn target() -> PathBuf {
     root().join(TARGET)
 }
 
-/// Writes the client from `openapi.json`.
+/// Generates the client from `openapi.json` and writes it.
 pub(crate) fn write(out: &mut dyn Write) -> Result<(), Failed> {
     let code = match code_of(&root().join("openapi.json"))? {
         Ok(code) => code,
@@ -36,18 +36,18 @@ pub(crate) fn write(out: &mut dyn Write) -> Result<(), Failed> {
     say(out, &format!("generate: wrote {TARGET}"))
 }
 
-/// Whether the client that is there is the one of this contract.
+/// The state of the checked-in client, compared with the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// It is.
+    /// It is the client of this contract.
     Current,
-    /// It is another, from this line on.
+    /// It differs from the client of this contract, from this line on.
     Stale(usize),
-    /// There is no client of this contract, and why.
+    /// No client can be generated from this contract, for this reason.
     None(String),
 }
 
-/// Holds the client that is there against this contract.
+/// Compares the checked-in client with the client of this contract.
 pub(crate) fn state(spec: &Path) -> Result<State, Failed> {
     let wanted = match code_of(spec)? {
         Ok(code) => code,
@@ -65,7 +65,7 @@ pub(crate) fn state(spec: &Path) -> Result<State, Failed> {
     Ok(State::Stale(same + 1))
 }
 
-/// As [`state`], in words; answers whether it is current.
+/// Writes the [`state`] as a sentence and returns whether the client is current.
 pub(crate) fn check(spec: &Path, out: &mut dyn Write) -> Result<bool, Failed> {
     let state = state(spec)?;
     let text = match &state {
@@ -77,7 +77,7 @@ pub(crate) fn check(spec: &Path, out: &mut dyn Write) -> Result<bool, Failed> {
     Ok(state == State::Current)
 }
 
-/// The client's code; the inner error says why the contract has none.
+/// Generates the client's code. The inner error is the reason why none can be generated from this contract.
 fn code_of(spec: &Path) -> Result<Result<String, String>, Failed> {
     let text = std::fs::read_to_string(spec)
         .map_err(|error| Failed(format!("{} cannot be read: {error}", spec.display())))?;
@@ -88,26 +88,26 @@ fn code_of(spec: &Path) -> Result<Result<String, String>, Failed> {
     let responses = document.as_ref().map(response_types).unwrap_or_default();
     let document: OpenAPI = match document.and_then(serde_json::from_value) {
         Ok(document) => document,
-        Err(error) => return Ok(Err(format!("no OpenAPI 3.0 document: {error}"))),
+        Err(error) => return Ok(Err(format!("it is not an OpenAPI 3.0 document: {error}"))),
     };
     let mut settings = GenerationSettings::new();
     settings
-        // A parameter that is added later breaks no caller of a builder.
+        // A new parameter breaks no caller of a builder.
         .with_interface(InterfaceStyle::Builder)
         .with_inner_type(quote!(crate::inner::Inner))
-        // Redacts itself, which a generated string would not.
+        // Redacts itself, unlike a generated string.
         .with_replacement("Authtoken", "crate::token::Token", std::iter::empty())
-        // To the millisecond and convertible, which a generated double would not be.
+        // Exact to the millisecond and convertible to a system time, unlike a generated double.
         .with_replacement("Timestamp", "crate::timestamp::Timestamp", std::iter::empty())
-        // What `next_page` is: the generated stream passes the one on as the other.
+        // The type of `next_page`, because the generated stream passes one on as the other.
         .with_replacement("PageToken", "::std::string::String", std::iter::empty())
-        // Both alternatives of the contract; the generated enum would number them.
+        // One type for both alternatives, instead of an enum with numbered variants.
         .with_replacement(
             "RemoteIp",
             "::std::net::IpAddr",
             [TypeImpl::Display, TypeImpl::FromStr].into_iter(),
         );
-    // progenitor panics on some documents; that, too, is a fault of the document.
+    // progenitor panics on some documents; that is a problem of the document as well.
     let generated = std::panic::catch_unwind(|| Generator::new(&settings).generate_tokens(&document));
     let tokens = match generated {
         Ok(Ok(tokens)) => tokens,
@@ -120,7 +120,7 @@ fn code_of(spec: &Path) -> Result<Result<String, String>, Failed> {
     let tokens = quote! {
         #tokens
 
-        /// Whether the body is a response of the contract, of any of its types.
+        /// Returns whether the body parses as any of the contract's responses.
         pub(crate) fn is_response(body: &[u8]) -> bool {
             fn parses<T: serde::de::DeserializeOwned>(body: &[u8]) -> bool {
                 serde_json::from_slice::<T>(body).is_ok()
@@ -128,8 +128,8 @@ fn code_of(spec: &Path) -> Result<Result<String, String>, Failed> {
             #(parses::<types::#types>(body))||*
         }
     };
-    let file = syn::parse2(tokens)
-        .map_err(|error| Failed(format!("progenitor wrote code that is no Rust: {error}")))?;
+    let file =
+        syn::parse2(tokens).map_err(|error| Failed(format!("progenitor generated invalid Rust: {error}")))?;
     Ok(Ok(format!("{HEADER}{}", prettyplease::unparse(&file))))
 }
 
@@ -150,7 +150,7 @@ fn response_types(document: &Value) -> BTreeSet<String> {
         if object == Object::Response {
             let schemas = value["content"].as_object().into_iter().flat_map(Map::values);
             let references = schemas.filter_map(|media| media["schema"]["$ref"].as_str());
-            // As progenitor names them: `Session_Page` is `SessionPage`.
+            // progenitor names `Session_Page` `SessionPage`.
             names.extend(references.filter_map(|it| it.rsplit('/').next()).map(|name| name.replace('_', "")));
         }
     });
@@ -175,12 +175,12 @@ mod tests {
     }
 
     #[test]
-    fn the_client_that_is_checked_in_is_current_however_the_contract_is_laid_out() {
+    fn the_checked_in_client_is_current_whatever_the_layout_of_the_contract() {
         assert_eq!(checked(|_| {}), (true, "generate: generated.rs is current\n".to_owned()));
     }
 
     #[test]
-    fn a_stale_client_is_named_with_the_command_that_fixes_it() {
+    fn a_stale_client_is_reported_with_the_command_that_fixes_it() {
         let (current, text) = checked(|document| {
             document["components"]["schemas"]["Session_Type"]["enum"][1] = json!("program");
         });
@@ -188,16 +188,16 @@ mod tests {
     }
 
     #[test]
-    fn a_contract_of_which_no_client_can_be_made_is_drift() {
-        let faults: [fn(&mut Value); 4] = [
+    fn a_contract_from_which_no_client_can_be_generated_is_drift() {
+        let changes: [fn(&mut Value); 4] = [
             |document| document["openapi"] = json!("3.1.0"),
             |document| document["paths"]["/api/v1/whoami"]["get"]["operationId"] = json!("fetch_session"),
             |document| document["paths"] = json!([]),
-            // On which progenitor panics.
+            // progenitor panics on this one.
             |document| document["components"]["schemas"]["Error_Code"]["enum"][0] = json!("not_found"),
         ];
-        for fault in faults {
-            let (current, text) = checked(fault);
+        for change in changes {
+            let (current, text) = checked(change);
             assert!(!current && text.starts_with("generate: "), "{text}");
         }
     }

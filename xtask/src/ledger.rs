@@ -1,4 +1,4 @@
-//! The ledger: what dropshot cannot say of the contract, with the probe of the wire that covers it instead.
+//! The ledger: what dropshot cannot describe of the contract, and the rules of the wire leg that cover it instead.
 
 use std::path::PathBuf;
 
@@ -7,27 +7,27 @@ use serde::Deserialize;
 
 use crate::process::{Failed, root};
 
-/// Where it is.
+/// The path of the ledger in the repository.
 pub(crate) const PATH: &str = "xtask/ledger.toml";
 
-/// A kind of difference between the contract and what the server describes that is no drift.
+/// A kind of difference between the contract and the server's description that is not drift.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Item {
-    /// The rules of `openapi-drift` that find it.
+    /// The rules of `openapi-drift` that report it.
     pub(crate) rules: Vec<String>,
-    /// Why it is none.
+    /// Why it is not drift.
     pub(crate) reason: String,
-    /// The rules of the wire leg that find it instead. Only what is not on the wire needs none.
+    /// The rules of the wire leg that find such a difference on a running server; required if it is on the wire.
     #[serde(default)]
     pub(crate) probes: Vec<String>,
 }
 
-/// All of them.
+/// All items.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ledger {
-    /// In the file's order.
+    /// The items, in the order of the file.
     pub(crate) item: Vec<Item>,
 }
 
@@ -44,27 +44,27 @@ impl Ledger {
         toml::from_str(text).map_err(|error| Failed(format!("{PATH}: {error}")))
     }
 
-    /// Takes out what the ledger covers; answers the rest, and what is wrong with the ledger itself.
+    /// Returns the findings that the ledger does not cover, and the problems of the ledger itself.
     pub(crate) fn settle(&self, findings: Vec<Finding>) -> (Vec<Finding>, Vec<String>) {
         let covers = |finding: &Finding| {
             self.item.iter().any(|item| item.rules.iter().any(|rule| rule == finding.rule))
         };
-        let mut faults = Vec::new();
+        let mut problems = Vec::new();
         for item in &self.item {
             if item.reason.trim().is_empty() {
-                faults.push(format!("the item of {} has no reason; write one", item.rules.join(", ")));
+                problems.push(format!("the item of {} has no reason; add one", item.rules.join(", ")));
             }
             for rule in &item.rules {
                 let mut found = findings.iter().filter(|finding| finding.rule == *rule).peekable();
                 if found.peek().is_none() {
-                    faults.push(format!("nothing is found by {rule} any more; take it out"));
+                    problems.push(format!("{rule} reports nothing any more; remove it from the ledger"));
                 }
                 if item.probes.is_empty() && found.any(|finding| finding.effect == Effect::Wire) {
-                    faults.push(format!("{rule} is about the wire, but no probe covers it; name one"));
+                    problems.push(format!("{rule} is about the wire, but the item names no probe; add one"));
                 }
             }
         }
-        (findings.into_iter().filter(|finding| !covers(finding)).collect(), faults)
+        (findings.into_iter().filter(|finding| !covers(finding)).collect(), problems)
     }
 }
 
@@ -82,9 +82,9 @@ mod tests {
     }
 
     #[test]
-    fn the_ledger_covers_all_that_dropshot_cannot_say_and_no_more() {
-        let (left, faults) = Ledger::read().unwrap().settle(findings());
-        assert_eq!((left, faults), (vec![], vec![]));
+    fn the_ledger_covers_everything_that_dropshot_cannot_describe_and_no_more() {
+        let (left, problems) = Ledger::read().unwrap().settle(findings());
+        assert_eq!((left, problems), (vec![], vec![]));
     }
 
     #[test]
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_that_nothing_uses_or_that_has_no_reason_or_probe_is_a_fault() {
+    fn an_item_without_a_use_a_reason_or_a_probe_is_a_problem() {
         let ledger = Ledger::parse(
             "[[item]]\nrules = ['schema-max-length-decreased', 'no-such-rule']\nreason = ''\n[[item]]\nrules = ['info-license-changed']\nreason = 'r'\n",
         )
@@ -108,14 +108,14 @@ mod tests {
         let contract = include_str!("../../openapi.json");
         let other = Document::parse(&contract.replace("\"maxLength\": 200", "\"maxLength\": 100")).unwrap();
         let on_wire = compare(&Document::parse(contract).unwrap(), &other, Options::default()).unwrap();
-        let (left, faults) = ledger.settle([findings(), on_wire].concat());
+        let (left, problems) = ledger.settle([findings(), on_wire].concat());
         assert!(!left.is_empty());
         assert_eq!(
-            faults,
+            problems,
             [
-                "the item of schema-max-length-decreased, no-such-rule has no reason; write one",
-                "schema-max-length-decreased is about the wire, but no probe covers it; name one",
-                "nothing is found by no-such-rule any more; take it out",
+                "the item of schema-max-length-decreased, no-such-rule has no reason; add one",
+                "schema-max-length-decreased is about the wire, but the item names no probe; add one",
+                "no-such-rule reports nothing any more; remove it from the ledger",
             ]
         );
         assert!(Ledger::parse("[[item]]\nrules = []\nreason = 'r'\nrule = 'x'").is_err());

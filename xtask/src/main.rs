@@ -1,4 +1,4 @@
-//! `cargo xtask`: the tasks of this repository, one file for each.
+//! `cargo xtask`: the tasks of this repository, each in its own file.
 
 mod bench;
 mod check;
@@ -33,53 +33,53 @@ struct Arguments {
 enum Task {
     /// Write the client, `crates/session-client/src/generated.rs`, from `openapi.json`
     Generate {
-        /// Write nothing; fail if what is there is stale
+        /// Write nothing; fail if the existing file is stale
         #[arg(long)]
         check: bool,
     },
-    /// Hold `openapi.json` by itself, and server, client and wire against it
+    /// Check `openapi.json` itself, and the server, the client and the wire against it
     Check {
-        /// Run nothing: compare documents and code only
+        /// Start no process: compare only documents and code
         #[arg(long = "static")]
         static_only: bool,
-        /// A document to hold them against in place of `openapi.json`
+        /// The document to check, instead of `openapi.json`
         #[arg(long, value_name = "FILE")]
         spec: Option<PathBuf>,
-        /// How to write what is found
+        /// The format of the findings
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
     },
-    /// Hold `openapi.json` against an earlier one: what breaks, and what its version must become
+    /// Compare `openapi.json` with an earlier version: what breaks, and which version it must have
     Breaking(breaking::Settings),
-    /// Change `openapi.json` in every place, and see whether `check` notices
+    /// Change `openapi.json` in every place, one change at a time, and report whether `check` notices
     Mutants(mutants::Settings),
-    /// Seed faults by a proxy in front of `sessiond`, and report whether the wire leg finds each of them
+    /// Seed faults with a proxy in front of `sessiond`, and report whether the wire leg finds each of them
     Faults {
-        /// The faults to seed; all of them without a name
+        /// The faults to seed; without a name, all of them
         names: Vec<String>,
     },
-    /// Every check of the repository, on a machine that has only Rust
+    /// Run every check of the repository, on a machine that has only Rust and a C compiler
     Test,
-    /// See a session created, authenticated and fetched over real HTTP
+    /// Create, authenticate and fetch a session over real HTTP
     Demo {
-        /// Leave the server up until Ctrl-C
+        /// Leave the server running until Ctrl-C
         #[arg(long)]
         keep: bool,
     },
-    /// Take figures
+    /// Measure performance
     #[command(subcommand)]
     Bench(Bench),
 }
 
 #[derive(Debug, Subcommand)]
 enum Bench {
-    /// Fetch sessions out of a full store, beside a bare answer of the same HTTP stack
+    /// Fetch sessions from a full store, side by side with a bare response of the same HTTP stack
     Fetch(bench::Settings),
-    /// Compare two documents of 500 KB, beside reading their JSON
+    /// Compare two documents of 500 KB, relative to the time to parse their JSON
     Compare,
 }
 
-/// 0 when all is well, 1 when something does not agree or a test failed, 2 when the tool could not do its work.
+/// Runs the task. The exit code is 0 for success, 1 for drift or a failed test, and 2 if the tool itself failed.
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let (mut out, mut progress) = (std::io::stdout(), std::io::stderr());
@@ -101,7 +101,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "the line that says why the task ended")]
+            #[expect(clippy::print_stderr, reason = "the error of the program")]
             {
                 eprintln!("xtask: {error}");
             }

@@ -4,11 +4,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Why a task could not do its work.
+/// The error of a task that could not do its work: a message for the person who started it.
 pub(crate) use openapi_drift::report::Failed;
 use session_test_support::launcher::{LaunchError, Program, Server, key_create};
 
-/// The folder of the workspace.
+/// Returns the root folder of the workspace.
 pub(crate) fn root() -> PathBuf {
     let xtask = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
@@ -20,17 +20,17 @@ pub(crate) fn say(out: &mut dyn Write, text: &str) -> Result<(), Failed> {
     writeln!(out, "{text}").map_err(|error| Failed(format!("the output cannot be written: {error}")))
 }
 
-/// Cargo, in the workspace.
+/// Returns a command that runs cargo in the workspace.
 fn cargo_command() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // The tests and the demo speak to this machine alone, also where the others are reached through a proxy.
+    // The tests and the demo connect to this machine only, which an HTTP proxy of the environment cannot reach.
     command.current_dir(root()).env("NO_PROXY", "127.0.0.1");
     command
 }
 
 /// Runs cargo with these arguments; its output goes to ours. Fails if cargo fails.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<(), Failed> {
-    if cargo_with(arguments, &[])? {
+    if cargo_succeeds(arguments)? {
         Ok(())
     } else {
         Err(Failed(format!("cargo {} failed", arguments.join(" "))))
@@ -55,10 +55,10 @@ pub(crate) fn cargo_output(arguments: &[&str]) -> Result<(bool, String), Failed>
     Ok((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned()))
 }
 
-/// Runs cargo with these arguments and variables and returns whether it succeeded. Its output goes to ours.
-pub(crate) fn cargo_with(arguments: &[&str], environment: &[(&str, &Path)]) -> Result<bool, Failed> {
+/// Runs cargo with these arguments and returns whether it succeeded. Its output goes to ours.
+pub(crate) fn cargo_succeeds(arguments: &[&str]) -> Result<bool, Failed> {
     let mut command = cargo_command();
-    command.args(arguments).envs(environment.iter().copied());
+    command.args(arguments);
     let status =
         command.status().map_err(|error| Failed(format!("{command:?} cannot be started: {error}")))?;
     Ok(status.success())
@@ -87,7 +87,7 @@ impl Counts {
     }
 }
 
-/// As [`cargo_with`], for `cargo test`: copies its output to `out` and counts the tests.
+/// As [`cargo_succeeds`], for `cargo test`: copies its output to `out` and counts the tests.
 pub(crate) fn cargo_test(arguments: &[&str], out: &mut dyn Write) -> Result<(bool, Counts), Failed> {
     let mut command = cargo_command();
     command.args(arguments).stdout(Stdio::piped());
@@ -103,23 +103,23 @@ pub(crate) fn cargo_test(arguments: &[&str], out: &mut dyn Write) -> Result<(boo
     Ok((status.success(), counts))
 }
 
-/// Whether cargo has this subcommand; a minimal toolchain lacks some.
+/// Returns whether cargo has this subcommand; a minimal toolchain lacks some.
 pub(crate) fn has_cargo(subcommand: &str) -> bool {
     let mut command = cargo_command();
     command.args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
-/// The target folder of the workspace, which the environment or a setting may change.
+/// Returns the target folder of the workspace, which the environment or cargo's configuration may change.
 pub(crate) fn target() -> Result<PathBuf, Failed> {
     let mut command = cargo_command();
     command.args(["metadata", "--no-deps", "--format-version", "1", "--offline"]);
     let output =
         command.output().map_err(|error| Failed(format!("{command:?} cannot be started: {error}")))?;
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)
-        .map_err(|error| Failed(format!("{command:?} printed no JSON: {error}")))?;
+        .map_err(|error| Failed(format!("{command:?} did not print JSON: {error}")))?;
     let target = metadata["target_directory"].as_str();
-    target.map(PathBuf::from).ok_or_else(|| Failed(format!("{command:?} names no target folder")))
+    target.map(PathBuf::from).ok_or_else(|| Failed(format!("{command:?} reported no target folder")))
 }
 
 /// Runs a command to its end and returns its standard output. Its standard error goes to ours.
@@ -131,7 +131,8 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Failed> {
     if !output.status.success() {
         return Err(Failed(format!("{command:?} failed: {}", output.status)));
     }
-    String::from_utf8(output.stdout).map_err(|error| Failed(format!("{command:?} printed no text: {error}")))
+    String::from_utf8(output.stdout)
+        .map_err(|error| Failed(format!("{command:?} did not print UTF-8: {error}")))
 }
 
 /// Starts a server on the store in a folder, with its log on our standard error.
@@ -140,12 +141,12 @@ pub(crate) fn serve(program: &Path, folder: &Path, settings: &str, flags: &[&str
     Program::at(program).log_on_stderr().serve(folder, settings, &flags).map_err(launch)
 }
 
-/// A new API key of a server, with these flags and scopes.
+/// Creates an API key with these flags and scopes and returns its text.
 pub(crate) fn key(server: &Server, flags: &[&str], scopes: &[&str]) -> Result<String, Failed> {
     Ok(server.command(&key_create(flags, scopes)).created_key().map_err(launch)?.1)
 }
 
-/// A failure of the launcher as one of the task.
+/// Converts an error of the launcher into an error of the task.
 pub(crate) fn launch(error: LaunchError) -> Failed {
     Failed(error.0)
 }
@@ -155,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lines_of_every_test_program_are_added_up() {
+    fn the_counts_of_all_test_programs_are_added_up() {
         let mut counts = Counts::default();
         for line in [
             "running 3 tests",

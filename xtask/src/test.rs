@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every check of the repository, on a machine that has only Rust.
+//! `cargo xtask test`: runs every check of the repository, on a machine that has only Rust and a C compiler.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,18 +9,18 @@ use openapi_drift::report::Format;
 use crate::check;
 use crate::demo;
 use crate::faults;
-use crate::process::{Failed, cargo_test, cargo_with, has_cargo, root, say};
+use crate::process::{Failed, cargo_succeeds, cargo_test, has_cargo, root, say};
 
-/// Programs that the tests use, and Debian's packages of them.
+/// The programs that the tests use, and the Debian packages that contain them.
 const PROGRAMS: [(&str, &str); 2] = [("curl", "curl"), ("git", "git")];
 
-/// Runs them in the order in which a failure is cheapest; the first one that fails ends it with `Ok(false)`.
+/// Runs the checks, the fastest first. Returns `false` after the first one that fails.
 pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool, Failed> {
     for (program, package) in PROGRAMS {
         provide(program, package, progress)?;
     }
-    if component("fmt", progress)? && !cargo_with(&["fmt", "--check"], &[])? {
-        say(out, "test: run `cargo fmt`")?;
+    if component("fmt", progress)? && !cargo_succeeds(&["fmt", "--check"])? {
+        say(out, "test: the code is not formatted; run `cargo fmt`")?;
         return Ok(false);
     }
     if !check::run(None, true, Format::Human, out)? {
@@ -31,7 +31,7 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
             let selection: Vec<&str> = selection.iter().map(String::as_str).collect();
             let lint =
                 [&["clippy", "--quiet", "--all-targets", "--locked"], &*selection, &["--", "-Dwarnings"]];
-            if !cargo_with(&lint.concat(), &[])? {
+            if !cargo_succeeds(&lint.concat())? {
                 return Ok(false);
             }
         }
@@ -74,7 +74,7 @@ fn packages_with_features() -> Result<Vec<String>, Failed> {
     Ok(found)
 }
 
-/// Runs the demo and compares what it prints with the README.
+/// Runs the demo and returns whether it prints what the README shows.
 fn demo_is_as_the_readme_shows(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool, Failed> {
     let readme = std::fs::read_to_string(root().join("README.md"))
         .map_err(|error| Failed(format!("README.md cannot be read: {error}")))?;
@@ -86,21 +86,24 @@ fn demo_is_as_the_readme_shows(out: &mut dyn Write, progress: &mut dyn Write) ->
     if same {
         say(out, "demo: prints what the README shows")?;
     } else {
-        say(out, &format!("demo: the README shows something else than it prints:\n{printed}"))?;
+        say(
+            out,
+            &format!("demo: the output differs from README.md; copy it there if it is right:\n{printed}"),
+        )?;
     }
     Ok(same)
 }
 
-/// Whether the toolchain has this component. A check that is left out must be seen.
+/// Returns whether the toolchain has this component. If not, writes that its check is skipped.
 fn component(name: &str, progress: &mut dyn Write) -> Result<bool, Failed> {
-    let there = has_cargo(name);
-    if !there {
-        say(progress, &format!("test: this toolchain has no cargo {name}: skipped"))?;
+    let exists = has_cargo(name);
+    if !exists {
+        say(progress, &format!("test: skipped `cargo {name}`, which this toolchain does not have"))?;
     }
-    Ok(there)
+    Ok(exists)
 }
 
-/// Makes sure that a program is there: as root on Debian, installs it; elsewhere, says what to install.
+/// Installs a program if it is missing and this is Debian, as root. Elsewhere, fails and names what to install.
 fn provide(program: &str, package: &str, progress: &mut dyn Write) -> Result<(), Failed> {
     let runs = |program: &str, arguments: &[&str]| {
         let mut command = Command::new(program);
@@ -110,17 +113,17 @@ fn provide(program: &str, package: &str, progress: &mut dyn Write) -> Result<(),
     if runs(program, &["--version"]) {
         return Ok(());
     }
-    let ask = || {
+    let missing = || {
         Failed(format!("the tests need {program}; install it, on Debian with `apt-get install {package}`"))
     };
     if !Path::new("/etc/debian_version").exists() || !rustix::process::geteuid().is_root() {
-        return Err(ask());
+        return Err(missing());
     }
     say(progress, &format!("test: installing {package}"))?;
     let installed = runs("apt-get", &["update"])
         && runs("apt-get", &["install", "--yes", "--no-install-recommends", package])
         && runs(program, &["--version"]);
-    if installed { Ok(()) } else { Err(ask()) }
+    if installed { Ok(()) } else { Err(missing()) }
 }
 
 #[cfg(test)]

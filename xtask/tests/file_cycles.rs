@@ -36,7 +36,7 @@ fn collect(folder: &Path, module: &[String], root: &Path, found: &mut Modules) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let child = [module, &[name.clone()]].concat();
+        let child = [module, std::slice::from_ref(&name)].concat();
         if path.is_dir() {
             collect(&path, &child, root, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") && path != *root {

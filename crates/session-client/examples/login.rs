@@ -1,9 +1,9 @@
-//! What a login flow does: creates a session, authenticates it, and from then on fetches it with its own token.
+//! A login flow: creates a session, authenticates it, and fetches it with its own token.
 //!
 //! Reads `SESSION_ADDRESS` (such as `http://127.0.0.1:8080`) and `SESSION_API_KEY`, a key with the scopes
-//! `session:create` and `session:update`, bound to a pool; prints the fetched session as JSON. With
-//! `SESSION_ID`, authenticates that session instead of a new one.
-#![expect(clippy::print_stdout, reason = "what the example is for")]
+//! `session:create` and `session:update`, bound to a pool. Prints the fetched session as JSON. With `SESSION_ID`,
+//! authenticates that session instead of creating one.
+#![expect(clippy::print_stdout, reason = "the output of the example")]
 
 use session_client::types::{
     AccountId, DeviceId, IdentityId, SessionAuthenticate, SessionCreate, SessionId, SessionInteraction,
@@ -22,14 +22,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let session_id: SessionId = match std::env::var("SESSION_ID") {
         Ok(id) => id.parse()?,
-        Err(_) => begin(&login).await?,
+        Err(_) => create(&login).await?,
     };
 
-    // They proved who they are: from here on the new token is the one that works.
-    let who = SessionAuthenticate::builder()
+    // The person has signed in. From here on, only the new token works.
+    let identity = SessionAuthenticate::builder()
         .account_id("013xrzp12g3nqk8n6cyr5x0k8yb10h59".parse::<AccountId>()?)
         .authenticated_identity_id("013xrzp12g3nqk8n3f5qv5e2r757shwd".parse::<IdentityId>()?);
-    let authenticated = login.authenticate_session().session_id(session_id).body(who).send().await;
+    let authenticated = login.authenticate_session().session_id(session_id).body(identity).send().await;
     let authenticated = authenticated.map_err(Error::from)?.into_inner();
 
     // What a gateway does on every request, with the token that the browser sends.
@@ -40,15 +40,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A session for whoever opens the login page.
-async fn begin(login: &Client) -> Result<SessionId, Box<dyn std::error::Error>> {
-    let seen = SessionInteraction::builder()
+/// Creates a session for a person who opens the login page. Returns its ID.
+async fn create(login: &Client) -> Result<SessionId, Box<dyn std::error::Error>> {
+    let interaction = SessionInteraction::builder()
         .remote_ip(Some("127.0.0.1".parse()?))
         .user_agent(Some(UserAgent::try_from(USER_AGENT)?));
     let body = SessionCreate::builder()
         .session_type(SessionType::Browser)
         .device_id(Some("013xrzp12g3nqk8ncwfp3ra29yjzx1gs".parse::<DeviceId>()?))
-        .interaction(Some(seen.try_into()?));
+        .interaction(Some(interaction.try_into()?));
     let created = login.create_session().body(body).send().await.map_err(Error::from)?.into_inner();
     Ok(created.session.summary.id)
 }

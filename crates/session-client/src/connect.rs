@@ -11,10 +11,10 @@ use crate::generated::{Client, ClientInfo, is_response};
 use crate::inner::{Inner, Options};
 use crate::token::Token;
 
-/// The longest wait before a retry. A server that asks for more is not asked again by this call.
+/// The longest wait before a retry. If the server asks for a longer one, the call fails without another retry.
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Why there is no client for an address.
+/// The address is not valid, or no HTTP client can be created.
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}; an address is http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]")]
 pub struct InvalidAddress {
@@ -22,43 +22,44 @@ pub struct InvalidAddress {
 }
 
 impl Client {
-    /// A client of the server at `address`, such as `https://sessions.example`, that sends `token` with each
-    /// call. No connection is made yet.
+    /// Creates a client of the server at `address`, such as `https://sessions.example`, that sends `token` with each
+    /// call. Does not connect yet.
     ///
-    /// Fails if the address is none, or is `https` in a build without the feature `rustls`.
+    /// Fails if the address is not a valid HTTP URL, or is `https` in a build without the feature `rustls`.
     pub fn connect(address: &str, token: &Token) -> Result<Self, InvalidAddress> {
         Self::connect_with(address, token, Options::default())
     }
 
-    /// As [`Client::connect`], with other time-outs and retries.
+    /// As [`Client::connect`], with time-outs and retries of the caller's choice.
     pub fn connect_with(address: &str, token: &Token, options: Options) -> Result<Self, InvalidAddress> {
         let address = base_url(address)?;
         let client = reqwest::Client::builder()
             .connect_timeout(options.connect_timeout)
             .timeout(options.request_timeout)
-            // The contract has no redirect, and a token is for the server that was named.
+            // The contract has no redirects, and the token must not reach another server.
             .redirect(redirect::Policy::none())
             .user_agent(concat!("session-client/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| InvalidAddress { reason: format!("no HTTP client can be made: {error}") })?;
+            .map_err(|error| InvalidAddress {
+                reason: format!("the HTTP client cannot be created: {error}"),
+            })?;
         Ok(Self::new_with_client(&address, client, Inner::new(token, options)))
     }
 }
 
-/// The address as the generated code puts paths behind it.
+/// Returns the address without a trailing slash, because the generated code appends paths that begin with one.
 fn base_url(address: &str) -> Result<String, InvalidAddress> {
     let invalid = |reason: &str| InvalidAddress { reason: reason.to_owned() };
-    // The text is not repeated: it may hold a password.
-    let url =
-        Url::parse(address).map_err(|error| invalid(&format!("the address cannot be read: {error}")))?;
+    // The address is not repeated in an error: it may contain a password.
+    let url = Url::parse(address).map_err(|error| invalid(&format!("the address is not a URL: {error}")))?;
     match url.scheme() {
         "http" => {}
         "https" if cfg!(feature = "rustls") => {}
-        "https" => return Err(invalid("this build has no HTTPS: enable the feature `rustls`")),
+        "https" => return Err(invalid("this build does not support HTTPS; enable the feature `rustls`")),
         _ => return Err(invalid("the address is neither http nor https")),
     }
     if !url.has_host() || !url.username().is_empty() || url.password().is_some() {
-        return Err(invalid("the address has no host, or a user or password in it"));
+        return Err(invalid("the address has no host, or contains a user or a password"));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(invalid("the address has a query or a fragment"));
@@ -77,13 +78,13 @@ impl ClientHooks<Inner> for Client {
             .with_jitter()
             .build();
         loop {
-            let again = request.try_clone();
+            let retry = request.try_clone();
             let outcome = self.client().execute(request).await;
-            let wait = asked_wait(reads, &outcome).filter(|asked| *asked <= RETRY_WAIT_MAX);
-            match (wait, again, waits.next()) {
-                (Some(asked), Some(next), Some(wait)) => {
-                    tokio::time::sleep(wait.max(asked)).await;
-                    request = next;
+            let least_wait = least_retry_wait(reads, &outcome).filter(|wait| *wait <= RETRY_WAIT_MAX);
+            match (least_wait, retry, waits.next()) {
+                (Some(least_wait), Some(retry), Some(wait)) => {
+                    tokio::time::sleep(wait.max(least_wait)).await;
+                    request = retry;
                 }
                 _ => return without_tokens(outcome?).await,
             }
@@ -91,8 +92,8 @@ impl ClientHooks<Inner> for Client {
     }
 }
 
-/// How long to wait at least before the call is tried again; `None` where that is not safe or no use.
-fn asked_wait(reads: bool, outcome: &reqwest::Result<Response>) -> Option<Duration> {
+/// Returns the least time to wait before a retry; `None` if a retry is not safe or would not help.
+fn least_retry_wait(reads: bool, outcome: &reqwest::Result<Response>) -> Option<Duration> {
     match outcome {
         Err(error) => (reads || error.is_connect()).then_some(Duration::ZERO),
         Ok(response) => match response.status() {
@@ -105,15 +106,14 @@ fn asked_wait(reads: bool, outcome: &reqwest::Result<Response>) -> Option<Durati
     }
 }
 
-/// `Retry-After` in seconds (RFC 9110, section 10.2.3; the contract has no dates in it).
+/// Returns the seconds of `Retry-After`, or 0 (RFC 9110, section 10.2.3; the contract does not use its date form).
 fn retry_after(response: &Response) -> Duration {
     let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     Duration::from_secs(seconds.unwrap_or(0))
 }
 
-/// The answer, without the tokens in it if it is one that cannot be read: the generated code then shows the whole of it
-/// in its error, and errors end in logs. A newer server may answer a token in it, and what answers in a server's place
-/// may echo the client's own.
+/// Redacts the tokens in a response that cannot be parsed. The generated error contains such a response as a whole, and
+/// errors end up in logs. The response of a newer server may contain a new token, and a proxy may echo the caller's.
 async fn without_tokens(response: Response) -> reqwest::Result<Response> {
     let mut head = http::Response::new(());
     *head.status_mut() = response.status();
@@ -126,9 +126,10 @@ async fn without_tokens(response: Response) -> reqwest::Result<Response> {
     Ok(head.map(|()| body).into())
 }
 
-/// Of a session's token and of an API key.
+/// The prefixes of session tokens and API keys.
 const TOKEN_PREFIXES: [&str; 2] = ["sst_", "ssk_"];
 
+/// Replaces each token in the text with `[REDACTED]`.
 fn redacted(text: &str) -> String {
     TOKEN_PREFIXES.iter().fold(text.to_owned(), |text, prefix| {
         let mut parts = text.split(prefix);
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_taken_with_or_without_a_slash_and_with_a_path() {
+    fn an_address_may_end_in_a_slash_and_have_a_path() {
         for (address, base) in [
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
             ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_without_repeating_it() {
+    fn an_invalid_address_is_refused_without_repeating_it() {
         for address in [
             "",
             "127.0.0.1:8080",
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_cut_out_of_a_text() {
+    fn tokens_in_a_text_are_redacted() {
         assert_eq!(redacted(r#"{"a":"sst_0abc","b":"ssk_1"}"#), r#"{"a":"[REDACTED]","b":"[REDACTED]"}"#);
         assert_eq!(redacted("nothing"), "nothing");
     }

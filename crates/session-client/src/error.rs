@@ -1,43 +1,45 @@
-//! Why a call did not succeed.
+//! The error of a call.
 
 use reqwest::StatusCode;
 
 use crate::generated;
 use crate::generated::types::{self, ErrorCode};
 
-/// What the generated methods fail with; [`Error`] says the same in the contract's words.
+/// The error of the generated methods. [`Error`] is made from it and has the contract's error code.
 pub type RawError = generated::Error<types::Error>;
 
-/// Why a call did not succeed. It shows no token: the words of a decoder may quote a value of an answer, but tokens were
-/// cut out of an answer that cannot be read.
+/// A call failed.
+///
+/// No token is in it: a parser's message may quote a value of the response, but tokens in a response that cannot be parsed
+/// have been redacted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The server answered with one of the contract's errors.
-    #[error("{}: {message}", code)]
+    /// The server responded with one of the contract's errors.
+    #[error("{code}: {message}")]
     Refused {
-        /// The kind of the fault.
+        /// The kind of error, for programs.
         code: ErrorCode,
-        /// What, where and how to mend it, for people.
+        /// What is wrong and how to fix it, for people.
         message: String,
-        /// The status that it came with.
+        /// The HTTP status of the response.
         status: StatusCode,
-        /// Names the request in the server's log.
+        /// The ID of the request in the server's log, from the header `X-Request-Id`.
         request_id: Option<String>,
     },
-    /// The request was not sent: a value of it is missing or not allowed.
+    /// The request was not sent, because a value is missing or not allowed.
     #[error("the request was not sent: {0}")]
     InvalidRequest(String),
-    /// There was no answer. Unless the call only reads, whether it was done is not known.
-    #[error("the server did not answer")]
-    NoAnswer(#[source] reqwest::Error),
-    /// There was an answer that the contract does not have: another program answered, or a newer server.
-    #[error("the answer is not of the contract: {0}")]
-    UnexpectedAnswer(String),
+    /// There was no complete response. Unless the call only reads, it is not known whether it had an effect.
+    #[error("the server did not respond")]
+    NoResponse(#[source] reqwest::Error),
+    /// The response is not in the contract: it comes from another program or from a newer server.
+    #[error("the response is not in the contract: {0}")]
+    UnexpectedResponse(String),
 }
 
 impl Error {
-    /// The contract's code, if the server answered with one.
+    /// The contract's error code, if the server responded with one.
     pub const fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Refused { code, .. } => Some(*code),
@@ -59,10 +61,10 @@ impl From<RawError> for Error {
             RawError::InvalidRequest(reason) | RawError::Custom(reason) => Self::InvalidRequest(reason),
             RawError::CommunicationError(cause)
             | RawError::InvalidUpgrade(cause)
-            | RawError::ResponseBodyError(cause) => Self::NoAnswer(cause),
-            RawError::InvalidResponsePayload(_, reason) => Self::UnexpectedAnswer(reason.to_string()),
+            | RawError::ResponseBodyError(cause) => Self::NoResponse(cause),
+            RawError::InvalidResponsePayload(_, reason) => Self::UnexpectedResponse(reason.to_string()),
             RawError::UnexpectedResponse(response) => {
-                Self::UnexpectedAnswer(format!("status {}", response.status()))
+                Self::UnexpectedResponse(format!("status {}", response.status()))
             }
         }
     }

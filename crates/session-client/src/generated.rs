@@ -3696,7 +3696,7 @@ pub mod builder {
 pub mod prelude {
     pub use self::super::Client;
 }
-/// Whether the body is a response of the contract, of any of its types.
+/// Returns whether the body parses as any of the contract's responses.
 pub(crate) fn is_response(body: &[u8]) -> bool {
     fn parses<T: serde::de::DeserializeOwned>(body: &[u8]) -> bool {
         serde_json::from_slice::<T>(body).is_ok()

@@ -1,4 +1,4 @@
-//! What each call of a client needs beside its own values: the token, time-outs and retries.
+//! What all calls of a client share: the token, time-outs and retries.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::token::Token;
 /// Time-outs and retries.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How long a connection may take to be made; 2 seconds unless told otherwise.
+    /// How long connecting may take. The default is 2 seconds.
     pub connect_timeout: Duration,
-    /// How long an answer may take, each try by itself; 10 seconds unless told otherwise, for the server gives
-    /// up on its store after 5.
+    /// How long each attempt may take, from connecting to the end of the response. The default is 10 seconds, because
+    /// the server stops waiting for its store after 5.
     pub request_timeout: Duration,
-    /// How often a call is tried again, with a growing wait and jitter, where that is safe; twice unless told
-    /// otherwise. Safe is a call that only reads, or one that surely was not done: no connection was made, or
-    /// the answer is 429.
+    /// The greatest number of retries of a call, with exponential backoff and jitter. The default is 2. Only safe calls
+    /// are retried: those that only read, and those that certainly had no effect, because no connection was made or the
+    /// response is 429.
     pub retries: usize,
 }
 
@@ -26,18 +26,19 @@ impl Default for Options {
     }
 }
 
-/// What each call of a [`Client`] needs beside its own values.
+/// What all calls of a [`Client`](crate::Client) share: the token and the number of retries.
 #[derive(Clone, Debug)]
 pub struct Inner {
-    /// Marked as sensitive, so that it prints as that.
+    /// Marked as sensitive, so that it prints as `Sensitive`.
     authorization: HeaderValue,
     retries: usize,
 }
 
 impl Inner {
-    /// For [`Client::new_with_client`], with a `reqwest::Client` of one's own; its time-outs are that client's.
+    /// The argument of [`Client::new_with_client`](crate::Client::new_with_client), for use with a custom
+    /// `reqwest::Client`. The time-outs are then those of that client; of `options`, only `retries` is used.
     pub fn new(token: &Token, options: Options) -> Self {
-        // A token consists of characters that a header may have.
+        // Cannot fail: a token has only characters that are allowed in a header.
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
             .unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
         authorization.set_sensitive(true);
@@ -49,7 +50,7 @@ impl Inner {
         &self.authorization
     }
 
-    /// How many times a call is retried.
+    /// The greatest number of retries of a call.
     pub(crate) const fn retries(&self) -> usize {
         self.retries
     }

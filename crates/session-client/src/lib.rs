@@ -1,8 +1,8 @@
 //! Client of the Session Service.
 //!
-//! [`Client`], [`builder`] and [`types`] are generated from the contract, `openapi.json`; around them stand a
-//! constructor that takes an address and a token, time-outs, retries of what is safe to retry, and an
-//! [`Error`] that carries the contract's [`ErrorCode`](types::ErrorCode).
+//! [`Client`], [`builder`] and [`types`] are generated from the contract, `openapi.json`. Written by hand are a constructor
+//! that takes an address and a token, time-outs, retries of safe calls, and an [`Error`] with the contract's
+//! [`ErrorCode`](types::ErrorCode).
 //!
 //! ```no_run
 //! use session_client::types::{ErrorCode, SessionId};
@@ -29,7 +29,7 @@ mod error;
     unused_imports,
     clippy::pedantic,
     clippy::unwrap_used,
-    reason = "generated; its patterns are literals of the contract, and whether they compile is decided there"
+    reason = "generated; each `unwrap` is of a constant pattern of the contract"
 )]
 #[rustfmt::skip]
 mod generated;
@@ -44,7 +44,7 @@ pub use inner::{Inner, Options};
 pub use timestamp::Timestamp;
 pub use token::{InvalidToken, Token};
 
-/// The Rust code of the README, which rustdoc compiles as a test.
+/// Compiles the Rust code of the README as a documentation test.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

@@ -1,13 +1,13 @@
-//! Points in time as the contract writes them.
+//! The contract's timestamps.
 
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// The greatest time of the contract in Unix milliseconds: 50 bits, as in an ID.
+/// The contract's greatest timestamp, in Unix milliseconds: 50 bits, as in an ID.
 const MAX_MS: u64 = (1 << 50) - 1;
 
-/// A point in time, to the millisecond; on the wire a JSON number of seconds.
+/// A point in time with a resolution of one millisecond; a JSON number of seconds on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "f64")]
 pub struct Timestamp {
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_of_the_contract_comes_back_as_it_was_written() {
+    fn timestamps_round_trip() {
         for text in ["0", "0.001", "1234567890", "1234567890.12", "1125899906842.623"] {
             let time: Timestamp = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&time).unwrap(), text);
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_timestamp_is_refused() {
+    fn an_invalid_timestamp_is_refused() {
         for text in ["-1", "1125899906842.624", "1e300", "\"1\"", "null"] {
             assert!(serde_json::from_str::<Timestamp>(text).is_err(), "{text}");
         }

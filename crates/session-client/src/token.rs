@@ -1,4 +1,4 @@
-//! Tokens, which show themselves to nobody.
+//! Tokens that redact themselves.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,8 +6,8 @@ use std::str::FromStr;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// The greatest length of a token in characters. Those of the contract have 95; the bound only keeps a file
-/// that was passed by mistake out of a header.
+/// The greatest length of a token in characters. The service's tokens have 95; the limit refuses, for example, the content
+/// of a file that was passed by mistake, and leaves room for longer tokens of newer servers.
 const TOKEN_MAX_CHARS: usize = 1_024;
 
 /// A session token or an API key. It prints as `[REDACTED]` and is wiped from memory when it is dropped.
@@ -15,7 +15,7 @@ const TOKEN_MAX_CHARS: usize = 1_024;
 pub struct Token(SecretString);
 
 impl Token {
-    /// The text, for whoever keeps it: in a cookie, in a secret store.
+    /// Returns the text, to store it in a cookie or a secret store.
     pub fn expose_secret(&self) -> &str {
         self.0.expose_secret()
     }
@@ -27,11 +27,10 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Why a text is no token. The text itself is not repeated.
+/// The text is not a token. The text itself is not repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a token is one word of at most {TOKEN_MAX_CHARS} letters, digits, `_` and `-`; pass it exactly as it was \
-     given to you"
+    "a token is 1 to {TOKEN_MAX_CHARS} letters, digits, `_` and `-`; pass it unchanged, as the service returned it"
 )]
 pub struct InvalidToken;
 
@@ -39,7 +38,7 @@ impl TryFrom<String> for Token {
     type Error = InvalidToken;
 
     fn try_from(text: String) -> Result<Self, InvalidToken> {
-        // In a secret at once, so that a text which is refused is wiped as well.
+        // Wrapped first, so that a text that is refused is wiped from memory as well.
         let text = SecretString::from(text);
         let word = text.expose_secret();
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
@@ -64,7 +63,7 @@ impl<'de> Deserialize<'de> for Token {
     }
 }
 
-/// Writes the text itself: a value that holds a token is serialised to be kept or sent.
+/// Serializes the text itself, because a value with a token is serialized to be stored or sent.
 impl Serialize for Token {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.expose_secret())
@@ -76,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_prints_redacted_and_serialises_as_itself() {
+    fn a_token_prints_redacted_and_serializes_as_its_text() {
         let token: Token = "sst_abc".parse().unwrap();
         assert_eq!(format!("{token:?} {:?}", Some(&token)), "[REDACTED] Some([REDACTED])");
         assert_eq!(serde_json::to_string(&token).unwrap(), "\"sst_abc\"");
@@ -84,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_token_is_refused_and_not_repeated() {
+    fn an_invalid_token_is_refused_without_repeating_it() {
         for text in ["", "sst_abc\n", "Bearer sst_abc", "sst_é", &"x".repeat(TOKEN_MAX_CHARS + 1)] {
             let error = text.parse::<Token>().unwrap_err();
             assert!(text.is_empty() || !error.to_string().contains(text));

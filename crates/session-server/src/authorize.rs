@@ -51,7 +51,7 @@ pub fn authorize(caller: &Caller, operation: Operation, target: Target<'_>) -> R
             };
             let has_scope = key.scopes.contains(&scope);
             let lacks_scope = || Refusal::NotPermitted(format!("the API key lacks the scope {scope}"));
-            let within_reach = match target {
+            let in_domain_and_pool = match target {
                 Target::NoSession => true,
                 Target::Session(session) => session.is_some_and(|session| {
                     session.domain_id == key.domain_id
@@ -59,7 +59,7 @@ pub fn authorize(caller: &Caller, operation: Operation, target: Target<'_>) -> R
                 }),
             };
             let may_read = matches!(target, Target::NoSession) || key.scopes.contains(&Scope::Read);
-            match (within_reach, has_scope) {
+            match (in_domain_and_pool, has_scope) {
                 (true, true) => Ok(()),
                 (true, false) if may_read => Err(lacks_scope()),
                 _ => Err(Refusal::NotFound),
@@ -78,8 +78,11 @@ pub fn authorize(caller: &Caller, operation: Operation, target: Target<'_>) -> R
             let is_authenticated = own.status == SessionStatus::Authenticated;
             match (token_use, target) {
                 (SessionTokenUse::None, _) if own_or_none => Err(needs_key()),
-                (SessionTokenUse::OwnSession, _) if own_or_none => Ok(()),
-                (SessionTokenUse::Account, Target::Session(_)) if own_or_none => Ok(()),
+                (SessionTokenUse::OwnSession, _) | (SessionTokenUse::Account, Target::Session(_))
+                    if own_or_none =>
+                {
+                    Ok(())
+                }
                 // Whether or not the session exists, so that the error does not reveal it.
                 _ if !is_authenticated => Err(Refusal::NotAuthenticated),
                 (SessionTokenUse::Account, Target::NoSession) => Ok(()),
@@ -185,7 +188,7 @@ mod tests {
             };
             let others: Vec<Scope> =
                 Scope::VARIANTS.iter().copied().filter(|other| *other != scope).collect();
-            // Who may not even read the session is told that there is none.
+            // For a caller who may not read the session, the error is the same as if there were none.
             let refused = if others.contains(&Scope::Read) { NotPermitted } else { NotFound };
             let table = [
                 (key(&[scope], domain, None), named, Allowed),
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_token_reaches_its_own_session_and_once_authenticated_those_of_its_account() {
+    fn a_session_token_allows_its_own_session_and_once_authenticated_those_of_its_account() {
         let account = Some(AccountId(id(1, 5)));
         let authenticated =
             StoredSession { status: SessionStatus::Authenticated, account_id: account, ..session(1) };

@@ -242,7 +242,7 @@ impl LifetimeSection {
 /// The default interval of sweeps.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The default retention of ended sessions and events: time for questions that come up later.
+/// The default retention of ended sessions and events: long enough to look into an incident afterwards.
 const RETENTION: Duration = Duration::from_hours(90 * 24);
 
 /// The effective settings.
@@ -393,8 +393,8 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_the_file_is_one_line_with_its_place() {
-        for (file, place) in [
+    fn an_error_in_the_file_is_one_line_that_names_the_place_or_what_is_allowed() {
+        for (file, expected) in [
             ("listen = '127.0.0.1:1'\nlisen = 'x'", "line 2"),
             ("listen = 'nowhere'", "line 1"),
             ("\n\nlog_level = 'loud'", "line 3"),
@@ -410,7 +410,7 @@ mod tests {
             ("store = 'postgres://user:geheim@db/x'", "PostgreSQL"),
         ] {
             let error = load(file, Flags::default(), &ServeFlags::default()).unwrap_err();
-            assert!(error.contains(place) && error.lines().count() == 1, "{error}");
+            assert!(error.contains(expected) && error.lines().count() == 1, "{error}");
             assert!(!error.contains("geheim"), "{error}");
         }
     }

@@ -15,10 +15,10 @@ use subtle::ConstantTimeEq;
 /// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AsRefStr, VariantArray)]
 pub enum Kind {
-    /// Of one session, whose ID is in it.
+    /// The token of one session; it contains the session's ID.
     #[strum(serialize = "sst_")]
     Session,
-    /// Of a service: an API key, whose ID is in it.
+    /// The API key of a service; it contains the key's ID.
     #[strum(serialize = "ssk_")]
     ApiKey,
 }

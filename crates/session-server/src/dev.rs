@@ -1,4 +1,4 @@
-//! `serve --dev`: an empty store with something to try.
+//! `serve --dev`: sample data for an empty store.
 
 use std::fmt::Write;
 use std::net::SocketAddr;

@@ -70,7 +70,7 @@ impl Error {
         ErrorBody::new(self.code, self.message.clone())
     }
 
-    /// What the log says: the cause, or the message where there is none.
+    /// Returns the text for the log: the cause, or the message if there is none.
     pub fn into_cause(self) -> String {
         self.cause.unwrap_or(self.message)
     }

@@ -29,7 +29,7 @@ use crate::rules::record_interaction::record_interaction;
 use crate::rules::revoke_sessions::revoke_sessions;
 use crate::sessions::Sessions;
 
-/// What the handlers work with.
+/// The state that the handlers share.
 #[derive(Debug)]
 pub struct Context {
     /// The sessions.

@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use crate::metrics::Metrics;
 use crate::sessions::Sessions;
 
-/// What the handlers work with.
+/// The state that the handlers share.
 #[derive(Debug)]
 pub(crate) struct Context {
     /// The sessions.

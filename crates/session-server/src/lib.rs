@@ -1,6 +1,6 @@
 //! The server of the Session Service, as a library behind the program `sessiond`.
 //!
-//! A request takes one way: [`http`] receives it, [`authn`] finds the caller, [`authorize`] decides whether the caller may
+//! A request goes one way: [`http`] receives it, [`authn`] finds the caller, [`authorize`] decides whether the caller may
 //! do it, [`rules`] do it to the sessions in the store, and [`http`] responds. The rules know neither HTTP nor SQL; time
 //! and randomness reach them through [`environment`] only.
 

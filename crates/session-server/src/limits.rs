@@ -87,7 +87,8 @@ fn whole_seconds(wait: Duration) -> u64 {
     wait.as_nanos().div_ceil(1_000_000_000).try_into().unwrap_or(u64::MAX).max(1)
 }
 
-/// Returns what an address is limited by: itself, or for IPv6 its /64 network, which one host or home has to itself.
+/// Returns the key by which an address is limited: the address itself, or for IPv6 its /64 network, which belongs to one
+/// host or home.
 fn rate_limit_key(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -122,8 +123,8 @@ impl Limits {
         }
     }
 
-    /// Counts a failed authentication. Fails over the limit of the address, or of the ID of the key or session in the
-    /// token, whatever the address.
+    /// Counts a failed authentication. Fails over the limit of the address, or over that of the ID of the key or session in
+    /// the token, which counts all addresses together.
     pub fn failed_authentication(&self, address: IpAddr, id: Option<Id>) -> Result<(), Error> {
         if contains(&self.trusted, address) {
             return Ok(());
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_limited_by_itself_and_told_when_to_try_again() {
+    fn an_address_is_limited_by_itself_and_the_error_says_when_to_try_again() {
         let limits = limits(2, 1);
         let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap());
         assert!(limits.failed_authentication(one, None).is_ok());
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn guesses_at_one_key_are_limited_from_whatever_address() {
+    fn failed_authentications_with_one_id_are_limited_from_all_addresses_together() {
         let limits = limits(2, 1);
         let guess = |last: u8, id| limits.failed_authentication(IpAddr::from([192, 0, 2, last]), Some(id));
         let id = Id::from_bytes([1; 20]);
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_limited_from_whatever_address() {
+    fn a_key_is_limited_from_all_addresses_together() {
         let limits = limits(1, 2);
         let key = KeyId(Id::from_bytes([1; 20]));
         let create = |last: u8, key| limits.creation(IpAddr::from([192, 0, 2, last]), key);
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_loopback_has_no_limits_unless_told_otherwise() {
+    fn the_loopback_has_no_limits_by_default() {
         let limits = limits(1, 1);
         for address in ["127.0.0.1", "127.8.8.8", "::1"] {
             assert!(

@@ -14,21 +14,21 @@ use prometheus_client::registry::{Registry, Unit};
 const DURATION_BUCKETS: [f64; 9] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 1.0, 5.0];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
+struct ResponseLabels {
     operation: String,
     status: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Operation {
+struct OperationLabels {
     operation: String,
 }
 
 /// The metrics of one server.
 pub struct Metrics {
     registry: Registry,
-    requests: Family<Answered, Counter>,
-    durations: Family<Operation, Histogram>,
+    requests: Family<ResponseLabels, Counter>,
+    durations: Family<OperationLabels, Histogram>,
 }
 
 impl fmt::Debug for Metrics {
@@ -42,7 +42,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("sessiond");
         let requests = Family::default();
         registry.register("requests", "Requests by operation and status of the response", requests.clone());
-        let durations: Family<Operation, Histogram> =
+        let durations: Family<OperationLabels, Histogram> =
             Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS));
         registry.register_with_unit(
             "request_duration",
@@ -56,10 +56,12 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Counts a response and the time that it took.
-    pub(crate) fn request(&self, operation: &str, status: u16, took: Duration) {
+    pub(crate) fn request(&self, operation: &str, status: u16, elapsed: Duration) {
         let operation = operation.to_owned();
-        self.durations.get_or_create(&Operation { operation: operation.clone() }).observe(took.as_secs_f64());
-        self.requests.get_or_create(&Answered { operation, status: u32::from(status) }).inc();
+        self.durations
+            .get_or_create(&OperationLabels { operation: operation.clone() })
+            .observe(elapsed.as_secs_f64());
+        self.requests.get_or_create(&ResponseLabels { operation, status: u32::from(status) }).inc();
     }
 
     /// Returns all metrics as text.

@@ -13,8 +13,8 @@ use crate::environment::{Clock, Random, RandomFailed};
 use crate::error::Error;
 use crate::mint::Minter;
 
-/// How long a request waits for the store. A gateway that fetches on every request gives up sooner; a commit takes
-/// milliseconds, so a caller that has waited this long is better told that the outcome is not known.
+/// How long a request waits for the store. A commit takes milliseconds, and a gateway that fetches on every request gives up
+/// sooner, so a longer wait would help no caller.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The future of a method of [`Store`].

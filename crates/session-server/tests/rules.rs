@@ -325,7 +325,7 @@ async fn a_token_whose_checksum_is_wrong_is_refused_without_a_read() {
 }
 
 #[tokio::test]
-async fn ids_and_interactions_carry_the_time_of_the_clock() {
+async fn ids_and_interactions_have_the_time_of_the_clock() {
     let world = world();
     let created = world.create(None).await;
     let id = created.session.summary.id;
@@ -564,7 +564,7 @@ async fn a_request_without_a_token_is_not_counted_and_failed_ones_are_limited() 
 }
 
 #[tokio::test]
-async fn a_warning_about_a_replaced_token_is_kept_over_the_limit() {
+async fn a_replaced_token_is_warned_about_over_the_limit_as_well() {
     let world = world();
     let created = world.create(None).await;
     world.authenticate(created.session.summary.id).await;

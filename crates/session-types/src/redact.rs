@@ -1,9 +1,9 @@
 //! Redaction of tokens in texts for people.
 //!
-//! The server writes none there, but a caller may send one in the wrong place: in a URL, which dropshot logs, or as the
-//! name of a property, which an error message repeats.
+//! The server writes no token into logs or messages, but a caller may send one in the wrong place: in a URL, which dropshot
+//! logs, or as the name of a property, which an error message repeats.
 
-/// From how many characters after the prefix a word counts as a token: more than any name has.
+/// The least number of characters after the prefix of what is redacted: more than a name that starts like a token has.
 const TOKEN_MIN_CHARS: usize = 16;
 
 /// Returns the text with `[REDACTED]` in place of everything that looks like a token.

@@ -1,4 +1,4 @@
-//! How long two large documents take to compare, beside the time that their JSON takes to read.
+//! `cargo xtask bench compare`: the time to compare two large documents, relative to the time to parse their JSON.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use crate::process::{Failed, root, say};
 /// The size of each document, in bytes.
 const SIZE: usize = 500_000;
 
-/// How often each measurement is taken; the median counts.
+/// The number of times that each measurement is taken; the median is reported.
 const TURNS: usize = 11;
 
-/// Compares the contract, repeated until it is large, with itself and with one that is different in every copy.
+/// Compares the contract, repeated until it is large, with itself and with a document that differs in every copy.
 pub(crate) fn run(out: &mut dyn Write) -> Result<(), Failed> {
     let text = std::fs::read_to_string(root().join("openapi.json"))
         .map_err(|error| Failed(format!("openapi.json cannot be read: {error}")))?;
@@ -22,46 +22,47 @@ pub(crate) fn run(out: &mut dyn Write) -> Result<(), Failed> {
     let other = large
         .replace("\"maxLength\": 1024", "\"maxLength\": 512")
         .replace("\"summary\": \"", "\"summary\": \"Now: ");
-    let parse = |text: &str| Document::parse(text).map_err(|fault| Failed(fault.to_string()));
+    let parse = |text: &str| Document::parse(text).map_err(|problem| Failed(problem.to_string()));
     let (base, same, different) = (parse(&large)?, parse(&large)?, parse(&other)?);
     let bare = median(|| {
         serde_json::from_str::<Value>(&large).map(drop).map_err(|error| Failed(error.to_string()))
     })?;
-    let report = |name: &str, took: Duration| {
-        let beside = took.as_secs_f64() / bare.as_secs_f64();
-        format!("{name}: {:.1} ms, {beside:.1} times reading its JSON", took.as_secs_f64() * 1000.0)
+    let report = |name: &str, elapsed: Duration| {
+        let ratio = elapsed.as_secs_f64() / bare.as_secs_f64();
+        format!("{name}: {:.1} ms, {ratio:.1} times parsing its JSON", elapsed.as_secs_f64() * 1000.0)
     };
     let operations = base.value()["paths"].as_object().map_or(0, Map::len);
     say(out, &format!("two documents of {} KB with {operations} paths", large.len() / 1000))?;
-    say(out, &report("read its JSON", bare))?;
+    say(out, &report("parse its JSON", bare))?;
     say(out, &report("read a document and check every field", median(|| parse(&large).map(drop))?))?;
     for (name, revision) in
         [("compare with the same", &same), ("compare with one that differs in every copy", &different)]
     {
         let mut found = 0;
-        let took = median(|| {
+        let elapsed = median(|| {
             found = compare(&base, revision, Options::default())
                 .map_err(|error| Failed(error.to_string()))?
                 .len();
             Ok(())
         })?;
-        say(out, &format!("{}, {found} findings", report(name, took)))?;
+        say(out, &format!("{}, {found} findings", report(name, elapsed)))?;
     }
     Ok(())
 }
 
+/// Returns the median duration of the work.
 fn median(mut work: impl FnMut() -> Result<(), Failed>) -> Result<Duration, Failed> {
-    let mut took = Vec::with_capacity(TURNS);
+    let mut durations = Vec::with_capacity(TURNS);
     for _ in 0..TURNS {
         let began = Instant::now();
         work()?;
-        took.push(began.elapsed());
+        durations.push(began.elapsed());
     }
-    took.sort();
-    Ok(took.get(TURNS / 2).copied().unwrap_or_default())
+    durations.sort();
+    Ok(durations.get(TURNS / 2).copied().unwrap_or_default())
 }
 
-/// The document with its paths and schemas again and again, each time under other names.
+/// Returns the document with copies of its paths and schemas, each under other names, until it is large enough.
 fn repeated(text: &str) -> Result<String, Failed> {
     let parse = |text: &str| serde_json::from_str::<Value>(text).map_err(|error| Failed(error.to_string()));
     let mut document = parse(text)?;

@@ -139,7 +139,7 @@ pub(crate) async fn send(
 ) -> io::Result<()> {
     let path = socket_path(directory);
     let stream = connect(&path).await?;
-    let (answers, mut requests) = stream.into_split();
+    let (responses, mut requests) = stream.into_split();
     let sending = async {
         let mut text = serde_json::to_string(command)?;
         text.push('\n');
@@ -147,16 +147,16 @@ pub(crate) async fn send(
         tokio::io::copy_buf(&mut input, &mut requests).await?;
         requests.shutdown().await
     };
-    let (sent, received) = tokio::join!(sending, receive(answers, output));
+    let (sent, received) = tokio::join!(sending, receive(responses, output));
     received?;
-    // A server that answered without reading all of the input has said why.
+    // If the server did not read all of the input, its output says why.
     let _ = sent;
     Ok(())
 }
 
-async fn receive(answers: OwnedReadHalf, output: &mpsc::Sender<Line>) -> io::Result<()> {
-    let mut answers = BufReader::new(answers).lines();
-    while let Some(text) = answers.next_line().await? {
+async fn receive(responses: OwnedReadHalf, output: &mpsc::Sender<Line>) -> io::Result<()> {
+    let mut lines = BufReader::new(responses).lines();
+    while let Some(text) = lines.next_line().await? {
         let line: Line = serde_json::from_str(&text)?;
         let done = matches!(line, Line::Done(_));
         let _ = output.send(line).await;
