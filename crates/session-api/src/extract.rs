@@ -60,7 +60,6 @@ impl From<ErrorBody> for RequestError {
 }
 
 /// Path parameters, received but not validated yet, as a [`JsonBody`] is.
-#[derive(Debug)]
 pub struct PathParams<T>(Result<T, RequestError>);
 
 impl<T: Copy> PathParams<T> {
@@ -93,7 +92,6 @@ where
 }
 
 /// The query of a paged list, received but not validated yet, as a [`JsonBody`] is.
-#[derive(Debug)]
 pub struct PageParams<T> {
     query: String,
     described: PhantomData<fn() -> T>,
@@ -133,15 +131,6 @@ where
 pub struct JsonBody<T> {
     received: Result<Bytes, RequestError>,
     body: PhantomData<fn() -> T>,
-}
-
-impl<T> fmt::Debug for JsonBody<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.received {
-            Ok(bytes) => write!(f, "JsonBody({} bytes)", bytes.len()),
-            Err(refused) => write!(f, "JsonBody({})", refused.status),
-        }
-    }
 }
 
 impl<T: DeserializeOwned> JsonBody<T> {

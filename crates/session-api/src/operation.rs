@@ -1,12 +1,13 @@
 //! What the contract says of each operation that its types cannot say: who may call it, and how it fails.
 
+use serde::Deserialize;
 use session_types::Scope;
 use strum::{AsRefStr, Display, EnumString, VariantArray};
 
 /// An operation of the contract; its text is the `operationId`.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsRefStr, Display, EnumString, VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(AsRefStr, Deserialize, Display, EnumString, VariantArray)]
+#[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Operation {
     /// Read a session.

@@ -1,6 +1,5 @@
 //! The response of a handler: a finished body with its headers, described as a type of dropshot's.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use dropshot::{ApiEndpointResponse, Body, HttpCodedResponse, HttpError, HttpResponse};
@@ -42,12 +41,6 @@ pub(crate) fn headers(status: u16) -> Value {
 pub struct Reply<T> {
     response: Response<Body>,
     described: PhantomData<fn() -> T>,
-}
-
-impl<T> fmt::Debug for Reply<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reply({})", self.response.status())
-    }
 }
 
 impl<T: HttpCodedResponse> Reply<T> {

@@ -1,7 +1,6 @@
 //! Settings: flags over `SESSIOND_*` environment variables over the file over defaults.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,6 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use session_api::Operation;
 use session_types::PoolId;
-use strum::VariantArray;
 
 use crate::lifecycle::lifetime::{Lifetime, Lifetimes, TypeLifetimes};
 use crate::limits::LimitSettings;
@@ -119,7 +117,7 @@ struct File {
     #[serde(default)]
     trusted_proxies: Vec<IpNet>,
     #[serde(default)]
-    disabled_operations: Vec<OperationId>,
+    disabled_operations: BTreeSet<Operation>,
     #[serde(default)]
     lifetime: LifetimeSection,
     #[serde(default)]
@@ -201,22 +199,6 @@ impl TryFrom<String> for Interval {
     }
 }
 
-/// The ID of an operation of the contract.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct OperationId(Operation);
-
-impl TryFrom<String> for OperationId {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse().map(Self).map_err(|_| {
-            let ids: Vec<&str> = Operation::VARIANTS.iter().map(AsRef::as_ref).collect();
-            format!("it must be one of {}", ids.join(", "))
-        })
-    }
-}
-
 impl LifetimeEntry {
     fn over(self, default: Lifetime) -> Lifetime {
         let or = |span: Option<Span>, default| span.map_or(default, |span| span.0);
@@ -273,19 +255,12 @@ pub struct Config {
 }
 
 /// The settings file cannot be used.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("settings file {}: {reason}", file.display())]
 pub struct InvalidConfig {
     file: PathBuf,
     reason: String,
 }
-
-impl fmt::Display for InvalidConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "settings file {}: {}", self.file.display(), self.reason)
-    }
-}
-
-impl std::error::Error for InvalidConfig {}
 
 impl Config {
     /// Loads the settings from these flags, from the file that they name and from the defaults. clap has already put the
@@ -304,7 +279,7 @@ impl Config {
         let retention = |span: Option<Span>| span.map_or(Some(RETENTION), |span| span.0);
         Ok(Self {
             trusted_proxies: file.trusted_proxies,
-            disabled_operations: file.disabled_operations.into_iter().map(|operation| operation.0).collect(),
+            disabled_operations: file.disabled_operations,
             lifetimes: file.lifetime.lifetimes(),
             sweep_interval: file.sweep.interval.map_or(SWEEP_INTERVAL, |interval| interval.0),
             retention: Retention {

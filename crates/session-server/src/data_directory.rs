@@ -13,7 +13,6 @@ use crate::sessions::Sessions;
 use crate::storage::{STORE_TIMEOUT, Storage};
 
 /// A data directory that only this process uses, until it is dropped.
-#[derive(Debug)]
 pub(crate) struct DataDirectory {
     path: PathBuf,
     _lock: File,

@@ -10,7 +10,8 @@ use session_types::ErrorCode;
 use crate::environment::RandomFailed;
 
 /// The request was refused, or the server failed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{code}: {message}")]
 pub struct Error {
     /// The contract's code.
     pub code: ErrorCode,
@@ -75,14 +76,6 @@ impl Error {
         self.cause.unwrap_or(self.message)
     }
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code, self.message)
-    }
-}
-
-impl std::error::Error for Error {}
 
 impl From<RequestError> for Error {
     fn from(error: RequestError) -> Self {

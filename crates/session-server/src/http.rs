@@ -30,7 +30,6 @@ use crate::rules::revoke_sessions::revoke_sessions;
 use crate::sessions::Sessions;
 
 /// The state that the handlers share.
-#[derive(Debug)]
 pub struct Context {
     /// The sessions.
     pub sessions: Arc<Sessions>,
@@ -45,7 +44,6 @@ pub struct Context {
 }
 
 /// The implementation of the contract.
-#[derive(Debug)]
 pub enum SessionServer {}
 
 type Response<T> = Result<Reply<T>, HttpError>;

@@ -10,7 +10,6 @@ use crate::metrics::Metrics;
 use crate::sessions::Sessions;
 
 /// The state that the handlers share.
-#[derive(Debug)]
 pub(crate) struct Context {
     /// The sessions.
     pub(crate) sessions: Arc<Sessions>,

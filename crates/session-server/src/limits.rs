@@ -1,6 +1,5 @@
 //! Rate limits: failed authentications and creations by address and by key.
 
-use std::fmt;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -103,12 +102,6 @@ pub struct Limits {
     failures_by_id: Keyed<Id>,
     creations_by_address: Keyed<IpAddr>,
     creations_by_key: Keyed<KeyId>,
-}
-
-impl fmt::Debug for Limits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Limits")
-    }
 }
 
 impl Limits {

@@ -1,6 +1,5 @@
 //! New IDs and secrets.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::SecretBox;
@@ -14,12 +13,6 @@ pub struct Minter {
     random: Arc<dyn Random>,
     /// Time in milliseconds and sequence of the last ID.
     last: Mutex<(u64, u32)>,
-}
-
-impl fmt::Debug for Minter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Minter")
-    }
 }
 
 impl Minter {

@@ -10,7 +10,6 @@ use crate::origin::Origin;
 use crate::sessions::Sessions;
 
 /// A request of an operation.
-#[derive(Debug)]
 pub struct Request {
     /// The operation.
     pub operation: Operation,

@@ -22,7 +22,6 @@ pub(crate) const LAST_SEEN_GRACE: Duration = Duration::from_secs(10);
 const LAST_SEEN_BATCH: usize = 1_000;
 
 /// The sessions of a server.
-#[derive(Debug)]
 pub struct Sessions {
     storage: Storage,
     lifetimes: Lifetimes,

@@ -1,6 +1,5 @@
 //! The store, and what new records need: the time, IDs and secrets.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,12 +25,6 @@ pub struct Storage {
     clock: Arc<dyn Clock>,
     minter: Minter,
     timeout: Duration,
-}
-
-impl fmt::Debug for Storage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Storage")
-    }
 }
 
 impl Storage {

@@ -20,7 +20,6 @@ const SHARDS: usize = 16;
 const SESSIONS_MAX: usize = 100_000;
 
 /// The buffer.
-#[derive(Debug)]
 pub(crate) struct LastSeenBuffer {
     shards: [Mutex<HashMap<SessionId, LastSeen>>; SHARDS],
     count: AtomicUsize,
