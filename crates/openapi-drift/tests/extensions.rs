@@ -21,8 +21,8 @@ fn document(change: impl FnOnce(&mut Value)) -> Document {
 
 #[test]
 fn each_change_of_a_known_extension_is_on_the_wire_and_breaks_the_expected_side() {
-    let cases: [(&str, Value, Value, &[&str], Breaks); 13] = [
-        ("/x-required-scope", json!(null), json!("a:read"), &["required-scope-added"], Breaks::CLIENTS),
+    let cases: [(&str, Value, Value, &[&str], Breaks); 14] = [
+        ("/x-required-scope", json!(null), json!("a:read"), &["required-scope-added"], Breaks::NEITHER),
         ("/x-required-scope", json!("a:read"), json!(null), &["required-scope-removed"], Breaks::SERVERS),
         ("/x-required-scope", json!("a:read"), json!("a:write"), &["required-scope-changed"], Breaks::BOTH),
         (
@@ -40,6 +40,13 @@ fn each_change_of_a_known_extension_is_on_the_wire_and_breaks_the_expected_side(
             Breaks::SERVERS,
         ),
         (
+            "/x-requires-authenticated-session",
+            json!(null),
+            json!(true),
+            &["authenticated-session-required"],
+            Breaks::NEITHER,
+        ),
+        (
             "/requestBody/x-max-body-bytes",
             json!(10),
             json!(9),
@@ -53,7 +60,7 @@ fn each_change_of_a_known_extension_is_on_the_wire_and_breaks_the_expected_side(
             &["max-body-bytes-increased"],
             Breaks::SERVERS,
         ),
-        ("/requestBody/x-max-body-bytes", json!(null), json!(9), &["max-body-bytes-added"], Breaks::CLIENTS),
+        ("/requestBody/x-max-body-bytes", json!(null), json!(9), &["max-body-bytes-added"], Breaks::NEITHER),
         (
             "/requestBody/x-max-body-bytes",
             json!(9),
@@ -75,7 +82,7 @@ fn each_change_of_a_known_extension_is_on_the_wire_and_breaks_the_expected_side(
             &["error-code-removed"],
             Breaks::SERVERS,
         ),
-        ("/responses/400/x-error-codes", json!(null), json!(["a"]), &["error-codes-added"], Breaks::SERVERS),
+        ("/responses/400/x-error-codes", json!(null), json!(["a"]), &["error-codes-added"], Breaks::NEITHER),
         (
             "/responses/400/x-error-codes",
             json!(["a"]),

@@ -128,6 +128,8 @@ impl<'a> Comparison<'a> {
                 (ERROR_CODES, _) => (rule!("error-codes-removed"), Change::Wider.breaks(direction)),
                 _ => (rule!("extension-changed"), Breaks::NEITHER),
             };
+            // The base did not declare the fact, which may have held all the same: to declare it breaks nobody.
+            let breaks = if values.0.is_none() { Breaks::NEITHER } else { breaks };
             let found = Found::new(rule, nodes.field_pointers(name), site).values(values).went(name);
             self.add(found.breaks(direction, breaks));
         }
