@@ -34,7 +34,7 @@ fn extensions(document: &Document, problems: &mut Vec<Problem>) {
                 ("extension-missing", format!("{name} is missing, although {condition}; add it"))
             }
             (false, true) => {
-                ("extension-unneeded", format!("{name} is present, but not where {condition}; remove it"))
+                ("extension-unneeded", format!("{name} has no meaning unless {condition}; remove it"))
             }
             _ => return,
         };

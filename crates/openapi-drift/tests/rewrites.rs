@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use uses::uses;
 
-/// A rewrite that preserves the meaning of a document. The number selects the place. Returns false if there is no place for it.
+/// A rewrite that preserves the meaning of a document. The number selects the place. Returns false if there is none.
 type Rewrite = fn(&mut Value, usize) -> bool;
 
 const INLINE: &str = "replace a reference by its target";
