@@ -1,8 +1,8 @@
 //! `cargo xtask check`: checks the contract itself, and the server, the client and the wire against it.
 //!
-//! Four legs, each named in the output. The document leg runs first: of a document with problems the others would report
-//! nonsense, so they report that they did not run. Drift is a result; an error is a tool that could not do its work, and
-//! never agreement.
+//! It has four legs, each named in the output. The document leg runs first. If it finds problems, the other legs do not run,
+//! because their findings would be meaningless, and report so. Drift is a result (`Ok(false)`); an error means that a leg
+//! could not run, and never counts as agreement.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -22,18 +22,18 @@ use crate::process::{Failed, cargo_output, cargo_quiet, root, target};
 const PROGRAMS: [(&str, &str); 3] =
     [("session-server", "sessiond"), ("session-tests", "client-leg"), ("session-tests", "wire-leg")];
 
-/// A contract, or a text that is not one.
+/// A file with a contract, whether or not it can be parsed.
 pub(crate) struct Contract {
     /// Its file.
     pub(crate) path: PathBuf,
     /// Its name in the output.
     pub(crate) name: String,
-    /// The document, or why the text is not one.
+    /// The document, or the problem that prevents parsing.
     pub(crate) document: Result<Document, openapi_drift::Problem>,
 }
 
 impl Contract {
-    /// Reads `openapi.json`, or another file in its place.
+    /// Reads `openapi.json`, or the file at `spec` instead.
     pub(crate) fn read(spec: Option<&Path>) -> Result<Self, Failed> {
         let path = spec.map_or_else(|| root().join("openapi.json"), Path::to_owned);
         let name = spec.map_or_else(|| "openapi.json".to_owned(), |path| path.display().to_string());
@@ -42,11 +42,11 @@ impl Contract {
         Ok(Self { path, name, document: Document::parse(&text) })
     }
 
-    /// An entry at a place of this document.
+    /// An entry for the value at this pointer.
     fn entry(&self, pointer: &str, rule: &str, message: String) -> Entry {
         let position = match &self.document {
             Ok(document) => document.position(pointer),
-            Err(fault) => fault.position,
+            Err(problem) => problem.position,
         };
         Entry {
             level: Level::Error,
@@ -58,7 +58,7 @@ impl Contract {
     }
 }
 
-/// Runs the legs, only the static ones if `static_only`, and writes their findings.
+/// Runs the legs, only the static ones if `static_only`, and writes their findings. Returns whether there are none.
 pub(crate) fn run(
     spec: Option<&Path>,
     static_only: bool,
@@ -82,7 +82,7 @@ pub(crate) fn run(
         legs.push(client);
     } else if compile(&mut client.entries)? {
         let programs = programs()?;
-        let checks = exercise(&contract, &programs, "client-leg", &[], &mut client.entries)?;
+        let checks = run_leg(&contract, &programs, "client-leg", &[], &mut client.entries)?;
         client.agreement =
             format!("generated.rs is current, and the client follows {} in {checks} checks", contract.name);
         legs.push(client);
@@ -105,16 +105,16 @@ fn not_run(contract: &Contract, name: &'static str, failed: &str) -> Leg {
     }
 }
 
-/// Checks the document itself.
+/// The document leg: checks the document itself.
 fn document_leg(contract: &Contract) -> Leg {
-    let faults = match &contract.document {
+    let problems = match &contract.document {
         Ok(document) => document::problems(document),
-        Err(fault) => vec![(fault.pointer.clone(), fault.rule.to_owned(), fault.message.clone())],
+        Err(problem) => vec![(problem.pointer.clone(), problem.rule.to_owned(), problem.message.clone())],
     };
     let entry = |(pointer, rule, message): document::Problem| contract.entry(&pointer, &rule, message);
     Leg {
         name: "document",
-        entries: faults.into_iter().map(entry).collect(),
+        entries: problems.into_iter().map(entry).collect(),
         agreement: format!(
             "{} is valid OpenAPI 3.0.3, its examples are valid, nothing is unused",
             contract.name
@@ -123,29 +123,29 @@ fn document_leg(contract: &Contract) -> Leg {
     }
 }
 
-/// Compares the description that the server derives with the contract.
+/// The server leg: compares the contract with the description that the server derives from its types.
 fn server_leg(contract: &Contract, document: &Document) -> Result<Leg, Failed> {
     let mut leg = Leg {
         name: "server",
         entries: Vec::new(),
         agreement: format!(
-            "its description equals {}, apart from what {} lists",
+            "the derived description equals {}, except for the differences that {} lists",
             contract.name,
             ledger::PATH
         ),
         fix: format!("change {}, or the types and operations in crates/session-api", contract.name),
     };
-    let (left, faults) = Ledger::read()?.settle(server_findings(document)?);
-    for finding in left {
+    let (uncovered, problems) = Ledger::read()?.settle(server_findings(document)?);
+    for finding in uncovered {
         let mut entry = contract.entry(
             &finding.base.pointer,
             finding.rule,
-            format!("{} (in what the server describes)", finding.message),
+            format!("{} (in the description that the server derives)", finding.message),
         );
         entry.more = details(&finding, "server");
         leg.entries.push(entry);
     }
-    for message in faults {
+    for message in problems {
         let position = Position { line: 1, column: 1 };
         leg.entries.push(Entry {
             level: Level::Error,
@@ -158,16 +158,17 @@ fn server_leg(contract: &Contract, document: &Document) -> Result<Leg, Failed> {
     Ok(leg)
 }
 
-/// Every difference between a contract and what the server describes.
+/// Every difference between a contract and the description that the server derives.
 pub(crate) fn server_findings(contract: &Document) -> Result<Vec<Finding>, Failed> {
     let derived = session_api::derived_openapi()
-        .map_err(|error| Failed(format!("the server describes no document: {error}")))?;
-    let derived = Document::parse(&derived.to_string())
-        .map_err(|fault| Failed(format!("what the server describes is no document: {fault}")))?;
+        .map_err(|error| Failed(format!("the server cannot derive its description: {error}")))?;
+    let derived = Document::parse(&derived.to_string()).map_err(|problem| {
+        Failed(format!("the description that the server derives is not valid: {problem}"))
+    })?;
     openapi_drift::compare(contract, &derived, Options::default()).map_err(|error| Failed(error.to_string()))
 }
 
-/// Compares the client's code with the code that is generated from the contract.
+/// The static part of the client leg: compares the client's code with the code that is generated from the contract.
 fn client_leg(contract: &Contract) -> Result<Leg, Failed> {
     let mut leg = Leg {
         name: "client",
@@ -181,7 +182,7 @@ fn client_leg(contract: &Contract) -> Result<Leg, Failed> {
             level: Level::Error,
             rule: "stale".to_owned(),
             message: format!(
-                "this is not what is generated from {}; run `cargo xtask generate`",
+                "this is not the code that is generated from {}; run `cargo xtask generate`",
                 contract.name
             ),
             place: Place {
@@ -226,19 +227,17 @@ fn compile(entries: &mut Vec<Entry>) -> Result<bool, Failed> {
         });
     }
     if entries.len() == count {
-        return Err(Failed(
-            "cargo check of session-client failed, and named no error of its code".to_owned(),
-        ));
+        return Err(Failed("cargo check of session-client failed without an error in its code".to_owned()));
     }
     Ok(false)
 }
 
-/// Checks a running server against the contract.
+/// The wire leg: checks a running server against the contract.
 fn wire_leg(contract: &Contract, programs: &Path) -> Result<Leg, Failed> {
     let mut entries = Vec::new();
     let sessiond = programs.join("sessiond");
     let arguments = [Path::new("--sessiond"), &sessiond];
-    let checks = exercise(contract, programs, "wire-leg", &arguments, &mut entries)?;
+    let checks = run_leg(contract, programs, "wire-leg", &arguments, &mut entries)?;
     Ok(Leg {
         name: "wire",
         entries,
@@ -255,23 +254,23 @@ pub(crate) fn programs() -> Result<PathBuf, Failed> {
     Ok(target()?.join("debug"))
 }
 
-/// Runs a leg's program, adds its findings, and returns its number of checks.
-fn exercise(
+/// Runs the program of a leg, adds its findings to the entries, and returns the number of its checks.
+fn run_leg(
     contract: &Contract,
     programs: &Path,
     name: &str,
     arguments: &[&Path],
     entries: &mut Vec<Entry>,
 ) -> Result<u64, Failed> {
-    let (findings, checks) = ask(programs, name, &contract.path, arguments)?;
+    let (findings, checks) = run_leg_program(programs, name, &contract.path, arguments)?;
     entries.extend(
         findings.into_iter().map(|(pointer, rule, message)| contract.entry(&pointer, &rule, message)),
     );
     Ok(checks)
 }
 
-/// Runs a leg's program on a document: pointer, rule and message of each finding, and the number of checks.
-pub(crate) fn ask(
+/// Runs the program of a leg on a document. Returns its findings and the number of its checks.
+pub(crate) fn run_leg_program(
     programs: &Path,
     name: &str,
     spec: &Path,
@@ -282,7 +281,7 @@ pub(crate) fn ask(
     let output = command.output().map_err(|error| Failed(format!("{name} cannot be started: {error}")))?;
     let failed = || {
         let reason = String::from_utf8_lossy(&output.stderr);
-        Failed(format!("{name} could not do its work: {}", reason.trim()))
+        Failed(format!("{name} could not run its checks: {}", reason.trim()))
     };
     let (mut findings, mut checks) = (Vec::new(), None);
     for line in String::from_utf8_lossy(&output.stdout).lines() {
@@ -293,7 +292,7 @@ pub(crate) fn ask(
             None => findings.push((text("pointer"), text("rule"), text("message"))),
         }
     }
-    // If the exit code contradicts the output, the program failed halfway.
+    // An exit code that contradicts the output means that the program failed before its end.
     match (output.status.code(), checks) {
         (Some(0), Some(checks)) if findings.is_empty() => Ok((findings, checks)),
         (Some(1), Some(checks)) if !findings.is_empty() => Ok((findings, checks)),

@@ -1,5 +1,7 @@
-//! The document leg: `openapi.json` by itself. What any OpenAPI document must satisfy is the linter's; here are the
-//! extension fields that this contract must have besides, because the server and the tests read them.
+//! The document leg: checks `openapi.json` without a server or client.
+//!
+//! `openapi-drift` checks the rules for every OpenAPI document. This module checks in addition that the extension fields
+//! that the server and the tests read are present.
 
 use std::collections::BTreeSet;
 
@@ -27,16 +29,16 @@ pub(crate) fn problems(document: &Document) -> Vec<Problem> {
 /// Reports each extension field that is absent where it is required, or present where it has no meaning.
 fn extensions(document: &Document, problems: &mut Vec<Problem>) {
     let mut check = |node: &Node<'_>, name: &str, required: bool, condition: &str| {
-        let (rule, what) = match (required, node.get(name).is_some()) {
+        let (rule, message) = match (required, node.get(name).is_some()) {
             (true, false) => {
                 ("extension-missing", format!("{name} is missing, although {condition}; add it"))
             }
             (false, true) => {
-                ("extension-unneeded", format!("{name} is present, but not where {condition}; remove it"))
+                ("extension-unneeded", format!("{name} has no meaning unless {condition}; remove it"))
             }
             _ => return,
         };
-        problems.push((node.pointer.clone(), rule.to_owned(), what));
+        problems.push((node.pointer.clone(), rule.to_owned(), message));
     };
     for operation in document.operations() {
         let security = operation.security();
@@ -63,8 +65,8 @@ mod tests {
 
     use super::*;
 
-    /// The rules and pointers of the problems of a small contract after a change.
-    fn found(change: impl FnOnce(&mut Value)) -> Vec<(String, String)> {
+    /// The rules and pointers of the problems of a small, valid contract after a change.
+    fn problems_after(change: impl FnOnce(&mut Value)) -> Vec<(String, String)> {
         let body = json!({ "application/json": { "schema": { "type": "object" } } });
         let error = json!({ "description": "Wrong", "content": body, "x-error-codes": ["a", "b"] });
         let mut document = json!({
@@ -87,13 +89,13 @@ mod tests {
     }
 
     #[test]
-    fn the_contract_has_no_problem() {
+    fn the_contract_and_the_small_contract_have_no_problem() {
         let contract = Document::parse(include_str!("../../openapi.json")).unwrap();
         assert_eq!(problems(&contract), []);
-        assert_eq!(found(|_| {}), []);
+        assert_eq!(problems_after(|_| {}), []);
     }
 
-    /// A change of the operation, the rule that it violates, and where in the operation.
+    /// The rule that is violated, the pointer within the operation, and the change of the operation that violates it.
     type Case = (&'static str, &'static str, fn(&mut Value));
 
     #[test]
@@ -134,7 +136,7 @@ mod tests {
             ("operation-incomplete", "", |operation| operation["summary"] = json!(" ")),
         ];
         for (rule, pointer, change) in cases {
-            let found = found(|document| change(&mut document["paths"]["/a"]["post"]));
+            let found = problems_after(|document| change(&mut document["paths"]["/a"]["post"]));
             let expected = (rule.to_owned(), format!("/paths/~1a/post{pointer}"));
             assert!(found.contains(&expected), "{expected:?} is not among {found:?}");
         }

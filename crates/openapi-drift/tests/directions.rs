@@ -1,49 +1,57 @@
-//! Narrower and wider changes are distinguished, in requests and in responses.
+//! Which side a change breaks, clients or servers, when it narrows or widens a request or a response.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 use openapi_drift::{Breaks, Document, Effect, Finding, Options, compare};
 use serde_json::{Value, json};
 
-use Way::{Neither, Other, Tighter, Wider};
+use ValueSetChange::{Incomparable, Narrower, Same, Wider};
 
-/// What a change of a schema does to the set of its values.
+/// How a change of a schema changes the set of its valid values.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Way {
-    Tighter,
+enum ValueSetChange {
+    /// Some values are no longer valid.
+    Narrower,
+    /// Further values are valid.
     Wider,
-    Other,
-    Neither,
+    /// Some values are no longer valid, and others become valid.
+    Incomparable,
+    /// The same values are valid.
+    Same,
 }
 
-impl Way {
+impl ValueSetChange {
+    /// The sides that this change breaks in a request.
     fn in_request(self) -> Breaks {
         match self {
-            Tighter => Breaks::CLIENTS,
+            Narrower => Breaks::CLIENTS,
             Wider => Breaks::SERVERS,
-            Other => Breaks::BOTH,
-            Neither => Breaks::NEITHER,
+            Incomparable => Breaks::BOTH,
+            Same => Breaks::NEITHER,
         }
     }
 
+    /// The sides that this change breaks in a response.
     fn in_response(self) -> Breaks {
         match self {
-            Tighter => Breaks::SERVERS,
+            Narrower => Breaks::SERVERS,
             Wider => Breaks::CLIENTS,
-            Other => Breaks::BOTH,
-            Neither => Breaks::NEITHER,
+            Incomparable => Breaks::BOTH,
+            Same => Breaks::NEITHER,
         }
     }
 
-    fn back(self) -> Self {
+    /// The reverse of the change.
+    fn reversed(self) -> Self {
         match self {
-            Tighter => Wider,
-            Wider => Tighter,
+            Narrower => Wider,
+            Wider => Narrower,
             other => other,
         }
     }
 }
 
+/// A small document after a change.
 fn document(change: impl FnOnce(&mut Value)) -> Document {
     let mut value = json!({
         "openapi": "3.0.3",
@@ -66,14 +74,17 @@ fn document(change: impl FnOnce(&mut Value)) -> Document {
     Document::parse(&value.to_string()).unwrap()
 }
 
-fn found(base: &Document, revision: &Document) -> Vec<Finding> {
+/// The findings of a comparison.
+fn findings_of(base: &Document, revision: &Document) -> Vec<Finding> {
     compare(base, revision, Options::default()).unwrap()
 }
 
+/// The operation of the document.
 fn operation(value: &mut Value) -> &mut Value {
     value.pointer_mut("/paths/~1a/post").unwrap()
 }
 
+/// A document with this schema in a request body.
 fn in_request(schema: &Value) -> Document {
     document(|value| {
         operation(value)["requestBody"] =
@@ -81,13 +92,14 @@ fn in_request(schema: &Value) -> Document {
     })
 }
 
+/// A document with this schema in a response.
 fn in_response(schema: &Value) -> Document {
     document(|value| {
         operation(value)["responses"]["200"]["content"] = json!({ "application/json": { "schema": schema } });
     })
 }
 
-/// Who breaks, of all findings on the wire.
+/// The sides that the findings on the wire break.
 fn breaks(findings: &[Finding]) -> Breaks {
     let wire = findings.iter().filter(|finding| finding.effect == Effect::Wire);
     wire.fold(Breaks::NEITHER, |sum, finding| sum.or(finding.breaks()))
@@ -95,7 +107,7 @@ fn breaks(findings: &[Finding]) -> Breaks {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn each_keyword_of_a_schema_is_judged_in_both_directions() {
+fn each_changed_keyword_breaks_clients_or_servers_depending_on_the_direction() {
     let cat = json!({ "$ref": "#/components/schemas/Cat" });
     let dog = json!({ "$ref": "#/components/schemas/Dog" });
     let any = json!({ "$ref": "#/components/schemas/Any" });
@@ -105,14 +117,14 @@ fn each_keyword_of_a_schema_is_judged_in_both_directions() {
         schema
     };
     let table = [
-        ("schema-type-added", json!({}), json!({ "type": "string" }), Tighter),
+        ("schema-type-added", json!({}), json!({ "type": "string" }), Narrower),
         ("schema-type-widened", json!({ "type": "integer" }), json!({ "type": "number" }), Wider),
-        ("schema-type-changed", json!({ "type": "string" }), json!({ "type": "boolean" }), Other),
+        ("schema-type-changed", json!({ "type": "string" }), json!({ "type": "boolean" }), Incomparable),
         (
             "schema-format-added",
             json!({ "type": "string" }),
             json!({ "type": "string", "format": "uuid" }),
-            Tighter,
+            Narrower,
         ),
         (
             "schema-format-changed",
@@ -130,188 +142,183 @@ fn each_keyword_of_a_schema_is_judged_in_both_directions() {
             "schema-format-changed",
             json!({ "type": "string", "format": "date" }),
             json!({ "type": "string", "format": "date-time" }),
-            Other,
+            Incomparable,
         ),
         (
             "schema-became-not-nullable",
             json!({ "type": "string", "nullable": true }),
             json!({ "type": "string" }),
-            Tighter,
+            Narrower,
         ),
         (
             "schema-enum-added",
             json!({ "type": "string" }),
             json!({ "type": "string", "enum": ["a"] }),
-            Tighter,
+            Narrower,
         ),
-        ("schema-enum-value-removed", json!({ "enum": ["a", "b"] }), json!({ "enum": ["a"] }), Tighter),
+        ("schema-enum-value-removed", json!({ "enum": ["a", "b"] }), json!({ "enum": ["a"] }), Narrower),
         (
             "schema-min-length-added",
             json!({ "type": "string" }),
             json!({ "type": "string", "minLength": 1 }),
-            Tighter,
+            Narrower,
         ),
-        ("schema-min-length-increased", json!({ "minLength": 1 }), json!({ "minLength": 2 }), Tighter),
-        ("schema-max-length-decreased", json!({ "maxLength": 3 }), json!({ "maxLength": 2 }), Tighter),
-        ("schema-min-items-increased", json!({ "minItems": 1 }), json!({ "minItems": 2 }), Tighter),
-        ("schema-max-items-decreased", json!({ "maxItems": 3 }), json!({ "maxItems": 2 }), Tighter),
+        ("schema-min-length-increased", json!({ "minLength": 1 }), json!({ "minLength": 2 }), Narrower),
+        ("schema-max-length-decreased", json!({ "maxLength": 3 }), json!({ "maxLength": 2 }), Narrower),
+        ("schema-min-items-increased", json!({ "minItems": 1 }), json!({ "minItems": 2 }), Narrower),
+        ("schema-max-items-decreased", json!({ "maxItems": 3 }), json!({ "maxItems": 2 }), Narrower),
         (
             "schema-min-properties-increased",
             json!({ "minProperties": 1 }),
             json!({ "minProperties": 2 }),
-            Tighter,
+            Narrower,
         ),
         (
             "schema-max-properties-decreased",
             json!({ "maxProperties": 3 }),
             json!({ "maxProperties": 2 }),
-            Tighter,
+            Narrower,
         ),
-        ("schema-minimum-increased", json!({ "minimum": 1 }), json!({ "minimum": 1.5 }), Tighter),
+        ("schema-minimum-increased", json!({ "minimum": 1 }), json!({ "minimum": 1.5 }), Narrower),
         (
             "schema-minimum-exclusive-changed",
             json!({ "minimum": 1 }),
             json!({ "minimum": 1, "exclusiveMinimum": true }),
-            Tighter,
+            Narrower,
         ),
         (
             "schema-maximum-exclusive-changed",
             json!({ "maximum": 1 }),
             json!({ "maximum": 1, "exclusiveMaximum": true }),
-            Tighter,
+            Narrower,
         ),
-        ("schema-multiple-of-added", json!({}), json!({ "multipleOf": 2 }), Tighter),
-        ("schema-multiple-of-changed", json!({ "multipleOf": 2 }), json!({ "multipleOf": 6 }), Tighter),
-        ("schema-multiple-of-changed", json!({ "multipleOf": 2 }), json!({ "multipleOf": 3 }), Other),
+        ("schema-multiple-of-added", json!({}), json!({ "multipleOf": 2 }), Narrower),
+        ("schema-multiple-of-changed", json!({ "multipleOf": 2 }), json!({ "multipleOf": 6 }), Narrower),
+        ("schema-multiple-of-changed", json!({ "multipleOf": 2 }), json!({ "multipleOf": 3 }), Incomparable),
         (
             "schema-unique-items-added",
             json!({ "type": "array" }),
             json!({ "type": "array", "uniqueItems": true }),
-            Tighter,
+            Narrower,
         ),
-        ("schema-pattern-changed", json!({ "pattern": "^a$" }), json!({ "pattern": "^b$" }), Other),
-        ("property-became-required", object(json!({})), object(json!({ "required": ["a"] })), Tighter),
-        ("schema-closed", object(json!({})), object(json!({ "additionalProperties": false })), Tighter),
+        ("schema-pattern-changed", json!({ "pattern": "^a$" }), json!({ "pattern": "^b$" }), Incomparable),
+        ("property-became-required", object(json!({})), object(json!({ "required": ["a"] })), Narrower),
+        ("schema-closed", object(json!({})), object(json!({ "additionalProperties": false })), Narrower),
         (
             "schema-type-added",
             object(json!({})),
             object(json!({ "additionalProperties": { "type": "string" } })),
-            Tighter,
+            Narrower,
         ),
         (
             "schema-closed",
             object(json!({ "additionalProperties": { "type": "string" } })),
             object(json!({ "additionalProperties": false })),
-            Tighter,
+            Narrower,
         ),
         (
             "schema-type-added",
             json!({ "type": "array", "items": {} }),
             json!({ "type": "array", "items": { "type": "string" } }),
-            Tighter,
+            Narrower,
         ),
-        ("schema-unwrapped-from-one-of", json!({ "oneOf": [cat, dog] }), json!({ "oneOf": [cat] }), Tighter),
+        ("schema-unwrapped-from-one-of", json!({ "oneOf": [cat, dog] }), json!({ "oneOf": [cat] }), Narrower),
         (
             "schema-any-of-member-removed",
             json!({ "anyOf": [cat, dog, any] }),
             json!({ "anyOf": [cat, any] }),
-            Tighter,
+            Narrower,
         ),
-        // What is both a Cat and an Any was refused before, and is taken now.
+        // A value that is both a Cat and an Any was invalid before and is valid now.
         (
             "schema-one-of-member-removed",
             json!({ "oneOf": [cat, dog, any] }),
             json!({ "oneOf": [cat, dog] }),
-            Other,
+            Incomparable,
         ),
         (
             "schema-alternatives-changed",
             json!({ "anyOf": [any, cat] }),
             json!({ "oneOf": [any, cat] }),
-            Tighter,
+            Narrower,
         ),
-        (
-            "schema-alternatives-changed",
-            json!({ "anyOf": [dog, cat] }),
-            json!({ "oneOf": [dog, cat] }),
-            Neither,
-        ),
+        ("schema-alternatives-changed", json!({ "anyOf": [dog, cat] }), json!({ "oneOf": [dog, cat] }), Same),
         (
             "schema-one-of-added",
             json!({ "type": "object" }),
             json!({ "type": "object", "oneOf": [dog, cat] }),
-            Tighter,
+            Narrower,
         ),
         (
             "schema-unwrapped-from-one-of",
             json!({ "oneOf": [{ "type": "string" }, { "type": "boolean" }] }),
             json!({ "type": "string" }),
-            Tighter,
+            Narrower,
         ),
         (
             "schema-unwrapped-from-one-of",
             json!({ "oneOf": [{ "type": "string" }, { "type": "boolean" }] }),
             json!({ "type": "integer" }),
-            Other,
+            Incomparable,
         ),
         (
             "schema-max-length-added",
             json!({ "allOf": [{ "type": "string" }, { "minLength": 1 }] }),
             json!({ "allOf": [{ "type": "string" }, { "minLength": 1 }, { "maxLength": 3 }] }),
-            Tighter,
+            Narrower,
         ),
-        ("schema-not-added", json!({}), json!({ "not": { "type": "string" } }), Tighter),
+        ("schema-not-added", json!({}), json!({ "not": { "type": "string" } }), Narrower),
         (
             "schema-type-removed",
             json!({ "not": { "type": "string" } }),
             json!({ "not": { "minLength": 0, "pattern": "" } }),
-            Tighter,
+            Narrower,
         ),
         (
             "schema-discriminator-mapping-changed",
             json!({ "oneOf": [cat, dog], "discriminator": { "propertyName": "is", "mapping": { "a": "Cat", "b": "Dog" } } }),
             json!({ "oneOf": [cat, dog], "discriminator": { "propertyName": "is", "mapping": { "a": "Dog", "b": "Cat" } } }),
-            Other,
+            Incomparable,
         ),
         (
             "schema-discriminator-mapping-removed",
             json!({ "oneOf": [cat, dog], "discriminator": { "propertyName": "is", "mapping": { "a": "Cat", "A": "Cat" } } }),
             json!({ "oneOf": [cat, dog], "discriminator": { "propertyName": "is", "mapping": { "a": "Cat" } } }),
-            Tighter,
+            Narrower,
         ),
         (
             "schema-discriminator-property-changed",
             json!({ "oneOf": [cat, dog], "discriminator": { "propertyName": "is" } }),
             json!({ "oneOf": [cat, dog], "discriminator": { "propertyName": "kind" } }),
-            Other,
+            Incomparable,
         ),
         (
             "schema-discriminator-added",
             json!({ "oneOf": [cat, dog] }),
             json!({ "oneOf": [cat, dog], "discriminator": { "propertyName": "is" } }),
-            Tighter,
+            Narrower,
         ),
     ];
-    for (rule, before, after, way) in table {
-        for (one, other, way, rule) in
-            [(&before, &after, way, Some(rule)), (&after, &before, way.back(), None)]
+    for (rule, before, after, change) in table {
+        for (one, other, change, rule) in
+            [(&before, &after, change, Some(rule)), (&after, &before, change.reversed(), None)]
         {
-            let findings = found(&in_request(one), &in_request(other));
-            assert_eq!(breaks(&findings), way.in_request(), "request: {one} to {other}: {findings:#?}");
+            let findings = findings_of(&in_request(one), &in_request(other));
+            assert_eq!(breaks(&findings), change.in_request(), "request: {one} to {other}: {findings:#?}");
             if let Some(rule) = rule {
                 assert!(
                     findings.iter().any(|finding| finding.rule == rule),
                     "{rule} is not among {findings:#?}"
                 );
             }
-            let findings = found(&in_response(one), &in_response(other));
-            assert_eq!(breaks(&findings), way.in_response(), "response: {one} to {other}: {findings:#?}");
+            let findings = findings_of(&in_response(one), &in_response(other));
+            assert_eq!(breaks(&findings), change.in_response(), "response: {one} to {other}: {findings:#?}");
         }
     }
 }
 
 #[test]
-fn added_and_removed_properties_are_judged_in_both_directions() {
+fn each_changed_property_breaks_clients_or_servers_depending_on_the_direction() {
     let object = |properties: Value, required: Value, rest: Value| {
         let mut schema = json!({ "type": "object", "properties": properties, "required": required });
         schema.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
@@ -394,22 +401,23 @@ fn added_and_removed_properties_are_judged_in_both_directions() {
         ),
     ];
     for (rule, before, after, request, response) in table {
-        let (sent, answered) = (
-            found(&in_request(&before), &in_request(&after)),
-            found(&in_response(&before), &in_response(&after)),
+        let (request_findings, response_findings) = (
+            findings_of(&in_request(&before), &in_request(&after)),
+            findings_of(&in_response(&before), &in_response(&after)),
         );
-        assert_eq!(breaks(&sent), request, "request: {rule}: {sent:#?}");
-        assert_eq!(breaks(&answered), response, "response: {rule}: {answered:#?}");
+        assert_eq!(breaks(&request_findings), request, "request: {rule}: {request_findings:#?}");
+        assert_eq!(breaks(&response_findings), response, "response: {rule}: {response_findings:#?}");
         assert!(
-            sent.iter().chain(&answered).any(|finding| finding.rule == rule),
-            "{rule}: {sent:#?} {answered:#?}"
+            request_findings.iter().chain(&response_findings).any(|finding| finding.rule == rule),
+            "{rule}: {request_findings:#?} {response_findings:#?}"
         );
     }
 }
 
-/// A part of an operation before and after, and who breaks; the other way round, the second.
+/// Each row: a part of an operation before and after a change, the sides that the change breaks, and those that its reverse
+/// breaks.
 #[test]
-fn parts_of_an_operation_are_judged_in_both_directions() {
+fn each_changed_part_of_an_operation_breaks_clients_or_servers() {
     let parameter = |rest: Value| {
         let mut parameter = json!({ "name": "q", "in": "query", "schema": { "type": "array", "items": { "type": "string" } } });
         parameter.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
@@ -420,21 +428,21 @@ fn parts_of_an_operation_are_judged_in_both_directions() {
             types.iter().map(|name| ((*name).to_owned(), json!({}))).collect();
         json!({ "requestBody": { "required": required, "content": content } })
     };
-    let answers = |responses: Value| json!({ "responses": responses });
-    let answer = |rest: Value| {
+    let responses = |responses: Value| json!({ "responses": responses });
+    let response = |rest: Value| {
         let mut response = json!({ "description": "d" });
         response.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
         json!({ "responses": { "200": response } })
     };
     let header =
-        |required: bool| answer(json!({ "headers": { "X-A": { "required": required, "schema": {} } } }));
-    let secured = |list: Value| json!({ "security": list });
-    let served = |list: Value| json!({ "servers": list });
-    let called = |body: Value| {
+        |required: bool| response(json!({ "headers": { "X-A": { "required": required, "schema": {} } } }));
+    let security = |list: Value| json!({ "security": list });
+    let servers_of = |list: Value| json!({ "servers": list });
+    let callback = |body: Value| {
         let operation = json!({ "requestBody": { "content": { "application/json": { "schema": body } } }, "responses": { "200": { "description": "" } } });
         json!({ "callbacks": { "made": { "{$url}": { "post": operation } } } })
     };
-    let link = |id: &str| answer(json!({ "links": { "next": { "operationId": id } } }));
+    let link = |id: &str| response(json!({ "links": { "next": { "operationId": id } } }));
     let (clients, servers, both, neither) = (Breaks::CLIENTS, Breaks::SERVERS, Breaks::BOTH, Breaks::NEITHER);
     let table = [
         (json!({}), parameter(json!({})), servers, clients),
@@ -456,87 +464,93 @@ fn parts_of_an_operation_are_judged_in_both_directions() {
         (body(true, &["application/json"]), body(true, &["application/*"]), servers, clients),
         (body(true, &["application/json"]), body(true, &["application/problem+json"]), clients, servers),
         (
-            answer(json!({ "content": { "application/json": {} } })),
-            answer(json!({ "content": { "application/json": {}, "text/plain": {} } })),
+            response(json!({ "content": { "application/json": {} } })),
+            response(json!({ "content": { "application/json": {}, "text/plain": {} } })),
             servers,
             clients,
         ),
         (header(false), header(true), servers, clients),
-        (answer(json!({})), header(false), neither, clients),
-        (answer(json!({})), header(true), servers, clients),
+        (response(json!({})), header(false), neither, clients),
+        (response(json!({})), header(true), servers, clients),
         (
-            answers(json!({ "200": { "description": "d" }, "201": { "description": "d" } })),
-            answer(json!({})),
+            responses(json!({ "200": { "description": "d" }, "201": { "description": "d" } })),
+            response(json!({})),
             clients,
             neither,
         ),
         (
-            answers(json!({ "200": { "description": "d" }, "404": { "description": "d" } })),
-            answer(json!({})),
+            responses(json!({ "200": { "description": "d" }, "404": { "description": "d" } })),
+            response(json!({})),
             neither,
             neither,
         ),
         (
-            answers(json!({ "200": { "description": "d" }, "404": { "description": "d" } })),
-            answers(json!({ "200": { "description": "d" }, "4XX": { "description": "d" } })),
+            responses(json!({ "200": { "description": "d" }, "404": { "description": "d" } })),
+            responses(json!({ "200": { "description": "d" }, "4XX": { "description": "d" } })),
             neither,
             neither,
         ),
         (
-            answers(
+            responses(
                 json!({ "200": { "description": "d" }, "404": { "description": "d", "content": { "application/json": { "schema": { "type": "string" } } } } }),
             ),
-            answers(
+            responses(
                 json!({ "200": { "description": "d" }, "default": { "description": "d", "content": { "application/json": { "schema": { "type": "integer" } } } } }),
             ),
             both,
             both,
         ),
-        (json!({}), secured(json!([{ "key": [] }])), clients, servers),
-        (secured(json!([{ "key": [] }])), secured(json!([{ "key": [] }, { "other": [] }])), servers, clients),
-        (secured(json!([{ "key": [] }])), secured(json!([{ "key": [], "other": [] }])), clients, servers),
-        (secured(json!([{ "key": [] }])), secured(json!([{ "other": [] }])), both, both),
-        (secured(json!([{ "oauth": ["r"] }])), secured(json!([{ "oauth": ["r", "w"] }])), clients, servers),
-        (secured(json!([])), secured(json!([{}])), neither, neither),
-        (secured(json!([{}])), secured(json!([{}, { "key": [] }])), neither, neither),
-        (json!({}), served(json!([{ "url": "/v2" }])), clients, clients),
+        (json!({}), security(json!([{ "key": [] }])), clients, servers),
         (
-            served(json!([{ "url": "/" }])),
-            served(json!([{ "url": "/" }, { "url": "/v2" }])),
+            security(json!([{ "key": [] }])),
+            security(json!([{ "key": [] }, { "other": [] }])),
+            servers,
+            clients,
+        ),
+        (security(json!([{ "key": [] }])), security(json!([{ "key": [], "other": [] }])), clients, servers),
+        (security(json!([{ "key": [] }])), security(json!([{ "other": [] }])), both, both),
+        (security(json!([{ "oauth": ["r"] }])), security(json!([{ "oauth": ["r", "w"] }])), clients, servers),
+        (security(json!([])), security(json!([{}])), neither, neither),
+        (security(json!([{}])), security(json!([{}, { "key": [] }])), neither, neither),
+        (json!({}), servers_of(json!([{ "url": "/v2" }])), clients, clients),
+        (
+            servers_of(json!([{ "url": "/" }])),
+            servers_of(json!([{ "url": "/" }, { "url": "/v2" }])),
             neither,
             clients,
         ),
-        (called(json!({ "type": "string" })), called(json!({})), clients, servers),
-        (json!({}), called(json!({})), neither, clients),
+        (callback(json!({ "type": "string" })), callback(json!({})), clients, servers),
+        (json!({}), callback(json!({})), neither, clients),
         (link("a"), link("b"), neither, neither),
     ];
-    for (before, after, forth, back) in table {
+    for (before, after, by_change, by_reverse) in table {
         let with = |part: &Value| {
             document(|value| {
                 operation(value).as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
             })
         };
         let (one, other) = (with(&before), with(&after));
-        let findings = found(&one, &other);
-        assert_eq!(breaks(&findings), forth, "{before} to {after}: {findings:#?}");
-        let findings = found(&other, &one);
-        assert_eq!(breaks(&findings), back, "{after} to {before}: {findings:#?}");
-        let silent = [json!([]), json!([{}])].map(&secured);
-        let known = silent.contains(&before) && silent.contains(&after);
-        assert_eq!(findings.is_empty(), known, "{after} to {before}");
+        let findings = findings_of(&one, &other);
+        assert_eq!(breaks(&findings), by_change, "{before} to {after}: {findings:#?}");
+        let findings = findings_of(&other, &one);
+        assert_eq!(breaks(&findings), by_reverse, "{after} to {before}: {findings:#?}");
+        // Both mean that no credential is needed, so they are equal.
+        let without_security = [json!([]), json!([{}])].map(&security);
+        let is_equal = without_security.contains(&before) && without_security.contains(&after);
+        assert_eq!(findings.is_empty(), is_equal, "{after} to {before}");
     }
 }
 
 #[test]
-fn a_removal_is_no_break_once_it_was_announced_and_its_day_has_come() {
-    let old = |marks: Value| {
+fn removing_a_deprecated_operation_does_not_break_from_its_sunset_date_on() {
+    let with_operation = |marks: Value| {
         document(|value| {
             let mut get = json!({ "responses": { "200": { "description": "d" } } });
             get.as_object_mut().unwrap().extend(marks.as_object().unwrap().clone());
             value["paths"]["/a"]["get"] = get;
         })
     };
-    let gone = document(|_| {});
+    let without_operation = document(|_| {});
     for (marks, today, breaking) in [
         (json!({}), None, true),
         (json!({ "deprecated": true }), None, false),
@@ -547,47 +561,49 @@ fn a_removal_is_no_break_once_it_was_announced_and_its_day_has_come() {
         (json!({ "x-sunset": "2026-11-24" }), Some("2026-11-24"), true),
     ] {
         let today = today.map(|day: &str| openapi_drift::extensions::date(day).unwrap());
-        let findings = compare(&old(marks.clone()), &gone, Options { today }).unwrap();
+        let findings =
+            compare(&with_operation(marks.clone()), &without_operation, Options { today }).unwrap();
         assert_eq!(findings.iter().any(Finding::is_breaking), breaking, "{marks} {today:?}");
     }
     let (late, early) = (
-        old(json!({ "deprecated": true, "x-sunset": "2027-01-01" })),
-        old(json!({ "deprecated": true, "x-sunset": "2026-12-01" })),
+        with_operation(json!({ "deprecated": true, "x-sunset": "2027-01-01" })),
+        with_operation(json!({ "deprecated": true, "x-sunset": "2026-12-01" })),
     );
-    assert!(found(&late, &early).iter().any(Finding::is_breaking));
-    assert!(!found(&early, &late).iter().any(Finding::is_breaking));
+    assert!(findings_of(&late, &early).iter().any(Finding::is_breaking));
+    assert!(!findings_of(&early, &late).iter().any(Finding::is_breaking));
 }
 
 #[test]
-fn a_fingerprint_stays_however_a_document_is_laid_out_and_tells_values_apart() {
+fn a_fingerprint_depends_on_the_changed_values_and_not_on_the_order_of_parameters() {
     let parameters = |list: Value| document(|value| operation(value)["parameters"] = list);
-    let limit = |most: u32| json!({ "name": "limit", "in": "query", "schema": { "type": "integer", "maximum": most } });
+    let limit = |maximum: u32| json!({ "name": "limit", "in": "query", "schema": { "type": "integer", "maximum": maximum } });
     let other = json!({ "name": "other", "in": "query", "schema": {} });
-    let print = |base: &Document, revision: &Document| {
-        let findings = found(base, revision);
+    let fingerprint = |base: &Document, revision: &Document| {
+        let findings = findings_of(base, revision);
         assert_eq!(findings.len(), 1, "{findings:#?}");
         assert_eq!(findings[0].canonical, "/paths/~1a/post/parameters/query:limit/schema/maximum");
         findings[0].fingerprint()
     };
-    let alone = print(&parameters(json!([limit(10)])), &parameters(json!([limit(5)])));
-    let second = print(&parameters(json!([other, limit(10)])), &parameters(json!([limit(5), other])));
-    assert_eq!(alone, second);
-    assert_ne!(alone, print(&parameters(json!([limit(10)])), &parameters(json!([limit(4)]))));
+    let only_parameter = fingerprint(&parameters(json!([limit(10)])), &parameters(json!([limit(5)])));
+    let second_parameter =
+        fingerprint(&parameters(json!([other, limit(10)])), &parameters(json!([limit(5), other])));
+    assert_eq!(only_parameter, second_parameter);
+    assert_ne!(only_parameter, fingerprint(&parameters(json!([limit(10)])), &parameters(json!([limit(4)]))));
 }
 
 #[test]
-fn a_schema_that_goes_both_ways_is_one_finding_that_tells_of_the_way_on_which_clients_break() {
-    let both = |most: u32| {
+fn a_schema_in_a_request_and_a_response_is_one_finding_that_names_the_use_that_breaks_clients() {
+    let in_both = |max_length: u32| {
         document(|value| {
             let schema = json!({ "$ref": "#/components/schemas/Text" });
             let content = json!({ "application/json": { "schema": schema } });
-            value["components"]["schemas"]["Text"] = json!({ "type": "string", "maxLength": most });
+            value["components"]["schemas"]["Text"] = json!({ "type": "string", "maxLength": max_length });
             operation(value)["requestBody"] = json!({ "content": content });
             operation(value)["responses"]["200"]["content"] = content;
         })
     };
     for (before, after, part) in [(9, 5, "request body"), (5, 9, "response 200")] {
-        let findings = found(&both(before), &both(after));
+        let findings = findings_of(&in_both(before), &in_both(after));
         assert_eq!(findings.len(), 1, "{findings:#?}");
         assert_eq!(findings[0].breaks(), Breaks::BOTH);
         assert!(findings[0].message.contains(part), "{}", findings[0].message);

@@ -1,10 +1,11 @@
-//! The known extension fields: who breaks by each change of their values.
+//! The known extension fields: which side each change of a value breaks, clients or servers.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 use openapi_drift::{Breaks, Document, Effect, Options, compare};
 use serde_json::{Value, json};
 
+/// A small document after a change of its operation.
 fn document(change: impl FnOnce(&mut Value)) -> Document {
     let content = json!({ "application/json": { "schema": { "type": "object" } } });
     let mut value = json!({
@@ -19,7 +20,7 @@ fn document(change: impl FnOnce(&mut Value)) -> Document {
 }
 
 #[test]
-fn each_change_of_a_known_extension_is_on_the_wire_and_breaks_whom_it_must() {
+fn each_change_of_a_known_extension_is_on_the_wire_and_breaks_the_expected_side() {
     let cases: [(&str, Value, Value, &[&str], Breaks); 14] = [
         ("/x-required-scope", json!(null), json!("a:read"), &["required-scope-added"], Breaks::NEITHER),
         ("/x-required-scope", json!("a:read"), json!(null), &["required-scope-removed"], Breaks::SERVERS),
@@ -107,17 +108,18 @@ fn each_change_of_a_known_extension_is_on_the_wire_and_breaks_whom_it_must() {
 }
 
 #[test]
-fn the_order_of_error_codes_and_an_absent_false_have_no_effect_on_the_wire() {
+fn reordered_error_codes_and_a_removed_false_have_no_effect_on_the_wire() {
     let codes = |codes: Value| document(|operation| operation["responses"]["400"]["x-error-codes"] = codes);
-    let swapped = compare(&codes(json!(["a", "b"])), &codes(json!(["b", "a"])), Options::default()).unwrap();
-    assert_eq!(swapped, []);
+    let reordered =
+        compare(&codes(json!(["a", "b"])), &codes(json!(["b", "a"])), Options::default()).unwrap();
+    assert_eq!(reordered, []);
     let explicit = document(|operation| operation["x-requires-authenticated-session"] = json!(false));
     let findings = compare(&explicit, &document(|_| {}), Options::default()).unwrap();
     assert!(findings.iter().all(|finding| finding.effect != Effect::Wire), "{findings:?}");
 }
 
 #[test]
-fn a_malformed_value_is_a_problem_and_its_change_is_still_a_finding() {
+fn a_malformed_value_is_a_problem_and_a_change_to_it_is_a_finding() {
     let with = |value: Value| document(|operation| operation["requestBody"]["x-max-body-bytes"] = value);
     let (valid, malformed) = (with(json!(10)), with(json!("10")));
     let findings = compare(&valid, &malformed, Options::default()).unwrap();

@@ -1,6 +1,6 @@
-//! Our verdicts beside oasdiff's, on the pairs of documents of its own test suite.
+//! Compares our verdicts with oasdiff's, on the pairs of documents of its own test suite.
 //!
-//! The pairs are not ours to commit: where `../shared/gate/cases.json` is absent, the test says that it was skipped.
+//! The pairs are not part of this repository. If `../shared/gate/cases.json` is absent, the test reports that it was skipped.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -9,40 +9,46 @@ use std::path::Path;
 use openapi_drift::{Document, Options, compare};
 use serde_json::Value;
 
-/// Pairs that oasdiff calls ERR or WARN, and we do not call breaking.
-const WE_SEE_NO_BREAK: [(&str, &str); 3] = [
+/// Pairs that oasdiff reports as ERR or WARN and we do not report as breaking, and why.
+const ONLY_BREAKING_FOR_OASDIFF: [(&str, &str); 3] = [
     (
         "TestBreaking_AddPatternRecursive",
-        "the property is readOnly, so no request has it; in responses a pattern more is a promise more",
+        "the property is readOnly, so no request contains it; an added pattern in a response breaks no client",
     ),
     (
         "TestBreaking_RequestPropertyAllOfAdded",
-        "the schema that was added to allOf asks for nothing that the others did not ask for already",
+        "the schema that was added to allOf requires nothing that the other members do not require",
     ),
-    ("TestBreaking_RequestPropertyAllOfRemoved", "the same the other way round"),
+    (
+        "TestBreaking_RequestPropertyAllOfRemoved",
+        "the schema that was removed from allOf required nothing that the other members do not require",
+    ),
 ];
 
-/// Pairs that oasdiff calls INFO or nothing, and we call breaking.
-const WE_SEE_A_BREAK: [(&str, &str); 3] = [
-    ("TestAPIGlobalSecurityScopeAdded", "a token that was enough yesterday lacks the scope today"),
-    ("TestAPISecurityScopeAdded", "a token that was enough yesterday lacks the scope today"),
+/// Pairs that oasdiff does not report, or as INFO, and we report as breaking, and why.
+const ONLY_BREAKING_FOR_US: [(&str, &str); 3] = [
+    (
+        "TestAPIGlobalSecurityScopeAdded",
+        "a token without the added scope was accepted before and is rejected now",
+    ),
+    ("TestAPISecurityScopeAdded", "a token without the added scope was accepted before and is rejected now"),
     (
         "TestResponsePropertyPatternChanged",
-        "a required property became writeOnly, so that no response has it any more; and another one has another form",
+        "a required property became writeOnly, so no response contains it; and the pattern of another one changed",
     ),
 ];
 
 #[test]
-fn at_least_19_of_20_verdicts_are_those_of_oasdiff_and_each_other_one_has_its_reason() {
+fn at_least_95_percent_of_verdicts_equal_those_of_oasdiff_and_each_exception_is_listed() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/gate/cases.json");
     let Ok(text) = std::fs::read_to_string(path) else {
-        // Not by a macro: the output of a passing test is captured.
+        // Not with `eprintln!`, because its output is captured and not shown for a passing test.
         let line = "oasdiff: skipped, as there is no shared/gate/cases.json beside this repository\n";
         std::io::stderr().write_all(line.as_bytes()).unwrap();
         return;
     };
     let cases: Vec<Value> = serde_json::from_str(&text).unwrap();
-    let (mut graves, mut others) = ((0, BTreeSet::new()), (0, BTreeSet::new()));
+    let (mut breaking_cases, mut other_cases) = ((0, BTreeSet::new()), (0, BTreeSet::new()));
     for case in &cases {
         let name = case["name"].as_str().unwrap();
         let document = |side: &str| {
@@ -56,10 +62,10 @@ fn at_least_19_of_20_verdicts_are_those_of_oasdiff_and_each_other_one_has_its_re
             }
         }
         let breaking = findings.iter().any(openapi_drift::Finding::is_breaking);
-        let grave = ["ERR", "WARN"].contains(&case["level"].as_str().unwrap());
-        let (count, disagree) = if grave { &mut graves } else { &mut others };
+        let breaks_for_oasdiff = ["ERR", "WARN"].contains(&case["level"].as_str().unwrap());
+        let (count, disagree) = if breaks_for_oasdiff { &mut breaking_cases } else { &mut other_cases };
         *count += 1;
-        if breaking != grave {
+        if breaking != breaks_for_oasdiff {
             disagree.insert(name);
             println!("{} {name} {}", case["level"], case["rules"]);
             for finding in findings {
@@ -67,8 +73,14 @@ fn at_least_19_of_20_verdicts_are_those_of_oasdiff_and_each_other_one_has_its_re
             }
         }
     }
-    println!("{} of {} graves, {} of {} others", graves.1.len(), graves.0, others.1.len(), others.0);
-    assert_eq!(graves.1, WE_SEE_NO_BREAK.iter().map(|(name, _)| *name).collect());
-    assert_eq!(others.1, WE_SEE_A_BREAK.iter().map(|(name, _)| *name).collect());
-    assert!(graves.1.len() * 20 <= graves.0 && others.1.len() * 20 <= others.0);
+    println!(
+        "verdicts that differ: {} of {} that break for oasdiff, {} of {} others",
+        breaking_cases.1.len(),
+        breaking_cases.0,
+        other_cases.1.len(),
+        other_cases.0
+    );
+    assert_eq!(breaking_cases.1, ONLY_BREAKING_FOR_OASDIFF.iter().map(|(name, _)| *name).collect());
+    assert_eq!(other_cases.1, ONLY_BREAKING_FOR_US.iter().map(|(name, _)| *name).collect());
+    assert!(breaking_cases.1.len() * 20 <= breaking_cases.0 && other_cases.1.len() * 20 <= other_cases.0);
 }

@@ -1,4 +1,4 @@
-//! `openapi-drift` as a program.
+//! The program `openapi-drift`: its exit codes and its list of rules.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
@@ -10,6 +10,7 @@ const BASE: &str = r#"{
   "paths": { "/thing": { "get": { "responses": { "200": { "description": "A thing" } } } } }
 }"#;
 
+/// Runs the program on `BASE` and a revision.
 fn run(revision: &str, arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("base.json"), BASE).unwrap();
@@ -20,7 +21,7 @@ fn run(revision: &str, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn the_exit_code_is_0_without_a_break_1_with_one_and_2_if_documents_cannot_be_compared() {
+fn the_exit_code_is_0_if_nothing_breaks_1_if_something_does_and_2_if_documents_cannot_be_compared() {
     let same = run(BASE, &[]);
     assert_eq!(same.status.code(), Some(0), "{same:?}");
     let renamed = run(&BASE.replace("/thing\"", "/things\""), &["--format", "github"]);
@@ -49,6 +50,6 @@ fn every_rule_is_listed_and_the_table_of_rules_is_current() {
     assert_eq!(rules("human").lines().count(), json.len());
     let table = include_str!("../RULES.md");
     let (_, current) = table.split_once("\n\n").unwrap();
-    let how = "run `cargo run -p openapi-drift --features cli -- rules --format markdown` and paste it into RULES.md";
-    assert_eq!(current, rules("markdown"), "{how}");
+    let fix = "run `cargo run -p openapi-drift --features cli -- rules --format markdown` and paste it into RULES.md";
+    assert_eq!(current, rules("markdown"), "{fix}");
 }

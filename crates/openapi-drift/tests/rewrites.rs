@@ -1,4 +1,4 @@
-//! What says the same is no difference, however it is said.
+//! Rewrites of a document that preserve its meaning result in no finding.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
@@ -9,31 +9,35 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use uses::uses;
 
-/// A rewrite that changes no meaning. Returns whether it found something to rewrite. The number chooses what.
+/// A rewrite that preserves the meaning of a document. The number selects the place. Returns false if there is none.
 type Rewrite = fn(&mut Value, usize) -> bool;
 
+const INLINE: &str = "replace a reference by its target";
+const EXTRACT: &str = "replace an object by a reference to a new component";
+
 const REWRITES: [(&str, Rewrite); 18] = [
-    ("wrap a schema in allOf, oneOf or anyOf of one", wrap),
-    ("put what a reference means in its place", inline),
-    ("name what has no name", extract),
-    ("split an object into allOf of two", split),
-    ("write an enumeration as oneOf of one value each", unfold),
-    ("reverse a list whose order means nothing", reverse),
-    ("say a default", say_default),
-    ("say a default of a parameter", say_parameter_default),
-    ("write whole numbers as decimals", decimals),
-    ("write a header's name in another case", header_case),
-    ("give a media type parameters, and another case", media_parameters),
-    ("write a bound of whole numbers as an exclusive one", exclusive),
-    ("give a path's parameters to its operations", push_parameters),
-    ("take the parameters of a path's only operation to the path", pull_parameters),
-    ("give the document's security to its operations", push_security),
-    ("give the document's servers to a path", push_servers),
-    ("end a server's address with a slash", slash),
-    ("repeat a member of allOf", repeat),
+    ("wrap a schema in allOf, oneOf or anyOf with one member", wrap_schema),
+    (INLINE, inline_reference),
+    (EXTRACT, extract_component),
+    ("move a property into a new member of allOf", split_into_all_of),
+    ("replace enum by oneOf with one value in each member", replace_enum_by_one_of),
+    ("reverse a list whose order has no meaning", reverse_list),
+    ("write out the default of a schema keyword", write_schema_default),
+    ("write out the defaults of a parameter", write_parameter_defaults),
+    ("write an integer as a decimal", write_as_decimal),
+    ("change the case of a header's name", change_header_case),
+    ("change the case of a media type and add a parameter", change_media_type),
+    ("write the minimum of an integer as an exclusive one", make_minimum_exclusive),
+    ("move a path's parameters to its operations", move_parameters_to_operations),
+    ("move the parameters of a path's only operation to the path", move_parameters_to_path),
+    ("copy the document's security to an operation", copy_security_to_operation),
+    ("copy the document's servers to a path", copy_servers_to_path),
+    ("end a server's URL with a slash", append_slash),
+    ("repeat a member of allOf", repeat_member),
 ];
 
-fn objects(document: &Value, kind: Object) -> Vec<String> {
+/// The pointers of all objects of this kind.
+fn pointers_of(document: &Value, kind: Object) -> Vec<String> {
     let mut found = Vec::new();
     walk(document, &mut |object, pointer, _| {
         if object == kind {
@@ -43,43 +47,44 @@ fn objects(document: &Value, kind: Object) -> Vec<String> {
     found
 }
 
-/// The object of this kind that the number chooses among those that fit.
-fn choose(
+/// The pointer of one object of this kind that satisfies the predicate. The number selects which.
+fn choose_pointer(
     document: &Value,
     kind: Object,
     number: usize,
-    fits: impl Fn(&Map<String, Value>) -> bool,
+    is_suitable: impl Fn(&Map<String, Value>) -> bool,
 ) -> Option<String> {
-    let all = objects(document, kind);
-    let fitting: Vec<_> =
-        all.iter().filter(|at| fits(document.pointer(at).unwrap().as_object().unwrap())).collect();
-    fitting.get(number % fitting.len().max(1)).map(|at| (*at).clone())
+    let all = pointers_of(document, kind);
+    let suitable: Vec<_> =
+        all.iter().filter(|at| is_suitable(document.pointer(at).unwrap().as_object().unwrap())).collect();
+    suitable.get(number % suitable.len().max(1)).map(|at| (*at).clone())
 }
 
 fn is_reference(object: &Map<String, Value>) -> bool {
     object.contains_key("$ref")
 }
 
-fn wrap(document: &mut Value, number: usize) -> bool {
-    let Some(at) = choose(document, Object::Schema, number, |_| true) else { return false };
+fn wrap_schema(document: &mut Value, number: usize) -> bool {
+    let Some(at) = choose_pointer(document, Object::Schema, number, |_| true) else { return false };
     let place = document.pointer_mut(&at).unwrap();
     *place = json!({ ["allOf", "oneOf", "anyOf"][number % 3]: [place.take()] });
     true
 }
 
-fn inline(document: &mut Value, number: usize) -> bool {
+fn inline_reference(document: &mut Value, number: usize) -> bool {
     let kinds = [Object::Schema, Object::Response, Object::Parameter, Object::Header, Object::RequestBody];
-    let Some(at) = choose(document, kinds[number % kinds.len()], number / kinds.len(), is_reference) else {
+    let Some(at) = choose_pointer(document, kinds[number % kinds.len()], number / kinds.len(), is_reference)
+    else {
         return false;
     };
     let reference =
         document.pointer(&at).unwrap()["$ref"].as_str().unwrap().trim_start_matches('#').to_owned();
     let Some(target) = document.pointer(&reference).cloned() else { return false };
-    // A component that was not there before, and now has no use, is a type more.
+    // An extracted component that is no longer used would be reported as an added type.
     if reference.contains("/Extracted") {
         return false;
     }
-    // Alternatives are known by their names, and so are the values of a discriminator.
+    // Alternatives, and the values of a discriminator, are identified by the names of their components.
     if at.contains("/oneOf/") || at.contains("/anyOf/") || at.starts_with(&format!("{reference}/")) {
         return false;
     }
@@ -87,12 +92,14 @@ fn inline(document: &mut Value, number: usize) -> bool {
     true
 }
 
-fn extract(document: &mut Value, number: usize) -> bool {
+fn extract_component(document: &mut Value, number: usize) -> bool {
     let kinds = [(Object::Schema, "schemas"), (Object::Response, "responses"), (Object::Header, "headers")];
     let (kind, map) = kinds[number % kinds.len()];
-    // What only wraps a reference has a name already, as a component has.
-    let wraps = |object: &Map<String, Value>| object.len() == 1 && object.values().all(Value::is_array);
-    let Some(at) = choose(document, kind, number, |object| !is_reference(object) && !wraps(object)) else {
+    // A schema that only wraps references is named after them.
+    let is_wrapper = |object: &Map<String, Value>| object.len() == 1 && object.values().all(Value::is_array);
+    let Some(at) =
+        choose_pointer(document, kind, number, |object| !is_reference(object) && !is_wrapper(object))
+    else {
         return false;
     };
     if at.split('/').count() == 4 && at.starts_with("/components/") {
@@ -109,12 +116,12 @@ fn extract(document: &mut Value, number: usize) -> bool {
     true
 }
 
-fn split(document: &mut Value, number: usize) -> bool {
-    let open = |object: &Map<String, Value>| {
+fn split_into_all_of(document: &mut Value, number: usize) -> bool {
+    let is_splittable = |object: &Map<String, Value>| {
         object.get("properties").and_then(Value::as_object).is_some_and(|all| all.len() > 1)
             && !object.contains_key("additionalProperties")
     };
-    let Some(at) = choose(document, Object::Schema, number, open) else { return false };
+    let Some(at) = choose_pointer(document, Object::Schema, number, is_splittable) else { return false };
     let object = document.pointer_mut(&at).unwrap().as_object_mut().unwrap();
     let properties = object["properties"].as_object_mut().unwrap();
     let moved = properties.keys().next().unwrap().clone();
@@ -133,22 +140,22 @@ fn split(document: &mut Value, number: usize) -> bool {
     true
 }
 
-fn unfold(document: &mut Value, number: usize) -> bool {
-    let plain = |object: &Map<String, Value>| {
+fn replace_enum_by_one_of(document: &mut Value, number: usize) -> bool {
+    let is_plain_enum = |object: &Map<String, Value>| {
         object.get("enum").and_then(Value::as_array).is_some_and(|values| values.len() > 1)
             && !object.contains_key("oneOf")
             && object.get("type").is_some_and(Value::is_string)
     };
-    let Some(at) = choose(document, Object::Schema, number, plain) else { return false };
+    let Some(at) = choose_pointer(document, Object::Schema, number, is_plain_enum) else { return false };
     let object = document.pointer_mut(&at).unwrap().as_object_mut().unwrap();
     let values = object.remove("enum").unwrap();
     let kind = object.remove("type").unwrap();
-    let one = |value: &Value| json!({ "type": kind, "enum": [value], "description": "one of them" });
+    let one = |value: &Value| json!({ "type": kind, "enum": [value], "description": "one of the values" });
     object.insert("oneOf".to_owned(), values.as_array().unwrap().iter().map(one).collect());
     true
 }
 
-fn reverse(document: &mut Value, number: usize) -> bool {
+fn reverse_list(document: &mut Value, number: usize) -> bool {
     let lists = ["required", "enum", "oneOf", "anyOf", "allOf", "parameters", "security", "tags"];
     let chosen = uses(document)
         .into_iter()
@@ -160,7 +167,7 @@ fn reverse(document: &mut Value, number: usize) -> bool {
     true
 }
 
-fn say_default(document: &mut Value, number: usize) -> bool {
+fn write_schema_default(document: &mut Value, number: usize) -> bool {
     let defaults = [
         ("nullable", json!(false)),
         ("readOnly", json!(false)),
@@ -176,19 +183,20 @@ fn say_default(document: &mut Value, number: usize) -> bool {
         ("additionalProperties", json!(true)),
         ("additionalProperties", json!({})),
         ("items", json!({})),
-        ("pattern", json!("^(?:)$")),
     ];
-    // An empty pattern is none; but it is another word of generators, so not among these.
-    let (field, value) = &defaults[number % (defaults.len() - 1)];
-    let lacks = |object: &Map<String, Value>| !is_reference(object) && !object.contains_key(*field);
-    let Some(at) = choose(document, Object::Schema, number / defaults.len(), lacks) else { return false };
+    // Not a pattern that every string matches: generators write one into the generated code.
+    let (field, value) = &defaults[number % defaults.len()];
+    let is_absent = |object: &Map<String, Value>| !is_reference(object) && !object.contains_key(*field);
+    let Some(at) = choose_pointer(document, Object::Schema, number / defaults.len(), is_absent) else {
+        return false;
+    };
     document.pointer_mut(&at).unwrap()[*field] = value.clone();
     true
 }
 
-fn say_parameter_default(document: &mut Value, number: usize) -> bool {
-    let lacks = |object: &Map<String, Value>| !is_reference(object) && !object.contains_key("style");
-    let Some(at) = choose(document, Object::Parameter, number, lacks) else { return false };
+fn write_parameter_defaults(document: &mut Value, number: usize) -> bool {
+    let is_absent = |object: &Map<String, Value>| !is_reference(object) && !object.contains_key("style");
+    let Some(at) = choose_pointer(document, Object::Parameter, number, is_absent) else { return false };
     let parameter = document.pointer_mut(&at).unwrap();
     let style =
         if ["query", "cookie"].contains(&parameter["in"].as_str().unwrap()) { "form" } else { "simple" };
@@ -207,7 +215,7 @@ fn say_parameter_default(document: &mut Value, number: usize) -> bool {
     true
 }
 
-fn decimals(document: &mut Value, number: usize) -> bool {
+fn write_as_decimal(document: &mut Value, number: usize) -> bool {
     let fields = [
         "minLength",
         "maxLength",
@@ -228,8 +236,10 @@ fn decimals(document: &mut Value, number: usize) -> bool {
     true
 }
 
-fn header_case(document: &mut Value, number: usize) -> bool {
-    let Some(at) = choose(document, Object::Response, number, |object| object.contains_key("headers")) else {
+fn change_header_case(document: &mut Value, number: usize) -> bool {
+    let Some(at) =
+        choose_pointer(document, Object::Response, number, |object| object.contains_key("headers"))
+    else {
         return false;
     };
     let headers = document.pointer_mut(&format!("{at}/headers")).unwrap().as_object_mut().unwrap();
@@ -241,9 +251,9 @@ fn header_case(document: &mut Value, number: usize) -> bool {
     true
 }
 
-fn media_parameters(document: &mut Value, number: usize) -> bool {
+fn change_media_type(document: &mut Value, number: usize) -> bool {
     let kind = if number.is_multiple_of(2) { Object::Response } else { Object::RequestBody };
-    let Some(at) = choose(document, kind, number, |object| object.contains_key("content")) else {
+    let Some(at) = choose_pointer(document, kind, number, |object| object.contains_key("content")) else {
         return false;
     };
     let content = document.pointer_mut(&format!("{at}/content")).unwrap().as_object_mut().unwrap();
@@ -253,21 +263,22 @@ fn media_parameters(document: &mut Value, number: usize) -> bool {
     true
 }
 
-fn exclusive(document: &mut Value, number: usize) -> bool {
+fn make_minimum_exclusive(document: &mut Value, number: usize) -> bool {
     let bounded = |object: &Map<String, Value>| {
         object.get("type") == Some(&json!("integer"))
             && object.get("minimum").is_some_and(Value::is_u64)
             && !object.contains_key("exclusiveMinimum")
     };
-    let Some(at) = choose(document, Object::Schema, number, bounded) else { return false };
+    let Some(at) = choose_pointer(document, Object::Schema, number, bounded) else { return false };
     let schema = document.pointer_mut(&at).unwrap();
     schema["minimum"] = json!(schema["minimum"].as_i64().unwrap() - 1);
     schema["exclusiveMinimum"] = json!(true);
     true
 }
 
-fn push_parameters(document: &mut Value, number: usize) -> bool {
-    let Some(at) = choose(document, Object::PathItem, number, |item| item.contains_key("parameters")) else {
+fn move_parameters_to_operations(document: &mut Value, number: usize) -> bool {
+    let Some(at) = choose_pointer(document, Object::PathItem, number, |item| item.contains_key("parameters"))
+    else {
         return false;
     };
     let item = document.pointer_mut(&at).unwrap().as_object_mut().unwrap();
@@ -281,12 +292,14 @@ fn push_parameters(document: &mut Value, number: usize) -> bool {
     true
 }
 
-fn pull_parameters(document: &mut Value, number: usize) -> bool {
-    let lone = |item: &Map<String, Value>| {
+fn move_parameters_to_path(document: &mut Value, number: usize) -> bool {
+    let has_one_operation = |item: &Map<String, Value>| {
         !item.contains_key("parameters")
             && METHODS.iter().filter(|method| item.contains_key(**method)).count() == 1
     };
-    let Some(at) = choose(document, Object::PathItem, number, lone) else { return false };
+    let Some(at) = choose_pointer(document, Object::PathItem, number, has_one_operation) else {
+        return false;
+    };
     let item = document.pointer_mut(&at).unwrap().as_object_mut().unwrap();
     let method = METHODS.into_iter().find(|method| item.contains_key(*method)).unwrap();
     let Some(parameters) = item[method].as_object_mut().unwrap().remove("parameters") else { return false };
@@ -294,11 +307,11 @@ fn pull_parameters(document: &mut Value, number: usize) -> bool {
     true
 }
 
-fn push_security(document: &mut Value, number: usize) -> bool {
+fn copy_security_to_operation(document: &mut Value, number: usize) -> bool {
     let security = document.get("security").cloned().unwrap_or_else(|| json!([]));
-    let silent = |operation: &Map<String, Value>| !operation.contains_key("security");
-    let Some(at) = choose(document, Object::Operation, number, silent) else { return false };
-    // A callback inherits nothing.
+    let inherits = |operation: &Map<String, Value>| !operation.contains_key("security");
+    let Some(at) = choose_pointer(document, Object::Operation, number, inherits) else { return false };
+    // The operations of a callback do not inherit the security of the document.
     if at.contains("/callbacks/") {
         return false;
     }
@@ -306,10 +319,10 @@ fn push_security(document: &mut Value, number: usize) -> bool {
     true
 }
 
-fn push_servers(document: &mut Value, number: usize) -> bool {
+fn copy_servers_to_path(document: &mut Value, number: usize) -> bool {
     let servers = document.get("servers").cloned().unwrap_or_else(|| json!([{ "url": "/" }]));
-    let silent = |item: &Map<String, Value>| !item.contains_key("servers") && !item.contains_key("$ref");
-    let Some(at) = choose(document, Object::PathItem, number, silent) else { return false };
+    let inherits = |item: &Map<String, Value>| !item.contains_key("servers") && !item.contains_key("$ref");
+    let Some(at) = choose_pointer(document, Object::PathItem, number, inherits) else { return false };
     if at.contains("/callbacks/") {
         return false;
     }
@@ -317,9 +330,9 @@ fn push_servers(document: &mut Value, number: usize) -> bool {
     true
 }
 
-fn slash(document: &mut Value, number: usize) -> bool {
-    let Some(at) = choose(document, Object::Server, number, |_| true) else { return false };
-    // A link's server is compared as it is written.
+fn append_slash(document: &mut Value, number: usize) -> bool {
+    let Some(at) = choose_pointer(document, Object::Server, number, |_| true) else { return false };
+    // The URL of a link's server is compared literally.
     if at.contains("/links/") {
         return false;
     }
@@ -328,8 +341,9 @@ fn slash(document: &mut Value, number: usize) -> bool {
     true
 }
 
-fn repeat(document: &mut Value, number: usize) -> bool {
-    let Some(at) = choose(document, Object::Schema, number, |object| object.contains_key("allOf")) else {
+fn repeat_member(document: &mut Value, number: usize) -> bool {
+    let Some(at) = choose_pointer(document, Object::Schema, number, |object| object.contains_key("allOf"))
+    else {
         return false;
     };
     let members = document.pointer_mut(&at).unwrap()["allOf"].as_array_mut().unwrap();
@@ -338,12 +352,12 @@ fn repeat(document: &mut Value, number: usize) -> bool {
     true
 }
 
-/// The text of a value with its keys in another order, and other spaces.
-fn write(value: &Value, number: usize, text: &mut String) {
+/// Appends the text of a value. The layout selects the order of the keys of each object; the spacing is unusual.
+fn write_json(value: &Value, layout: usize, text: &mut String) {
     match value {
         Value::Object(members) => {
             let mut members: Vec<_> = members.iter().collect();
-            if number.is_multiple_of(2) {
+            if layout.is_multiple_of(2) {
                 members.reverse();
             }
             text.push('{');
@@ -351,7 +365,7 @@ fn write(value: &Value, number: usize, text: &mut String) {
                 text.push_str(if place == 0 { "\n" } else { ",\n" });
                 text.push_str(&Value::from(name.as_str()).to_string());
                 text.push_str(" : ");
-                write(member, number / 2, text);
+                write_json(member, layout / 2, text);
             }
             text.push('}');
         }
@@ -359,7 +373,7 @@ fn write(value: &Value, number: usize, text: &mut String) {
             text.push('[');
             for (place, item) in items.iter().enumerate() {
                 text.push_str(if place == 0 { " " } else { " , " });
-                write(item, number / 2, text);
+                write_json(item, layout / 2, text);
             }
             text.push(']');
         }
@@ -369,8 +383,8 @@ fn write(value: &Value, number: usize, text: &mut String) {
 
 const DOCUMENTS: [&str; 2] = [include_str!("data/every-field.json"), include_str!("../../../openapi.json")];
 
-/// Applies the rewrites that the numbers choose to a document, and compares: no finding.
-fn hold(document: &str, choices: &[(usize, usize)], layout: usize) -> Result<(), TestCaseError> {
+/// Applies rewrites to a document and asserts that the comparison of both, in both directions, has no finding.
+fn check_rewrites(document: &str, choices: &[(usize, usize)], layout: usize) -> Result<(), TestCaseError> {
     let base = Document::parse(document).unwrap();
     let mut value: Value = serde_json::from_str(document).unwrap();
     let mut applied = Vec::new();
@@ -381,15 +395,13 @@ fn hold(document: &str, choices: &[(usize, usize)], layout: usize) -> Result<(),
         }
     }
     let mut text = String::new();
-    write(&value, layout, &mut text);
+    write_json(&value, layout, &mut text);
     let revision = Document::parse(&text).unwrap();
     prop_assert_eq!(revision.problems(), &[][..], "{:?}", &applied);
     for (one, other) in [(&base, &revision), (&revision, &base)] {
         let mut findings = compare(one, other, Options::default()).unwrap();
-        // A schema that was put in place of its reference, and then named, has another name.
-        if applied.contains(&"put what a reference means in its place")
-            && applied.contains(&"name what has no name")
-        {
+        // A schema that was inlined and then extracted is a component with another name.
+        if applied.contains(&INLINE) && applied.contains(&EXTRACT) {
             findings.retain(|finding| finding.rule != "schema-renamed");
         }
         prop_assert!(findings.is_empty(), "{:?}: {:#?}", applied, findings);
@@ -401,34 +413,31 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_thousand_compositions_of_rewrites_that_change_no_meaning_are_no_difference(
+    fn a_thousand_sequences_of_rewrites_result_in_no_finding(
         document in 0..DOCUMENTS.len(),
         choices in prop::collection::vec((0..REWRITES.len(), 0..10_000_usize), 1..8),
         layout in any::<usize>(),
     ) {
-        hold(DOCUMENTS[document], &choices, layout)?;
+        check_rewrites(DOCUMENTS[document], &choices, layout)?;
     }
 }
 
 #[test]
-fn each_rewrite_finds_something_to_rewrite() {
+fn each_rewrite_changes_at_least_one_document() {
     for (name, apply) in REWRITES {
-        let done = DOCUMENTS.iter().any(|document| {
+        let is_applicable = DOCUMENTS.iter().any(|document| {
             (0..200).any(|number| {
                 let mut value: Value = serde_json::from_str(document).unwrap();
                 let before = value.clone();
-                if name.starts_with("repeat") {
-                    wrap(&mut value, 0);
-                }
                 apply(&mut value, number) && value != before
             })
         });
-        assert!(done, "{name}");
+        assert!(is_applicable, "{name}");
     }
 }
 
 #[test]
-fn a_component_that_nothing_uses_is_not_one_of_them() {
+fn an_added_component_that_is_not_used_is_a_finding() {
     let base = Document::parse(DOCUMENTS[0]).unwrap();
     let mut value: Value = serde_json::from_str(DOCUMENTS[0]).unwrap();
     let at = push("/components/schemas", "Another");

@@ -1,4 +1,4 @@
-//! Any two texts are compared or refused, in bounded time and without a panic.
+//! Any two texts are compared or rejected, in bounded time and without a panic.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const EVERY_FIELD: &str = include_str!("data/every-field.json");
 
-/// Any JSON, with a liking for the words of OpenAPI.
+/// Generates any JSON value; most of its names and texts are those of OpenAPI.
 fn json_value() -> impl Strategy<Value = Value> {
     let word = prop::sample::select(vec![
         "$ref",
@@ -71,7 +71,7 @@ fn json_value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Every pointer of a document.
+/// Appends the pointer of a value and of every value below it.
 fn pointers(value: &Value, pointer: &str, found: &mut Vec<String>) {
     found.push(pointer.to_owned());
     let below = |key: &str| format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
@@ -89,7 +89,7 @@ fn pointers(value: &Value, pointer: &str, found: &mut Vec<String>) {
     }
 }
 
-/// The document with other values at some places.
+/// The document with values replaced at the selected places.
 fn changed(changes: &[(usize, Value)]) -> Value {
     let mut document: Value = serde_json::from_str(EVERY_FIELD).unwrap();
     for (place, value) in changes {
@@ -100,7 +100,8 @@ fn changed(changes: &[(usize, Value)]) -> Value {
     document
 }
 
-fn compare_both(base: &str, revision: &str) -> Result<(), TestCaseError> {
+/// Compares two texts, if both are documents, and asserts that the findings are well formed.
+fn check_comparison(base: &str, revision: &str) -> Result<(), TestCaseError> {
     let (Ok(base), Ok(revision)) = (Document::parse(base), Document::parse(revision)) else { return Ok(()) };
     for problem in base.problems() {
         prop_assert!(base.value().pointer(&problem.pointer).is_some());
@@ -118,15 +119,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn documents_with_anything_anywhere_are_compared(
+    fn documents_with_arbitrary_values_are_compared(
         base in prop::collection::vec((any::<usize>(), json_value()), 0..3),
         revision in prop::collection::vec((any::<usize>(), json_value()), 1..5),
     ) {
-        compare_both(&changed(&base).to_string(), &changed(&revision).to_string())?;
+        check_comparison(&changed(&base).to_string(), &changed(&revision).to_string())?;
     }
 
     #[test]
-    fn a_document_is_not_different_from_itself(changes in prop::collection::vec((any::<usize>(), json_value()), 0..5)) {
+    fn a_document_equals_itself(changes in prop::collection::vec((any::<usize>(), json_value()), 0..5)) {
         let text = changed(&changes).to_string();
         if let Ok(document) = Document::parse(&text) {
             prop_assert_eq!(compare(&document, &document, Options::default()).unwrap(), vec![]);
@@ -134,13 +135,14 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(text in ".{0,200}", cut in 0..6000_usize) {
+    fn any_text_is_parsed_or_rejected(text in ".{0,200}", cut in 0..6000_usize) {
         let _ = Document::parse(&text);
         let _ = Document::parse(EVERY_FIELD.get(..cut).unwrap_or_default());
         let _ = Document::parse(&format!("{{\"openapi\":\"3.0.3\",{text}}}"));
     }
 }
 
+/// A document with these schemas, whose only response refers to the schema `start`.
 fn with_schemas(schemas: &Value, start: &str) -> Document {
     let document = json!({
         "openapi": "3.0.3", "info": { "title": "t", "version": "1" },
@@ -152,7 +154,7 @@ fn with_schemas(schemas: &Value, start: &str) -> Document {
 }
 
 #[test]
-fn chains_and_circles_of_references_end() {
+fn long_chains_and_cycles_of_references_are_compared() {
     let chain = |last: &str| {
         let mut schemas: serde_json::Map<String, Value> = (0..20_000)
             .map(|place| {
@@ -167,7 +169,7 @@ fn chains_and_circles_of_references_end() {
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0].base.pointer, "/components/schemas/s20000/type");
 
-    for circle in [
+    for cycle in [
         json!({ "A": { "$ref": "#/components/schemas/A" } }),
         json!({ "A": { "$ref": "#/components/schemas/B" }, "B": { "$ref": "#/components/schemas/A" } }),
         json!({ "A": { "allOf": [{ "$ref": "#/components/schemas/A" }] } }),
@@ -176,23 +178,23 @@ fn chains_and_circles_of_references_end() {
         json!({ "A": { "anyOf": [{ "anyOf": [{ "$ref": "#/components/schemas/A" }, {}] }, { "type": "string" }] } }),
     ] {
         let (one, other) =
-            (with_schemas(&circle, "A"), with_schemas(&json!({ "A": { "type": "string" } }), "A"));
-        assert_eq!(compare(&one, &with_schemas(&circle, "A"), Options::default()).unwrap(), []);
+            (with_schemas(&cycle, "A"), with_schemas(&json!({ "A": { "type": "string" } }), "A"));
+        assert_eq!(compare(&one, &with_schemas(&cycle, "A"), Options::default()).unwrap(), []);
         assert!(!compare(&one, &other, Options::default()).unwrap().is_empty());
         assert!(!compare(&other, &one, Options::default()).unwrap().is_empty());
     }
 }
 
 #[test]
-fn alternatives_nested_in_alternatives_are_compared_or_refused_in_bounded_time() {
-    let nest = |kind: &str, order: bool| {
+fn nested_alternatives_are_compared_in_bounded_time() {
+    let nested = |kind: &str, reversed: bool| {
         let schemas: serde_json::Map<String, Value> = (0..30)
             .map(|place| {
                 let member = |which: usize| {
                     json!({ "type": "object", "properties": { format!("p{which}"): { "$ref": format!("#/components/schemas/s{}", place + 1) } } })
                 };
                 let mut members: Vec<_> = (0..4).map(member).collect();
-                if order {
+                if reversed {
                     members.reverse();
                 }
                 (format!("s{place}"), json!({ "oneOf": members }))
@@ -201,14 +203,14 @@ fn alternatives_nested_in_alternatives_are_compared_or_refused_in_bounded_time()
             .collect();
         with_schemas(&Value::from(schemas), "s0")
     };
-    let findings = compare(&nest("string", false), &nest("string", true), Options::default()).unwrap();
+    let findings = compare(&nested("string", false), &nested("string", true), Options::default()).unwrap();
     assert_eq!(findings, []);
-    let findings = compare(&nest("string", false), &nest("integer", true), Options::default()).unwrap();
+    let findings = compare(&nested("string", false), &nested("integer", true), Options::default()).unwrap();
     assert!(!findings.is_empty());
 }
 
 #[test]
-fn hundreds_of_alternatives_are_distinguished_without_comparing_each_with_each() {
+fn comparing_hundreds_of_alternatives_takes_less_than_quadratic_time() {
     let one_of = |prefix: &str, named: bool| {
         let member = |place: usize| json!({ "type": "object", "required": ["k"], "properties": { "k": { "type": "string", "enum": [format!("{prefix}{place}")] } } });
         let name = |place: usize| format!("{prefix}{place}");
@@ -224,6 +226,6 @@ fn hundreds_of_alternatives_are_distinguished_without_comparing_each_with_each()
         let findings = compare(&one_of("a", named), &one_of("b", named), Options::default()).unwrap();
         assert!(findings.len() >= 600);
     }
-    // A second without optimization; it was minutes.
+    // Without optimization it takes about a second; comparing every pair of alternatives took minutes.
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }

@@ -1,10 +1,11 @@
-//! Single changes that a comparison once overlooked, or called something else than they are.
+//! Regressions: changes that the comparison once missed, or reported as something else.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 use openapi_drift::{Breaks, Document, Effect, Finding, Options, compare};
 use serde_json::{Value, json};
 
+/// A small document after a change.
 fn document(change: impl FnOnce(&mut Value)) -> Document {
     let mut value = json!({
         "openapi": "3.0.3", "info": { "title": "t", "version": "1.0.0" },
@@ -15,10 +16,12 @@ fn document(change: impl FnOnce(&mut Value)) -> Document {
     Document::parse(&value.to_string()).unwrap()
 }
 
+/// The operation of the document.
 fn operation(value: &mut Value) -> &mut Value {
     &mut value["paths"]["/a"]["post"]
 }
 
+/// A document with this schema in a request body, and these components.
 fn request(schema: &Value, schemas: &Value) -> Document {
     document(|value| {
         let content = json!({ "application/json": { "schema": schema } });
@@ -27,6 +30,7 @@ fn request(schema: &Value, schemas: &Value) -> Document {
     })
 }
 
+/// A document with this schema in a response, and these components.
 fn response(schema: &Value, schemas: &Value) -> Document {
     document(|value| {
         operation(value)["responses"]["200"]["content"] = json!({ "application/json": { "schema": schema } });
@@ -34,7 +38,8 @@ fn response(schema: &Value, schemas: &Value) -> Document {
     })
 }
 
-fn found(base: &Document, revision: &Document) -> Vec<Finding> {
+/// The findings of a comparison. Asserts that every pointer of a finding exists in its document.
+fn findings_of(base: &Document, revision: &Document) -> Vec<Finding> {
     let findings = compare(base, revision, Options::default()).unwrap();
     for finding in &findings {
         assert!(base.value().pointer(&finding.base.pointer).is_some(), "{finding:?}");
@@ -43,16 +48,18 @@ fn found(base: &Document, revision: &Document) -> Vec<Finding> {
     findings
 }
 
+/// The rule IDs of the findings of a comparison.
 fn rules(base: &Document, revision: &Document) -> Vec<&'static str> {
-    found(base, revision).into_iter().map(|finding| finding.rule).collect()
+    findings_of(base, revision).into_iter().map(|finding| finding.rule).collect()
 }
 
-fn none() -> Value {
+/// No components.
+fn no_components() -> Value {
     json!({})
 }
 
 #[test]
-fn bounds_beyond_the_precision_of_a_double_are_distinguished() {
+fn bounds_beyond_the_precision_of_a_double_are_compared_exactly() {
     for (keyword, before, after, rule) in [
         ("maximum", json!(i64::MAX), json!(i64::MAX - 1), "schema-maximum-decreased"),
         (
@@ -65,13 +72,13 @@ fn bounds_beyond_the_precision_of_a_double_are_distinguished() {
         ("minimum", json!(-1e300), json!(-1e301), "schema-minimum-decreased"),
         ("maxLength", json!(u64::MAX), json!(u64::MAX - 1), "schema-max-length-decreased"),
     ] {
-        let with = |value: &Value| request(&json!({ keyword: value }), &none());
+        let with = |value: &Value| request(&json!({ keyword: value }), &no_components());
         assert_eq!(rules(&with(&before), &with(&after)), [rule], "{before} {after}");
     }
     let with = |bound: Value| {
         let mut schema = json!({ "type": "integer" });
         schema.as_object_mut().unwrap().extend(bound.as_object().unwrap().clone());
-        request(&schema, &none())
+        request(&schema, &no_components())
     };
     for (one, other) in [
         (json!({ "minimum": 1 }), json!({ "minimum": 0.5 })),
@@ -80,26 +87,26 @@ fn bounds_beyond_the_precision_of_a_double_are_distinguished() {
         (json!({ "maximum": 1 }), json!({ "maximum": 2, "exclusiveMaximum": true })),
         (json!({ "minimum": i64::MAX }), json!({ "minimum": i64::MAX - 1, "exclusiveMinimum": true })),
     ] {
-        assert_eq!(found(&with(one), &with(other)), []);
+        assert_eq!(findings_of(&with(one), &with(other)), []);
     }
 }
 
 #[test]
-fn a_pattern_that_stays_is_the_same_in_another_place() {
-    let (two, one) =
+fn a_pattern_that_moves_out_of_all_of_is_unchanged() {
+    let (both, first) =
         (json!({ "allOf": [{ "pattern": "a" }, { "pattern": "b" }] }), json!({ "pattern": "a" }));
-    let findings = found(&response(&two, &none()), &response(&one, &none()));
+    let findings = findings_of(&response(&both, &no_components()), &response(&first, &no_components()));
     assert_eq!(findings.len(), 1);
     assert!(!findings[0].is_breaking(), "{findings:?}");
 }
 
 #[test]
-fn references_that_lead_nowhere_or_far_hide_nothing() {
-    let two = |second: &str| {
+fn dangling_and_long_references_hide_no_other_change() {
+    let with_dangling = |second: &str| {
         let to = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
-        response(&json!({ "properties": { "a": to("absent"), "b": to(second) } }), &none())
+        response(&json!({ "properties": { "a": to("absent"), "b": to(second) } }), &no_components())
     };
-    assert_eq!(rules(&two("lost"), &two("gone")), ["reference-unresolved"]);
+    assert_eq!(rules(&with_dangling("lost"), &with_dangling("gone")), ["reference-unresolved"]);
 
     let beside = |kind: &str| {
         let all = json!([{ "$ref": "#/components/schemas/Absent" }, { "$ref": "#/components/schemas/A" }]);
@@ -117,7 +124,7 @@ fn references_that_lead_nowhere_or_far_hide_nothing() {
     let bare = |reference| reference;
     let all = |reference| json!({ "allOf": [reference, { "title": "t" }] });
     for wrap in [bare, all] {
-        let findings = found(&chain("string", 60, wrap), &chain("integer", 60, wrap));
+        let findings = findings_of(&chain("string", 60, wrap), &chain("integer", 60, wrap));
         assert!(findings[0].is_breaking(), "{findings:?}");
     }
     assert_eq!(chain("string", 70, bare).problems()[0].rule, "long-reference");
@@ -125,7 +132,7 @@ fn references_that_lead_nowhere_or_far_hide_nothing() {
 }
 
 #[test]
-fn alternatives_go_by_the_names_of_components_alone() {
+fn alternatives_are_identified_by_the_names_of_components_and_not_of_other_targets() {
     let schemas = json!({
         "A": { "properties": { "x": { "type": "string" } } },
         "B": { "properties": { "x": { "type": "integer" } } },
@@ -134,11 +141,11 @@ fn alternatives_go_by_the_names_of_components_alone() {
         let to = |name| json!({ "$ref": format!("#/components/schemas/{name}/properties/x") });
         response(&json!({ "oneOf": names.map(to) }), &schemas)
     };
-    assert_eq!(found(&one_of(["A", "B"]), &one_of(["B", "A"])), []);
+    assert_eq!(findings_of(&one_of(["A", "B"]), &one_of(["B", "A"])), []);
 }
 
 #[test]
-fn what_only_a_generated_client_refuses_is_no_break_though_a_request_has_it_too() {
+fn a_change_that_only_a_generated_client_rejects_does_not_break_clients_if_a_request_has_it_too() {
     let both = |schema: Value| {
         document(|value| {
             let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/S" } } });
@@ -148,12 +155,12 @@ fn what_only_a_generated_client_refuses_is_no_break_though_a_request_has_it_too(
         })
     };
     let findings =
-        found(&both(json!({ "type": "string", "pattern": "a" })), &both(json!({ "type": "string" })));
+        findings_of(&both(json!({ "type": "string", "pattern": "a" })), &both(json!({ "type": "string" })));
     assert_eq!((findings.len(), findings[0].breaks()), (1, Breaks::SERVERS));
 }
 
 #[test]
-fn names_that_differ_in_what_does_not_count_do_not_hide_each_other() {
+fn names_that_are_equivalent_do_not_hide_each_other() {
     let map = |field: &str, names: [&str; 2], kind: &str, wrap: fn(Value) -> Value| {
         document(|value| {
             let one = wrap(json!({ "schema": { "type": kind } }));
@@ -184,7 +191,7 @@ fn names_that_differ_in_what_does_not_count_do_not_hide_each_other() {
 }
 
 #[test]
-fn a_path_item_that_refers_hides_neither_itself_nor_what_stands_beside() {
+fn a_path_item_with_a_reference_is_compared_with_its_sibling_fields() {
     let with = |item: Option<Value>| {
         document(|value| {
             if let Some(item) = item {
@@ -199,7 +206,7 @@ fn a_path_item_that_refers_hides_neither_itself_nor_what_stands_beside() {
 }
 
 #[test]
-fn a_parameter_with_a_schema_and_content_is_compared_in_both() {
+fn both_the_schema_and_the_content_of_a_parameter_are_compared() {
     let with = |kind: &str| {
         document(|value| {
             let parameter = json!({ "name": "a", "in": "query", "schema": { "type": kind }, "content": { "text/plain": {} } });
@@ -210,7 +217,7 @@ fn a_parameter_with_a_schema_and_content_is_compared_in_both() {
 }
 
 #[test]
-fn a_media_type_beside_or_instead_of_its_range_is_held_against_it() {
+fn a_media_type_beside_or_instead_of_its_range_is_compared_with_the_range() {
     let with = |content: Value| document(|value| operation(value)["responses"]["200"]["content"] = content);
     let of = |kind: &str| json!({ "schema": { "type": kind } });
     let range = |name: &str| with(json!({ name: of("string") }));
@@ -220,14 +227,14 @@ fn a_media_type_beside_or_instead_of_its_range_is_held_against_it() {
     let both = with(json!({ "application/*": of("string"), "application/json": of("string") }));
     assert_eq!(rules(&both, &with(json!({ "application/json": of("string") }))), ["media-type-removed"]);
     for name in ["*/*", "application/*"] {
-        let findings = found(&range(name), &with(json!({ "application/json": of("string") })));
+        let findings = findings_of(&range(name), &with(json!({ "application/json": of("string") })));
         assert_eq!((findings.len(), findings[0].rule), (1, "media-type-specialized"), "{findings:?}");
         assert_eq!(findings[0].breaks(), Breaks::SERVERS);
     }
 }
 
 #[test]
-fn in_a_callback_the_server_is_the_one_that_sends() {
+fn in_a_callback_the_server_sends_the_request() {
     let operation_of = |parameters: Value, rest: Value| {
         let mut post = json!({ "parameters": parameters, "responses": { "200": { "description": "" } } });
         post.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
@@ -241,29 +248,29 @@ fn in_a_callback_the_server_is_the_one_that_sends() {
     let body = |required: bool| {
         operation_of(json!([]), json!({ "requestBody": { "required": required, "content": {} } }))
     };
-    for (other, forth, back) in [
+    for (other, by_addition, by_removal) in [
         (operation_of(parameter(false), json!({})), Breaks::NEITHER, Breaks::CLIENTS),
         (operation_of(parameter(true), json!({})), Breaks::SERVERS, Breaks::CLIENTS),
         (body(false), Breaks::NEITHER, Breaks::CLIENTS),
         (body(true), Breaks::SERVERS, Breaks::CLIENTS),
     ] {
         let breaks = |base: &Document, revision: &Document| {
-            let findings = found(base, revision);
+            let findings = findings_of(base, revision);
             assert_eq!(findings.len(), 1, "{findings:?}");
             findings[0].breaks()
         };
-        assert_eq!(breaks(&used(nothing()), &used(other.clone())), forth, "{other}");
-        assert_eq!(breaks(&used(other.clone()), &used(nothing())), back, "{other}");
+        assert_eq!(breaks(&used(nothing()), &used(other.clone())), by_addition, "{other}");
+        assert_eq!(breaks(&used(other.clone()), &used(nothing())), by_removal, "{other}");
         for (base, revision) in [(nothing(), other.clone()), (other, nothing())] {
-            let findings = found(&unused(base), &unused(revision));
+            let findings = findings_of(&unused(base), &unused(revision));
             assert!(findings.iter().all(|it| it.effect == Effect::GeneratedCode), "{findings:?}");
         }
     }
 }
 
 #[test]
-fn what_became_one_of_several_hides_nothing_else() {
-    let property = |schema: Value| request(&json!({ "properties": { "p": schema } }), &none());
+fn a_schema_that_becomes_an_alternative_hides_no_other_change() {
+    let property = |schema: Value| request(&json!({ "properties": { "p": schema } }), &no_components());
     let both = json!([{ "type": "string" }, { "type": "integer" }]);
     let plain = property(json!({ "type": "string" }));
     for (field, value, rule) in [
@@ -276,12 +283,12 @@ fn what_became_one_of_several_hides_nothing_else() {
     }
     let member = |text: &str| json!({ "properties": { "p": { "type": "string", "description": text } }, "type": "object" });
     let wrapped = json!({ "oneOf": [member("b"), { "type": "integer" }] });
-    let found = rules(&request(&member("a"), &none()), &request(&wrapped, &none()));
-    assert!(found.contains(&"schema-description-changed"), "{found:?}");
+    let rule_ids = rules(&request(&member("a"), &no_components()), &request(&wrapped, &no_components()));
+    assert!(rule_ids.contains(&"schema-description-changed"), "{rule_ids:?}");
 }
 
 #[test]
-fn of_several_at_once_each_is_compared_and_none_shifts_the_others() {
+fn keywords_that_several_members_of_all_of_have_are_each_compared() {
     let with = |name: &str| {
         let all = json!([{ "xml": { "name": "a" } }, { "xml": { "name": name } }]);
         document(|value| {
@@ -290,31 +297,31 @@ fn of_several_at_once_each_is_compared_and_none_shifts_the_others() {
         })
     };
     assert_eq!(rules(&with("b"), &with("c")), ["schema-xml-name-changed"]);
-    let all = |parts: &[&Value]| request(&json!({ "allOf": parts, "type": "object" }), &none());
+    let all = |parts: &[&Value]| request(&json!({ "allOf": parts, "type": "object" }), &no_components());
     let named = |name: &str| json!({ "discriminator": { "propertyName": name } });
-    let found_rules = rules(&all(&[&named("a"), &named("b")]), &all(&[&named("a"), &named("c")]));
-    assert_eq!(found_rules, ["schema-discriminator-property-changed"]);
+    let rule_ids = rules(&all(&[&named("a"), &named("b")]), &all(&[&named("a"), &named("c")]));
+    assert_eq!(rule_ids, ["schema-discriminator-property-changed"]);
 
     let part = |name: &str| json!({ "type": "object", "required": [name], "properties": { name: {} } });
     let one = |first: &str, second: &str| json!({ "oneOf": [part(first), part(second)] });
     let (ab, cd) = (one("a", "b"), one("c", "d"));
-    assert_eq!(found(&all(&[&ab, &cd]), &all(&[&cd, &ab])), []);
-    let gone = found(&all(&[&ab, &cd]), &all(&[&cd]));
-    assert_eq!((gone.len(), gone[0].breaks()), (1, Breaks::SERVERS), "{gone:?}");
+    assert_eq!(findings_of(&all(&[&ab, &cd]), &all(&[&cd, &ab])), []);
+    let removed = findings_of(&all(&[&ab, &cd]), &all(&[&cd]));
+    assert_eq!((removed.len(), removed[0].breaks()), (1, Breaks::SERVERS), "{removed:?}");
 
     let (a, b) = (json!({ "not": { "required": ["a"] } }), json!({ "not": { "required": ["b"] } }));
     assert_eq!(rules(&all(&[&a, &b]), &all(&[&b])), ["schema-not-removed"]);
 }
 
 #[test]
-fn what_says_the_same_in_other_words_is_no_difference() {
+fn equivalent_schemas_and_encodings_result_in_no_finding() {
     let encoding = |encoding: Value| {
         document(|value| {
             let content = json!({ "multipart/form-data": { "encoding": encoding } });
             operation(value)["requestBody"] = json!({ "content": content });
         })
     };
-    let schema = |schema: Value| response(&schema, &none());
+    let schema = |schema: Value| response(&schema, &no_components());
     for (one, other) in [
         (schema(json!({ "enum": [1] })), schema(json!({ "enum": [1.0] }))),
         (schema(json!({ "enum": [1, 2.5] })), schema(json!({ "type": "number", "enum": [1, 2.5] }))),
@@ -328,34 +335,34 @@ fn what_says_the_same_in_other_words_is_no_difference() {
         (encoding(json!({})), encoding(json!({ "p": {} }))),
         (encoding(json!({ "p": { "style": "form" } })), encoding(json!({ "p": { "explode": true } }))),
     ] {
-        assert_eq!(found(&one, &other), []);
-        assert_eq!(found(&other, &one), []);
+        assert_eq!(findings_of(&one, &other), []);
+        assert_eq!(findings_of(&other, &one), []);
     }
     let object = |properties: Value| schema(json!({ "additionalProperties": {}, "properties": properties }));
-    let added = found(&object(none()), &object(json!({ "a": { "type": "string" } })));
+    let added = findings_of(&object(no_components()), &object(json!({ "a": { "type": "string" } })));
     assert_eq!((added.len(), added[0].breaks()), (1, Breaks::NEITHER), "{added:?}");
 }
 
 #[test]
-fn a_description_is_compared_though_another_stands_before_it() {
+fn an_overridden_description_is_compared() {
     let component = |field: &str, text: &str| {
         let outer = json!({ "allOf": [{ "$ref": "#/components/schemas/A" }], field: "outer" });
         response(&outer, &json!({ "A": { "type": "string", field: text } }))
     };
     for field in ["description", "x-name", "default"] {
-        let changed = found(&component(field, "x"), &component(field, "y"));
+        let changed = findings_of(&component(field, "x"), &component(field, "y"));
         assert_eq!(changed.len(), 1, "{changed:?}");
         assert_eq!(changed[0].base.pointer, format!("/components/schemas/A/{field}"));
     }
     let alternatives = |text: &str| {
         let one = json!({ "type": "string", "enum": ["a"], "description": text });
-        response(&json!({ "oneOf": [one, { "type": "string", "enum": ["b"] }] }), &none())
+        response(&json!({ "oneOf": [one, { "type": "string", "enum": ["b"] }] }), &no_components())
     };
     assert_eq!(rules(&alternatives("x"), &alternatives("y")), ["schema-description-changed"]);
 }
 
 #[test]
-fn a_schema_with_a_discriminator_may_be_whatever_includes_it() {
+fn the_schemas_that_include_one_with_a_discriminator_are_its_alternatives() {
     let pet = json!({ "$ref": "#/components/schemas/Pet" });
     let with = |kind: &str, more: &[&str]| {
         let mut schemas = json!({
@@ -371,14 +378,14 @@ fn a_schema_with_a_discriminator_may_be_whatever_includes_it() {
         }
         response(&pet, &schemas)
     };
-    let findings = found(&with("string", &[]), &with("integer", &[]));
+    let findings = findings_of(&with("string", &[]), &with("integer", &[]));
     assert!(findings.len() == 1 && findings[0].is_breaking(), "{findings:?}");
     let added = rules(&with("string", &[]), &with("string", &["Dog"]));
     assert!(added.contains(&"schema-discriminator-mapping-added"), "{added:?}");
 }
 
 #[test]
-fn servers_and_security_of_the_document_are_compared_though_no_operation_is_under_them() {
+fn servers_and_security_of_the_document_are_compared_even_if_every_operation_overrides_them() {
     for (field, one, other) in [
         ("servers", json!([{ "url": "/a" }]), json!([{ "url": "/b" }])),
         ("security", json!([{ "key": [] }]), json!([{ "other": [] }])),
@@ -390,76 +397,77 @@ fn servers_and_security_of_the_document_are_compared_though_no_operation_is_unde
                     if field == "servers" { json!([{ "url": "/" }]) } else { json!([]) };
             })
         };
-        let findings = found(&with(&one), &with(&other));
+        let findings = findings_of(&with(&one), &with(&other));
         assert_eq!((findings.len(), findings[0].effect), (1, Effect::Documentation), "{findings:?}");
     }
 }
 
 #[test]
-fn a_server_keeps_its_fingerprint_wherever_it_stands_in_the_list() {
+fn the_fingerprint_of_a_server_does_not_depend_on_its_place_in_the_list() {
     let with = |text: &str, first: bool| {
         let (one, other) = (json!({ "url": "/a", "description": text }), json!({ "url": "/b" }));
         document(|value| value["servers"] = if first { json!([one, other]) } else { json!([other, one]) })
     };
-    let print = |first| {
-        let findings = found(&with("x", first), &with("y", first));
+    let fingerprint = |first| {
+        let findings = findings_of(&with("x", first), &with("y", first));
         assert_eq!(findings.len(), 1);
         findings[0].fingerprint()
     };
-    assert_eq!(print(true), print(false));
+    assert_eq!(fingerprint(true), fingerprint(false));
 }
 
 #[test]
-fn what_a_parameter_says_without_effect_is_not_on_the_wire() {
+fn fields_and_headers_without_effect_are_not_on_the_wire() {
     let with = |parameter: Value| document(|value| operation(value)["parameters"] = json!([parameter]));
     let query = |explode: bool, schema: Value| {
         with(json!({ "name": "q", "in": "query", "explode": explode, "schema": schema }))
     };
     let text = json!({ "type": "string" });
     let list = json!({ "type": "array", "items": { "type": "string" } });
-    let findings = found(&query(true, text.clone()), &query(false, text));
+    let findings = findings_of(&query(true, text.clone()), &query(false, text));
     assert_eq!(findings.len(), 1);
     assert_eq!(findings[0].effect, Effect::GeneratedCode);
-    let findings = found(&query(true, list.clone()), &query(false, list));
+    let findings = findings_of(&query(true, list.clone()), &query(false, list));
     assert_eq!((findings[0].effect, findings[0].breaks()), (Effect::Wire, Breaks::BOTH));
 
     let header = |name: &str| json!({ "name": name, "in": "header", "required": true, "schema": {} });
     for name in ["Accept", "content-type", "AUTHORIZATION"] {
-        let findings = found(&document(|_| {}), &with(header(name)));
+        let findings = findings_of(&document(|_| {}), &with(header(name)));
         assert_eq!(findings.len(), 1);
         assert_eq!((findings[0].effect, findings[0].is_breaking()), (Effect::Documentation, false), "{name}");
     }
-    assert!(found(&document(|_| {}), &with(header("X-Other")))[0].is_breaking());
+    assert!(findings_of(&document(|_| {}), &with(header("X-Other")))[0].is_breaking());
 }
 
 #[test]
-fn a_pattern_that_a_response_no_longer_refuses_is_reported_the_other_way_round() {
-    let refused =
-        |pattern: &str| response(&json!({ "not": { "type": "string", "pattern": pattern } }), &none());
-    let any = response(&json!({ "not": { "type": "string" } }), &none());
-    let findings = found(&refused("^a$"), &any);
+fn a_pattern_removed_within_not_breaks_servers() {
+    let rejecting = |pattern: &str| {
+        response(&json!({ "not": { "type": "string", "pattern": pattern } }), &no_components())
+    };
+    let any = response(&json!({ "not": { "type": "string" } }), &no_components());
+    let findings = findings_of(&rejecting("^a$"), &any);
     assert_eq!((findings.len(), findings[0].breaks()), (1, Breaks::SERVERS), "{findings:#?}");
 }
 
 #[test]
-fn alternatives_that_share_some_members_with_others_are_not_taken_for_them() {
+fn alternatives_that_share_some_members_with_others_are_distinguished() {
     let with = |other: &str| {
         let text = json!({ "type": "string" });
         let groups = json!([{ "oneOf": [text, text] }, { "oneOf": [text, { "type": other }] }]);
-        request(&json!({ "allOf": groups }), &none())
+        request(&json!({ "allOf": groups }), &no_components())
     };
-    assert!(!found(&with("integer"), &with("boolean")).is_empty());
+    assert!(!findings_of(&with("integer"), &with("boolean")).is_empty());
 }
 
 #[test]
-fn a_callback_that_comes_or_goes_where_no_operation_uses_it_is_not_on_the_wire() {
+fn an_added_or_removed_callback_that_no_operation_uses_is_not_on_the_wire() {
     let with = |callbacks: Value| {
         document(|value| {
             let operation = json!({ "responses": { "200": { "description": "d" } }, "callbacks": callbacks });
             value["components"]["callbacks"] = json!({ "unused": { "{$url}": { "post": operation } } });
         })
     };
-    let findings = found(&with(json!({ "inner": {} })), &with(json!({})));
+    let findings = findings_of(&with(json!({ "inner": {} })), &with(json!({})));
     assert_eq!(findings.len(), 1, "{findings:#?}");
     assert_eq!((findings[0].effect, findings[0].breaks()), (Effect::GeneratedCode, Breaks::NEITHER));
 }

@@ -1,11 +1,11 @@
-//! No cycle between the files of the crate.
+//! The files of the crate do not depend on each other in a cycle.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Modules by their names (`compare::schema`), with their code without tests and comments.
+/// Collects the code of each module by its name (`compare::schema`), without tests and comments.
 fn sources(folder: &Path, prefix: &str, found: &mut BTreeMap<String, String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -23,7 +23,7 @@ fn sources(folder: &Path, prefix: &str, found: &mut BTreeMap<String, String>) {
     }
 }
 
-/// The words that follow a marker in a text, up to the end of the word.
+/// The identifier after each occurrence of the marker.
 fn words<'t>(text: &'t str, marker: &'t str) -> impl Iterator<Item = &'t str> {
     let end = |rest: &str| rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(0);
     text.split(marker).skip(1).map(move |rest| &rest[..end(rest)])
@@ -71,25 +71,25 @@ fn uses(sources: &BTreeMap<String, String>) -> BTreeMap<&str, BTreeSet<&str>> {
 }
 
 #[test]
-fn no_file_uses_one_that_uses_it() {
+fn no_files_depend_on_each_other_in_a_cycle() {
     let mut found = BTreeMap::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut found);
-    let mut left = uses(&found);
-    assert!(left.len() > 30 && left["compare"].contains("compare::operation"));
-    assert!(left["compare::schema"].contains("compare::alternatives"));
-    // Files that use none of those that are left can be read first; what remains in the end is a cycle.
+    let mut remaining = uses(&found);
+    assert!(remaining.len() > 30 && remaining["compare"].contains("compare::operation"));
+    assert!(remaining["compare::schema"].contains("compare::alternatives"));
+    // Repeatedly remove the files that use none of the remaining ones. Files that cannot be removed are in a cycle.
     loop {
-        let first: Vec<&str> =
-            left.iter().filter(|(_, used)| used.is_empty()).map(|(module, _)| *module).collect();
-        if first.is_empty() {
+        let independent: Vec<&str> =
+            remaining.iter().filter(|(_, used)| used.is_empty()).map(|(module, _)| *module).collect();
+        if independent.is_empty() {
             break;
         }
-        for module in first {
-            left.remove(module);
-            for used in left.values_mut() {
+        for module in independent {
+            remaining.remove(module);
+            for used in remaining.values_mut() {
                 used.remove(module);
             }
         }
     }
-    assert!(left.is_empty(), "these files use each other: {left:#?}");
+    assert!(remaining.is_empty(), "these files are in a cycle: {remaining:#?}");
 }

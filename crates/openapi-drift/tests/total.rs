@@ -1,4 +1,4 @@
-//! No field of OpenAPI 3.0.3 is skipped: each is changed and taken away, and found.
+//! The comparison covers every field of OpenAPI 3.0.3: a change and the removal of each is reported.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
@@ -12,7 +12,8 @@ use uses::{Use, uses};
 
 const EVERY_FIELD: &str = include_str!("data/every-field.json");
 
-fn every_use() -> (Value, Vec<Use>) {
+/// The document that has every field of OpenAPI 3.0.3, and its fields.
+fn every_field() -> (Value, Vec<Use>) {
     let document: Value = serde_json::from_str(EVERY_FIELD).unwrap();
     let uses = uses(&document);
     (document, uses)
@@ -24,7 +25,8 @@ fn parse(value: &Value) -> Document {
     document
 }
 
-fn compared(base: &Document, revision: &Value) -> Vec<Finding> {
+/// The findings of a comparison. Asserts that every pointer of a finding exists in its document.
+fn findings(base: &Document, revision: &Value) -> Vec<Finding> {
     let revision = Document::parse(&revision.to_string()).unwrap();
     let findings = compare(base, &revision, Options::default()).unwrap();
     for finding in &findings {
@@ -34,6 +36,7 @@ fn compared(base: &Document, revision: &Value) -> Vec<Finding> {
     findings
 }
 
+/// The document without the value at the pointer.
 fn without(document: &Value, pointer: &str) -> Value {
     let mut changed = document.clone();
     let (parent, key) = pointer.rsplit_once('/').unwrap();
@@ -46,8 +49,8 @@ fn without(document: &Value, pointer: &str) -> Value {
     changed
 }
 
-/// Another value of the same shape.
-fn other(shape: Shape, value: &Value) -> Option<Value> {
+/// A different value of the same shape; `None` if there is none, or if the value has fields of its own.
+fn different_value(shape: Shape, value: &Value) -> Option<Value> {
     Some(match shape {
         Shape::Text if value.as_str().unwrap().starts_with('#') => return None,
         Shape::Text if value == "3.0.3" => json!("3.0.2"),
@@ -73,23 +76,23 @@ fn other(shape: Shape, value: &Value) -> Option<Value> {
 
 #[test]
 fn the_document_has_every_field_of_the_table() {
-    let (_, uses) = every_use();
+    let (_, uses) = every_field();
     let used: BTreeSet<_> = uses.iter().map(|used| (used.object, used.name)).collect();
     let absent: Vec<_> = FIELDS.iter().filter(|field| !used.contains(&(field.object, field.name))).collect();
     assert!(absent.is_empty(), "{absent:#?}");
 }
 
 #[test]
-fn every_field_that_changes_or_goes_is_found_with_the_effect_that_the_table_declares() {
-    let (document, uses) = every_use();
+fn each_changed_or_removed_field_is_reported_with_the_effect_that_the_table_declares() {
+    let (document, uses) = every_field();
     let base = parse(&document);
-    let (mut holes, mut wired, mut rules) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut failures, mut wired, mut rules) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for used in &uses {
         let field =
             FIELDS.iter().find(|field| (field.object, field.name) == (used.object, used.name)).unwrap();
         let value = document.pointer(&used.pointer).unwrap();
         let mut changed = document.clone();
-        let changes = other(field.shape, value).map(|new| {
+        let changes = different_value(field.shape, value).map(|new| {
             *changed.pointer_mut(&used.pointer).unwrap() = new;
             changed
         });
@@ -97,48 +100,48 @@ fn every_field_that_changes_or_goes_is_found_with_the_effect_that_the_table_decl
             let Some(revision) = revision.filter(|revision| revision.get("openapi").is_some()) else {
                 continue;
             };
-            let findings = compared(&base, &revision);
+            let findings = findings(&base, &revision);
             rules.extend(findings.iter().map(|finding| finding.rule));
             let gravest = findings.iter().map(|finding| finding.effect).min();
-            let least = match field.treatment {
+            let weakest_allowed = match field.treatment {
                 Treatment::GeneratedCode => Effect::GeneratedCode,
-                // What no operation uses is not on the wire.
+                // A component that no operation uses has no effect on the wire.
                 Treatment::Documentation | Treatment::Wire | Treatment::WhereUsed => Effect::Documentation,
             };
             if gravest == Some(Effect::Wire) {
                 wired.insert((used.object, used.name));
             }
-            let means_the_same =
-                SAME_WHEN_GONE.iter().any(|(pointer, _)| *pointer == used.pointer) && how == "removed";
-            if gravest.is_none_or(|gravest| gravest > least) != means_the_same {
-                holes.push(format!("{} {how}: {findings:?}", used.pointer));
+            let is_equivalent =
+                EQUIVALENT_IF_REMOVED.iter().any(|(pointer, _)| *pointer == used.pointer) && how == "removed";
+            if gravest.is_none_or(|gravest| gravest > weakest_allowed) != is_equivalent {
+                failures.push(format!("{} {how}: {findings:?}", used.pointer));
             }
         }
     }
-    assert!(holes.is_empty(), "{holes:#?}");
-    // Fingerprints and ledgers name them: a rule that is called otherwise is a break of this library.
+    assert!(failures.is_empty(), "{failures:#?}");
+    // Fingerprints and ledgers contain rule IDs, so renaming a rule is a breaking change of this library.
     let known: BTreeSet<&str> = include_str!("data/rules.txt").lines().collect();
     assert_eq!(rules, known, "data/rules.txt lists the rules that this test provokes");
     let wire = FIELDS.iter().filter(|field| field.treatment == Treatment::Wire);
-    let off: Vec<_> =
+    let not_on_wire: Vec<_> =
         wire.map(|field| (field.object, field.name)).filter(|field| !wired.contains(field)).collect();
-    // A link is advice for the next request; a header's style has one value.
-    assert_eq!(off, [(Object::Response, "links"), (Object::Header, "style")]);
+    // A link is only a hint for the next request; a header's style has only one value.
+    assert_eq!(not_on_wire, [(Object::Response, "links"), (Object::Header, "style")]);
 }
 
-/// Fields that mean the same when they are gone.
-const SAME_WHEN_GONE: [(&str, &str); 6] = [
-    ("/components/headers/rate/style", "a header has no other style"),
-    ("/components/schemas/Thing/properties/kind/type", "the type of the allowed values"),
-    ("/components/securitySchemes/oauth/flows/authorizationCode/scopes", "there was none"),
-    ("/components/securitySchemes/oauth/flows/clientCredentials/scopes", "there was none"),
-    ("/components/securitySchemes/oauth/flows/password/scopes", "there was none"),
-    ("/paths/~1things~1{id}/get/parameters/0/explode", "what the style does anyway"),
+/// Fields whose removal does not change the meaning of the document, and why.
+const EQUIVALENT_IF_REMOVED: [(&str, &str); 6] = [
+    ("/components/headers/rate/style", "it is the only style of a header"),
+    ("/components/schemas/Thing/properties/kind/type", "the values of enum have this type"),
+    ("/components/securitySchemes/oauth/flows/authorizationCode/scopes", "the list of scopes is empty"),
+    ("/components/securitySchemes/oauth/flows/clientCredentials/scopes", "the list of scopes is empty"),
+    ("/components/securitySchemes/oauth/flows/password/scopes", "the list of scopes is empty"),
+    ("/paths/~1things~1{id}/get/parameters/0/explode", "it is the default of the style"),
 ];
 
 #[test]
-fn every_extension_that_changes_is_found() {
-    let (document, _) = every_use();
+fn each_changed_extension_is_reported() {
+    let (document, _) = every_field();
     let base = parse(&document);
     let mut pointers = Vec::new();
     extensions("", &document, &mut pointers);
@@ -146,8 +149,8 @@ fn every_extension_that_changes_is_found() {
     for pointer in pointers {
         let mut changed = document.clone();
         *changed.pointer_mut(&pointer).unwrap() = json!(2);
-        let findings = compared(&base, &changed);
-        // That of a contact is one of the contact, which only people read.
+        let findings = findings(&base, &changed);
+        // An extension of `info.contact` is documentation.
         assert!(
             findings.len() == 1 && findings[0].effect >= Effect::GeneratedCode,
             "{pointer}: {findings:?}"
@@ -155,6 +158,7 @@ fn every_extension_that_changes_is_found() {
     }
 }
 
+/// Appends the pointers of the extension fields of a value and of its members.
 fn extensions(pointer: &str, value: &Value, found: &mut Vec<String>) {
     for (name, member) in value.as_object().into_iter().flatten() {
         let below = push(pointer, name);
@@ -168,7 +172,7 @@ fn extensions(pointer: &str, value: &Value, found: &mut Vec<String>) {
 
 #[test]
 fn a_field_that_the_specification_does_not_have_is_a_problem_in_every_object() {
-    let (document, uses) = every_use();
+    let (document, uses) = every_field();
     let mut objects: BTreeSet<String> =
         uses.iter().map(|used| used.pointer.rsplit_once('/').unwrap().0.to_owned()).collect();
     objects.insert(String::new());
@@ -183,14 +187,14 @@ fn a_field_that_the_specification_does_not_have_is_a_problem_in_every_object() {
             .unwrap()
             .insert("strange".to_owned(), json!(1));
         let parsed = Document::parse(&changed.to_string()).unwrap();
-        let known = ["/components/callbacks/made"].contains(&pointer.as_str());
-        if !known {
+        let accepts_any_name = ["/components/callbacks/made"].contains(&pointer.as_str());
+        if !accepts_any_name {
             let problem = &parsed.problems()[0];
             assert_eq!(
                 (problem.rule, problem.pointer.as_str()),
                 ("unknown-field", push(&pointer, "strange").as_str())
             );
-            assert!(!compared(&base, &changed).is_empty(), "{pointer}");
+            assert!(!findings(&base, &changed).is_empty(), "{pointer}");
         }
     }
 }

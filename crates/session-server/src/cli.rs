@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
+use session_api::Operation;
 use session_store::KeyId;
 use session_types::{DomainId, PoolId, Scope, Timestamp};
+use strum::VariantArray;
 
 use crate::admin::command::Command as Admin;
 use crate::admin::run::run as run_admin;
@@ -73,8 +76,8 @@ enum KeyCommand {
         /// The pool that it is bound to
         #[arg(long, value_name = "ID")]
         pool: Option<PoolId>,
-        /// What it may be used for: session:read, session:create, session:update or session:revoke; repeatable
-        #[arg(long, required = true)]
+        /// What it may be used for; repeatable
+        #[arg(long, required = true, value_parser = scope())]
         scope: Vec<Scope>,
         /// The format of the output
         #[arg(long, value_enum, default_value_t = Output::Text)]
@@ -103,6 +106,16 @@ enum KeyCommand {
 enum Output {
     Text,
     Json,
+}
+
+/// The parser of a scope. Its help lists every scope with the operations that require it.
+fn scope() -> impl TypedValueParser<Value = Scope> {
+    let values = Scope::VARIANTS.iter().map(|scope| {
+        let operations = Operation::VARIANTS.iter().filter(|it| it.required_scope() == Some(*scope));
+        let ids: Vec<&str> = operations.map(AsRef::as_ref).collect();
+        PossibleValue::new(scope.as_ref()).help(ids.join(", "))
+    });
+    PossibleValuesParser::new(values).try_map(|text| text.parse::<Scope>())
 }
 
 /// Parses a point in time as people write it.

@@ -322,6 +322,8 @@ impl File {
 
 #[cfg(test)]
 mod tests {
+    use session_types::Scope;
+
     use super::*;
 
     fn load(file: &str, flags: Flags, serve: &ServeFlags) -> Result<Config, String> {
@@ -365,6 +367,16 @@ mod tests {
         for name in ["lifetime.browser", "lifetime.api", "sweep", "limits", "trusted_proxies"] {
             assert!(shown.contains(name), "{name}");
         }
+    }
+
+    #[test]
+    fn the_documentation_lists_every_scope() {
+        let text = include_str!("../../../docs/operating.md");
+        let (_, rows) = text.split_once("| scope | allows to |\n|---|---|\n").unwrap();
+        let rows = rows.lines().map_while(|row| row.strip_prefix("| `")?.split_once("` | "));
+        let listed: Vec<&str> = rows.map(|(scope, _)| scope).collect();
+        let scopes: Vec<&str> = Scope::VARIANTS.iter().map(AsRef::as_ref).collect();
+        assert_eq!(listed, scopes, "the table of scopes in docs/operating.md");
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! Every field of a document with its pointer.
+//! Lists the fields of a document.
 
 use openapi_drift::{FIELDS, Object, push, walk};
 use serde_json::Value;
 
-/// A field of an object of the document.
+/// A field that an object of the document has.
 pub(crate) struct Use {
-    /// The object that has it.
+    /// The kind of the object.
     pub(crate) object: Object,
     /// Its name.
     pub(crate) name: &'static str,
@@ -13,7 +13,7 @@ pub(crate) struct Use {
     pub(crate) pointer: String,
 }
 
-/// Every field of every object of a document.
+/// Lists every field of every object of a document, without objects that are only a reference.
 pub(crate) fn uses(document: &Value) -> Vec<Use> {
     let mut found = Vec::new();
     walk(document, &mut |object, pointer, value| {
