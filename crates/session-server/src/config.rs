@@ -324,6 +324,8 @@ impl File {
 mod tests {
     use session_types::Scope;
 
+    use strum::VariantArray;
+
     use super::*;
 
     fn load(file: &str, flags: Flags, serve: &ServeFlags) -> Result<Config, String> {
