@@ -1,26 +1,26 @@
 //! `openapi.json` itself: every fact of the reference page, and what every operation and value must have.
 
+use openapi_drift::read::Operation;
+use openapi_drift::{Document, pointer};
 use serde_json::{Value, json};
-use session_test_support::{Contract, seed};
+use session_test_support::seed;
 
-fn document() -> Value {
-    Contract::load().document().clone()
+fn document() -> Document {
+    Document::parse(include_str!("../openapi.json")).unwrap()
 }
 
-/// The value that the references of a value lead to.
-fn resolved<'a>(document: &'a Value, mut value: &'a Value) -> &'a Value {
-    while let Some(reference) = value["$ref"].as_str() {
-        value = document.pointer(reference.trim_start_matches('#')).unwrap();
-    }
-    value
+/// The value at the end of a value's references, if it is one.
+fn resolved<'a>(document: &'a Document, value: &'a Value) -> &'a Value {
+    let Some(reference) = value["$ref"].as_str() else { return value };
+    document.resolve(&pointer::of_reference(reference).unwrap()).unwrap().value
 }
 
-/// The value at the end of a path of keys, references followed at each step.
-fn find<'a>(document: &'a Value, path: &[&str]) -> &'a Value {
-    path.iter().fold(document, |value, key| {
+/// The value at the end of a path of keys from the document's root, references followed at each step.
+fn find<'a>(document: &'a Document, path: &[&str]) -> &'a Value {
+    path.iter().fold(document.value(), |value, key| {
         let value = resolved(document, value);
         let next = match key.parse::<usize>() {
-            Ok(place) if value.is_array() => &value[place],
+            Ok(index) if value.is_array() => &value[index],
             _ => &value[*key],
         };
         assert!(!next.is_null(), "{key} of {path:?} is missing in {value}");
@@ -28,19 +28,11 @@ fn find<'a>(document: &'a Value, path: &[&str]) -> &'a Value {
     })
 }
 
-/// Method, path and operation.
-fn operations(document: &Value) -> Vec<(String, &Value)> {
-    let paths = document["paths"].as_object().unwrap();
-    let of = |(path, item): (&String, &'static str)| format!("{item} {path}");
-    let mut all = Vec::new();
-    for (path, item) in paths {
-        for method in ["get", "put", "post", "delete", "patch", "head", "options", "trace"] {
-            if let Some(operation) = item.get(method) {
-                all.push((of((path, method)), operation));
-            }
-        }
-    }
-    all
+/// The name and value of every operation.
+fn operations(document: &Document) -> Vec<(String, &Value)> {
+    let named = |operation: Operation<'_>| format!("{} {}", operation.method, operation.path);
+    let values = document.operations().map(|operation| operation.node.value);
+    document.operations().map(named).zip(values).collect()
 }
 
 #[test]
@@ -74,7 +66,14 @@ fn every_property_of_the_reference_page_has_its_schema_description_type_example_
     );
     let answer = resolved(&document, answer);
     let properties = |path: &[&str]| {
-        let names = find(answer, path).as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let names = path
+            .iter()
+            .fold(answer, |value, key| &value[*key])
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>();
         names.join(" ")
     };
     assert_eq!(properties(&["properties"]), "actions summary");
@@ -176,7 +175,7 @@ fn the_error_of_the_reference_page_is_the_error_of_every_operation() {
 #[test]
 fn every_operation_says_what_it_is_for_whom_and_under_which_tag() {
     let document = document();
-    let tags: Vec<_> = document["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
+    let tags: Vec<_> = document.value()["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
     let mut ids = Vec::new();
     for (name, operation) in operations(&document) {
         for text in ["operationId", "summary", "description"] {
@@ -240,10 +239,20 @@ fn every_string_and_list_that_a_caller_sends_is_bounded() {
 
     assert_eq!(find(&document, &["components", "schemas", "UserAgent", "maxLength"]), 1_024);
     assert_eq!(find(&document, &["components", "schemas", "Session_Title", "maxLength"]), 200);
-    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let schemas = document.value()["components"]["schemas"].as_object().unwrap();
     for (name, schema) in schemas.iter().filter(|(name, _)| name.ends_with("_Id") || *name == "Authtoken") {
         for bound in ["pattern", "minLength", "maxLength"] {
             assert!(schema.get(bound).is_some(), "{name}: {bound}");
         }
     }
+}
+
+#[test]
+fn the_next_page_of_a_page_is_a_page_token() {
+    let document = document();
+    let next_page = find(&document, &["components", "schemas", "Session_Page", "properties", "next_page"]);
+    assert_eq!(next_page["allOf"], json!([{ "$ref": "#/components/schemas/Page_Token" }]));
+    let parameters = find(&document, &["paths", "/api/v1/session", "get", "parameters"]).as_array().unwrap();
+    let page_token = parameters.iter().find(|parameter| parameter["name"] == "page_token").unwrap();
+    assert_eq!(page_token["schema"]["$ref"], "#/components/schemas/Page_Token");
 }
