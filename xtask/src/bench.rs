@@ -146,24 +146,30 @@ fn create(address: &str, key: &str, count: usize) -> Result<Vec<(String, String)
         body.len()
     );
     let next = AtomicUsize::new(0);
+    on_connections(address, CREATE_CONNECTIONS, |connection, _| {
+        let mut made = Vec::new();
+        while next.fetch_add(1, Ordering::Relaxed) < count {
+            let body = connection.send(&request, "201")?;
+            let body: serde_json::Value = serde_json::from_slice(body)
+                .map_err(|error| Failed(format!("a response is not JSON: {error}")))?;
+            let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+            made.push((text(&body["session"]["summary"]["id"]), text(&body["authtoken"])));
+        }
+        Ok(made)
+    })
+}
+
+/// Runs the load on as many connections, each with its number and on a thread of its own. Returns all results.
+fn on_connections<T: Send>(
+    address: &str,
+    count: usize,
+    load: impl Fn(&mut Connection, usize) -> Result<Vec<T>, Failed> + Sync,
+) -> Result<Vec<T>, Failed> {
     thread::scope(|scope| {
-        let threads: Vec<_> = (0..CREATE_CONNECTIONS)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut made = Vec::new();
-                    let mut connection = Connection::open(address)?;
-                    while next.fetch_add(1, Ordering::Relaxed) < count {
-                        let body = connection.send(&request, "201")?;
-                        let body: serde_json::Value = serde_json::from_slice(body)
-                            .map_err(|error| Failed(format!("a response is not JSON: {error}")))?;
-                        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-                        made.push((text(&body["session"]["summary"]["id"]), text(&body["authtoken"])));
-                    }
-                    Ok(made)
-                })
-            })
-            .collect();
-        let mut all = Vec::with_capacity(count);
+        let load = &load;
+        let run = |number| scope.spawn(move || load(&mut Connection::open(address)?, number));
+        let threads: Vec<_> = (0..count).map(run).collect();
+        let mut all = Vec::new();
         for thread in threads {
             all.extend(thread.join().map_err(|_| Failed("a thread of the load panicked".to_owned()))??);
         }
@@ -184,39 +190,24 @@ fn measure(
     let turn = Duration::from_secs(settings.seconds.into()) / ROUNDS;
     let warm = Instant::now() + Duration::from_secs(1);
     let end = warm + turn;
-    let latencies_us = thread::scope(|scope| {
-        let request = &request;
-        let threads: Vec<_> = (0..settings.connections)
-            .map(|seed| {
-                scope.spawn(move || {
-                    let mut latencies_us = Vec::new();
-                    let mut connection = Connection::open(address)?;
-                    // A xorshift generator with a fixed seed: the same sequence in every run.
-                    let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-                    loop {
-                        random ^= random << 13;
-                        random ^= random >> 7;
-                        random ^= random << 17;
-                        let text = request(random);
-                        let sent = Instant::now();
-                        if sent > end {
-                            return Ok(latencies_us);
-                        }
-                        connection.send(&text, "200")?;
-                        if sent > warm {
-                            latencies_us.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
-                        }
-                    }
-                })
-            })
-            .collect();
-        let mut all = Vec::new();
-        for thread in threads {
-            let one: Result<Vec<u32>, Failed> =
-                thread.join().map_err(|_| Failed("a thread of the load panicked".to_owned()))?;
-            all.extend(one?);
+    let latencies_us = on_connections(address, settings.connections, |connection, seed| {
+        let mut latencies_us = Vec::new();
+        // A xorshift generator with a fixed seed: the same sequence in every run.
+        let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        loop {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let text = request(random);
+            let sent = Instant::now();
+            if sent > end {
+                return Ok(latencies_us);
+            }
+            connection.send(&text, "200")?;
+            if sent > warm {
+                latencies_us.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
+            }
         }
-        Ok::<_, Failed>(all)
     })?;
     Ok(Measured { latencies_us, elapsed: turn })
 }
