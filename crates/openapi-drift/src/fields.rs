@@ -3,12 +3,12 @@
 //! Parsing, linting and comparing all use this one table, so that a field that it does not have is an error and never
 //! skipped.
 
-use std::fmt;
-
-/// An object of the specification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// An object of the specification. In messages: `path-item`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, strum::Display)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Object {
     /// `OpenAPI` Object, the document itself.
+    #[strum(to_string = "document")]
     OpenApi,
     /// Info Object.
     Info,
@@ -61,49 +61,16 @@ pub enum Object {
     /// Security Scheme Object.
     SecurityScheme,
     /// OAuth Flows Object.
+    #[strum(to_string = "oauth-flows")]
     OAuthFlows,
     /// OAuth Flow Object.
+    #[strum(to_string = "oauth-flow")]
     OAuthFlow,
     /// Security Requirement Object.
     SecurityRequirement,
 }
 
 impl Object {
-    /// The name of the object in messages: `path-item`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::OpenApi => "document",
-            Self::Info => "info",
-            Self::Contact => "contact",
-            Self::License => "license",
-            Self::Server => "server",
-            Self::ServerVariable => "server-variable",
-            Self::Components => "components",
-            Self::Paths => "paths",
-            Self::PathItem => "path-item",
-            Self::Operation => "operation",
-            Self::ExternalDocs => "external-docs",
-            Self::Parameter => "parameter",
-            Self::RequestBody => "request-body",
-            Self::MediaType => "media-type",
-            Self::Encoding => "encoding",
-            Self::Responses => "responses",
-            Self::Response => "response",
-            Self::Callback => "callback",
-            Self::Example => "example",
-            Self::Link => "link",
-            Self::Header => "header",
-            Self::Tag => "tag",
-            Self::Schema => "schema",
-            Self::Discriminator => "discriminator",
-            Self::Xml => "xml",
-            Self::SecurityScheme => "security-scheme",
-            Self::OAuthFlows => "oauth-flows",
-            Self::OAuthFlow => "oauth-flow",
-            Self::SecurityRequirement => "security-requirement",
-        }
-    }
-
     /// Whether the specification lets the object carry `x-` extensions.
     pub const fn extensible(self) -> bool {
         !matches!(self, Self::Discriminator | Self::SecurityRequirement)
@@ -133,12 +100,6 @@ impl Object {
             Self::SecurityRequirement => Some(Shape::Texts),
             _ => None,
         }
-    }
-}
-
-impl fmt::Display for Object {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
     }
 }
 

@@ -10,16 +10,9 @@ use crate::position::Position;
 use crate::rules::{self, RULES};
 
 /// Why a check could not be completed. It is not a result of the check.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct Failed(pub String);
-
-impl fmt::Display for Failed {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Failed {}
 
 fn say(out: &mut dyn Write, text: &str) -> Result<(), Failed> {
     writeln!(out, "{text}").map_err(|error| Failed(format!("the output cannot be written: {error}")))

@@ -157,6 +157,7 @@ use Effect::{Documentation as D, GeneratedCode as G, Wire as W};
 use Object as O;
 
 /// Every rule: problems of a document, then differences between two, then policy.
+#[rustfmt::skip]
 pub const RULES: &[Rule] = &[
     problem("too-long", "the text exceeds the largest size that is read"),
     problem("not-json", "the text is not JSON"),
@@ -171,10 +172,7 @@ pub const RULES: &[Rule] = &[
     problem("ignored-sibling", "fields beside a `$ref` are ignored"),
     problem("missing-field", "a required field is missing"),
     problem("no-operation", "the document has no operation"),
-    problem(
-        "operation-incomplete",
-        "an operation lacks an ID, a summary, a tag, or a client or server error",
-    ),
+    problem("operation-incomplete", "an operation lacks an ID, a summary, a tag, or a client or server error"),
     problem("tag-undeclared", "the document's tags do not list an operation's tag"),
     problem("no-response", "an operation has no response"),
     problem("duplicate-operation-id", "two operations have one ID"),
@@ -218,11 +216,7 @@ pub const RULES: &[Rule] = &[
     change(W, "required-scope-removed", "an operation no longer requires a scope"),
     change(W, "required-scope-changed", "an operation requires another scope"),
     change(W, "authenticated-session-required", "an operation now requires an authenticated session"),
-    change(
-        W,
-        "authenticated-session-not-required",
-        "an operation no longer requires an authenticated session",
-    ),
+    change(W, "authenticated-session-not-required", "an operation no longer requires an authenticated session"),
     change(W, "max-body-bytes-added", "the size of a request body is now limited"),
     change(W, "max-body-bytes-removed", "the size of a request body is no longer limited"),
     change(W, "max-body-bytes-decreased", "the largest size of a request body decreased"),

@@ -12,7 +12,6 @@
 //! - `readOnly` and `writeOnly` are not considered: a required property is required in both directions.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 
 use jsonschema::Draft;
 use serde_json::{Map, Value, json};
@@ -52,7 +51,8 @@ pub struct Validator {
 }
 
 /// A keyword of a schema that a value violates.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{}: {message}", if instance.is_empty() { "/" } else { instance })]
 pub struct ValueError {
     /// JSON pointer to the keyword in the document, references followed.
     pub keyword: String,
@@ -62,31 +62,15 @@ pub struct ValueError {
     pub message: String,
 }
 
-impl fmt::Display for ValueError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let instance = if self.instance.is_empty() { "/" } else { &self.instance };
-        write!(formatter, "{instance}: {}", self.message)
-    }
-}
-
-impl std::error::Error for ValueError {}
-
 /// A schema that cannot be compiled, such as one whose `pattern` is not a regular expression.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("#{pointer}: {message}")]
 pub struct SchemaError {
     /// JSON pointer to the schema or the keyword.
     pub pointer: String,
     /// Why it cannot be compiled.
     pub message: String,
 }
-
-impl fmt::Display for SchemaError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "#{}: {}", self.pointer, self.message)
-    }
-}
-
-impl std::error::Error for SchemaError {}
 
 impl Document {
     /// Compiles the schema at a pointer.
