@@ -35,7 +35,7 @@ impl<'a> Comparison<'a> {
                 }
             };
             if !equal {
-                self.field(object, field.name, nodes, site);
+                self.add(Found::field(object, field.name, nodes, site));
             }
         }
         let is_known = |name: &str| known(object).any(|extension| extension.name == name);
@@ -61,12 +61,6 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Reports another value of a field under the rule of that field.
-    pub(super) fn field(&mut self, object: Object, field: &str, nodes: &Sides<Node<'a>>, site: &str) {
-        let found = Found::new(of_field(object, field), nodes.field_pointers(field), site);
-        self.add(found.values(nodes.values(field)).went(field));
-    }
-
     /// Reports another value of a field on the wire under the rule of that field.
     pub(super) fn wire_field(
         &mut self,
@@ -76,8 +70,7 @@ impl<'a> Comparison<'a> {
         direction: Direction,
         site: &str,
     ) {
-        let found = Found::new(of_field(object, field), nodes.field_pointers(field), site);
-        self.add(found.values(nodes.values(field)).went(field).change(direction, Change::Other));
+        self.add(Found::field(object, field, nodes, site).change(direction, Change::Other));
     }
 
     /// Compares the known extensions of two objects, whose values are sent in this direction.
@@ -147,7 +140,7 @@ impl<'a> Comparison<'a> {
             let rule = code.pick(rule!("error-code-removed"), rule!("error-code-added"));
             let change = code.pick(Change::Narrower, Change::Wider);
             let found = Found::new(rule, nodes.field_pointers(ERROR_CODES), site)
-                .values(code.pick((Some(code.value), None), (None, Some(code.value))))
+                .value_of(&code, Some(code.value))
                 .what(format!("the error code {} was {}", code.value, code.verb()));
             self.add(found.change(direction, change));
         }
@@ -202,16 +195,11 @@ impl<'a> Comparison<'a> {
     /// Compares `readOnly` and `writeOnly` themselves. Their effect is reported for the property that has them.
     pub(super) fn marks(&mut self, pair: &SchemaPair<'a>, schemas: &Sides<Schema<'a>>) {
         for mark in ["readOnly", "writeOnly"] {
-            let set = schemas.map(|schema| schema.flag(mark));
-            if set.base.is_some() != set.revision.is_some() {
-                let values = set.map(|set| Value::from(set.is_some()));
-                let at = Sides {
-                    base: set.base.unwrap_or_else(|| schemas.base.at.clone()),
-                    revision: set.revision.unwrap_or_else(|| schemas.revision.at.clone()),
-                };
-                let found = pair.noted(of_field(Object::Schema, mark), at);
-                let found = found.values((Some(&values.base), Some(&values.revision)));
-                self.add(found.went(mark));
+            let at = schemas.map(|schema| schema.flag(mark));
+            let set = at.map(Option::is_some);
+            if set.base != set.revision {
+                let at = at.or(&schemas.schema_pointers());
+                self.add(pair.noted(of_field(Object::Schema, mark), at).changed(set).went(mark));
             }
         }
     }
@@ -243,10 +231,7 @@ pub(super) fn first_values<'a>(said: &Sides<Vec<Node<'a>>>) -> (Option<&'a Value
 
 /// The pointer of the first value of each list, or of the schema.
 pub(super) fn first_pointers(said: &Sides<Vec<Node<'_>>>, schemas: &Sides<Schema<'_>>) -> Sides<String> {
-    let pointer = |said: &[Node<'_>], schema: &Schema<'_>| {
-        said.first().map_or_else(|| schema.at.clone(), |node| node.pointer.clone())
-    };
-    Sides { base: pointer(&said.base, &schemas.base), revision: pointer(&said.revision, &schemas.revision) }
+    said.map(|said| Some(said.first()?.pointer.clone())).or(&schemas.schema_pointers())
 }
 
 /// Whether two values of a field have the same meaning.

@@ -51,10 +51,7 @@ impl<'a> Comparison<'a> {
             // Whether two alternatives agree must not depend on it; where they are compared it counts.
             if is_own && !self.trial { node.heirs(owner) } else { BTreeMap::new() }
         };
-        let heirs = Sides {
-            base: heirs_of(&nodes.base, &schemas.base),
-            revision: heirs_of(&nodes.revision, &schemas.revision),
-        };
+        let heirs = nodes.zip(schemas, heirs_of);
         let mappings = Sides {
             base: mapping(&nodes.base, &schemas.base, &heirs.base),
             revision: mapping(&nodes.revision, &schemas.revision, &heirs.revision),
@@ -65,21 +62,16 @@ impl<'a> Comparison<'a> {
                 Member::Both(targets) => (
                     rule!("schema-discriminator-mapping-changed"),
                     Change::Other,
-                    Sides { base: Some(targets.base), revision: Some(targets.revision) },
+                    targets.map(|target| Some(target.clone())),
                     None,
                 ),
-                Member::Lone(lone) if lone.removed => (
-                    rule!("schema-discriminator-mapping-removed"),
-                    Change::Narrower,
-                    Sides { base: Some(lone.value), revision: None },
-                    Some("removed"),
-                ),
-                Member::Lone(lone) => (
-                    rule!("schema-discriminator-mapping-added"),
-                    Change::Wider,
-                    Sides { base: None, revision: Some(lone.value) },
-                    Some("added"),
-                ),
+                Member::Lone(lone) => {
+                    let (rule, change) = lone.pick(
+                        (rule!("schema-discriminator-mapping-removed"), Change::Narrower),
+                        (rule!("schema-discriminator-mapping-added"), Change::Wider),
+                    );
+                    (rule, change, lone.beside(Some(lone.value.clone()), None), Some(lone.verb()))
+                }
             };
             let targets = targets.map(|target| target.as_deref().map(Value::from));
             let found = pair.found(rule, change, at.clone());

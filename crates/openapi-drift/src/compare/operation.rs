@@ -83,11 +83,9 @@ impl<'a> Comparison<'a> {
         self.annotations(Object::PathItem, &item, &name);
         for method in METHODS {
             let site = format!("{prefix}{} {}", method.to_uppercase(), path.revision);
-            let found = item.get(method);
-            let lone = match (found.base, found.revision) {
-                (None, None) => continue,
-                (Some(base), Some(revision)) => {
-                    let operation = Sides { base, revision };
+            let lone = match item.get(method).member() {
+                None => continue,
+                Some(Member::Both(operation)) => {
                     if self.first_time(operation.pointers(), Some(Use::new(direction, Media::Json))) {
                         let (item, path, roots) = (item.clone(), path.clone(), roots.clone());
                         let pair = OperationPair { operation, item, path, roots, direction, site };
@@ -95,8 +93,7 @@ impl<'a> Comparison<'a> {
                     }
                     continue;
                 }
-                (Some(value), None) => Lone { value, removed: true },
-                (None, Some(value)) => Lone { value, removed: false },
+                Some(Member::Lone(lone)) => lone,
             };
             self.lone_operation(&lone, direction, lone.pointers(&item), &site);
         }
@@ -176,14 +173,10 @@ impl<'a> Comparison<'a> {
 
     fn bodies(&mut self, operation: &Sides<Node<'a>>, direction: Direction, site: &str) {
         let site = format!("{site}, request body");
-        let bodies = operation.get("requestBody");
-        let lone = match (bodies.base, bodies.revision) {
-            (None, None) => return,
-            (Some(base), Some(revision)) => {
-                return self.request_bodies(&Sides { base, revision }, direction, &site);
-            }
-            (Some(value), None) => Lone { value, removed: true },
-            (None, Some(value)) => Lone { value, removed: false },
+        let lone = match operation.get("requestBody").member() {
+            None => return,
+            Some(Member::Both(bodies)) => return self.request_bodies(&bodies, direction, &site),
+            Some(Member::Lone(lone)) => lone,
         };
         let body = self.follow(lone.side(), &lone.value);
         let required = body.as_ref().is_some_and(|body| body.flag("required"));

@@ -35,9 +35,8 @@ impl<'a> Comparison<'a> {
             let pointer = lone.value.as_ref().map_or("/servers", |node| node.pointer.as_str());
             let at = lone.at(pointer, elsewhere);
             let url = Value::from(url.trim_end());
-            let values = lone.pick((Some(&url), None), (None, Some(&url)));
             let rule = lone.pick(rule!("server-removed"), rule!("server-added"));
-            let found = Found::new(rule, at, site).values(values).went("server");
+            let found = Found::new(rule, at, site).value_of(&lone, Some(&url)).went("server");
             self.add(found.breaks(Direction::Request, lone.pick(Breaks::CLIENTS, Breaks::NEITHER)));
         }
     }
@@ -95,13 +94,11 @@ impl<'a> Comparison<'a> {
         let lists = nodes.map(|node| node.value.get("enum").and_then(Value::as_array).cloned());
         let is_listed = lists.map(Option::is_some);
         if is_listed.base == is_listed.revision {
-            let lists =
-                Sides { base: lists.base.unwrap_or_default(), revision: lists.revision.unwrap_or_default() };
+            let lists = lists.map(|list| list.clone().unwrap_or_default());
             for lone in lone_items(&lists, |one, other| one == other) {
                 let rules = (rule!("server-variable-value-removed"), rule!("server-variable-value-added"));
-                let values = lone.pick((Some(lone.value), None), (None, Some(lone.value)));
-                let found = Found::new(lone.pick(rules.0, rules.1), at.clone(), site).values(values);
-                let found = found.went("value");
+                let found = Found::new(lone.pick(rules.0, rules.1), at.clone(), site);
+                let found = found.value_of(&lone, Some(lone.value)).went("value");
                 self.add(found.breaks(Direction::Request, lone.pick(Breaks::CLIENTS, Breaks::SERVERS)));
             }
             return;
