@@ -94,25 +94,14 @@ impl Document {
 
     /// The position of the value at a pointer, or of the nearest that contains it.
     pub fn position(&self, pointer: &str) -> Position {
-        let mut pointer = pointer;
-        loop {
-            if let Some(position) = self.positions.get(pointer) {
-                return *position;
-            }
-            match parent(pointer) {
-                Some(above) => pointer = above,
-                None => return START,
-            }
-        }
+        let mut above = std::iter::successors(Some(pointer), |pointer| parent(pointer));
+        above.find_map(|pointer| self.positions.get(pointer)).copied().unwrap_or(START)
     }
 
     /// The longest prefix of a pointer at which the document has a value.
     pub fn nearest<'p>(&self, pointer: &'p str) -> &'p str {
-        let mut pointer = pointer;
-        while self.value.pointer(pointer).is_none() {
-            pointer = parent(pointer).unwrap_or_default();
-        }
-        pointer
+        let mut above = std::iter::successors(Some(pointer), |pointer| parent(pointer));
+        above.find(|pointer| self.value.pointer(pointer).is_some()).unwrap_or_default()
     }
 
     /// A problem at the nearest pointer at which the document has a value.

@@ -31,6 +31,9 @@ pub(crate) struct KeywordValue {
     pub(crate) at: String,
 }
 
+/// A number, whether it excludes itself, and where it is written.
+pub(crate) type BoundValue = (Exact, bool, KeywordValue);
+
 /// A schema in its normal form.
 #[derive(Debug)]
 pub(crate) struct Schema<'a> {
@@ -161,37 +164,34 @@ impl<'a> Schema<'a> {
     }
 
     /// The strictest of a keyword's numbers: the greatest lower bound, or the smallest upper one.
-    pub(crate) fn count(&self, keyword: &str, lower: bool) -> Option<KeywordValue> {
-        let mut strictest: Option<KeywordValue> = None;
-        for atom in self.atoms() {
-            let Some(value) = atom.value.get(keyword) else { continue };
-            let number = Exact::of(value);
-            let stricter = strictest.as_ref().is_none_or(|known| {
-                let order = number.cmp(&Exact::of(&known.value));
-                if lower { order.is_gt() } else { order.is_lt() }
-            });
-            if stricter {
-                strictest = Some(KeywordValue { value: value.clone(), at: push(&atom.pointer, keyword) });
-            }
-        }
+    pub(crate) fn count(&self, keyword: &str, lower: bool) -> Option<BoundValue> {
+        let strictest = self.strictest(keyword, lower, |_, number| (number, false));
         // A lower bound of 0 allows every length.
-        strictest.filter(|known| !(lower && known.value.as_f64() == Some(0.0)))
+        strictest.filter(|(.., known)| !(lower && known.value.as_f64() == Some(0.0)))
     }
 
     /// The strictest bound of a number, and whether it excludes itself.
-    pub(crate) fn bound(&self, lower: bool) -> Option<(Exact, bool, KeywordValue)> {
+    pub(crate) fn bound(&self, lower: bool) -> Option<BoundValue> {
         let (keyword, exclusive) =
             if lower { ("minimum", "exclusiveMinimum") } else { ("maximum", "exclusiveMaximum") };
-        let mut strictest: Option<(Exact, bool, KeywordValue)> = None;
+        let is_whole = self.types.contains_key("integer");
+        self.strictest(keyword, lower, |atom, number| match atom.flag(exclusive) {
+            // Among whole numbers, above 0 is from 1 on.
+            excludes if is_whole => (number.whole(lower, excludes), false),
+            excludes => (number, excludes),
+        })
+    }
+
+    fn strictest(
+        &self,
+        keyword: &str,
+        lower: bool,
+        limit: impl Fn(&Node<'a>, Exact) -> (Exact, bool),
+    ) -> Option<BoundValue> {
+        let mut strictest: Option<BoundValue> = None;
         for atom in self.atoms() {
             let Some(value) = atom.value.get(keyword) else { continue };
-            let mut number = Exact::of(value);
-            let mut excludes = atom.flag(exclusive);
-            if self.types.contains_key("integer") {
-                // Among whole numbers, above 0 is from 1 on.
-                number = number.whole(lower, excludes);
-                excludes = false;
-            }
+            let (number, excludes) = limit(atom, Exact::of(value));
             let stricter = strictest.as_ref().is_none_or(|(known, known_excludes, _)| {
                 let order = if lower { number.cmp(known) } else { known.cmp(&number) };
                 order.is_gt() || order.is_eq() && excludes && !known_excludes
@@ -294,32 +294,20 @@ impl<'a> Schema<'a> {
     /// Whether its alternatives alone restrict values.
     pub(crate) fn is_bare(&self) -> bool {
         let restricts = |(name, value): (&String, &Value)| {
-            !matches!(
-                name.as_str(),
-                "allOf"
-                    | "oneOf"
-                    | "anyOf"
-                    | "title"
-                    | "description"
-                    | "example"
-                    | "externalDocs"
-                    | "deprecated"
-                    | "discriminator"
-                    | "default"
-                    | "readOnly"
-                    | "writeOnly"
-                    | "xml"
-                    | "nullable"
-            ) && !name.starts_with("x-")
-                && !silent(name, value)
+            !UNRESTRICTIVE.contains(&name.as_str()) && !name.starts_with("x-") && !silent(name, value)
         };
-        self.enums.is_empty()
-            && !self
-                .atoms()
-                .iter()
-                .any(|atom| atom.value.as_object().is_some_and(|it| it.iter().any(restricts)))
+        let atoms = self.atoms();
+        let mut members = atoms.iter().filter_map(|atom| atom.value.as_object()).flatten();
+        self.enums.is_empty() && !members.any(restricts)
     }
 }
+
+/// The fields of a schema that restrict no value, and those that contain alternatives.
+#[rustfmt::skip]
+const UNRESTRICTIVE: [&str; 14] = [
+    "allOf", "oneOf", "anyOf", "title", "description", "example", "externalDocs", "deprecated", "discriminator",
+    "default", "readOnly", "writeOnly", "xml", "nullable",
+];
 
 fn additional<'a>(atom: &Node<'a>) -> Additional<'a> {
     match atom.get("additionalProperties") {

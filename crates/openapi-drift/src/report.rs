@@ -34,7 +34,8 @@ pub enum Format {
 }
 
 /// The severity of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Level {
     /// The check fails.
     Error,
@@ -46,20 +47,13 @@ pub enum Level {
 
 impl Level {
     /// The name in SARIF.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Note => "note",
-        }
+    fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The name of the workflow command of GitHub Actions.
-    const fn command(self) -> &'static str {
-        match self {
-            Self::Note => "notice",
-            other => other.name(),
-        }
+    fn command(self) -> &'static str {
+        if self == Self::Note { "notice" } else { self.name() }
     }
 }
 
@@ -120,9 +114,9 @@ impl Leg {
 /// Writes the findings of the legs. Returns whether all legs agree.
 pub fn write(legs: &[Leg], format: Format, out: &mut dyn Write) -> Result<bool, Failed> {
     match format {
-        Format::Human => human(legs, out)?,
+        Format::Human => lines(legs, human, out)?,
         Format::Json => say(out, &pretty(&as_json(legs))?)?,
-        Format::Github => github(legs, out)?,
+        Format::Github => lines(legs, github, out)?,
         Format::Sarif => say(out, &pretty(&sarif(legs))?)?,
         Format::Junit => say(out, &junit(legs))?,
     }
@@ -133,22 +127,22 @@ fn pretty(value: &Value) -> Result<String, Failed> {
     serde_json::to_string_pretty(value).map_err(|error| Failed(format!("no JSON can be written: {error}")))
 }
 
-fn human(legs: &[Leg], out: &mut dyn Write) -> Result<(), Failed> {
+/// Writes a line for each finding, and the verdict of each leg.
+fn lines(legs: &[Leg], line: fn(&Leg, &Entry) -> String, out: &mut dyn Write) -> Result<(), Failed> {
     for leg in legs {
         for entry in &leg.entries {
-            let Place { file, position, pointer } = &entry.place;
-            let pointer = pointer.as_ref().map(|pointer| format!("#{pointer}: ")).unwrap_or_default();
-            let level =
-                if entry.level == Level::Error { String::new() } else { format!("{}: ", entry.level.name()) };
-            let line = format!(
-                "{}: {file}:{position}: {pointer}{level}{} [{}]",
-                leg.name, entry.message, entry.rule
-            );
-            say(out, &line)?;
+            say(out, &line(leg, entry))?;
         }
         say(out, &format!("{}: {}", leg.name, leg.verdict()))?;
     }
     Ok(())
+}
+
+fn human(leg: &Leg, entry: &Entry) -> String {
+    let Place { file, position, pointer } = &entry.place;
+    let pointer = pointer.as_ref().map(|pointer| format!("#{pointer}: ")).unwrap_or_default();
+    let level = if entry.level == Level::Error { String::new() } else { format!("{}: ", entry.level.name()) };
+    format!("{}: {file}:{position}: {pointer}{level}{} [{}]", leg.name, entry.message, entry.rule)
 }
 
 fn as_json(legs: &[Leg]) -> Value {
@@ -181,27 +175,14 @@ fn as_json(legs: &[Leg]) -> Value {
     })
 }
 
-fn github(legs: &[Leg], out: &mut dyn Write) -> Result<(), Failed> {
+fn github(leg: &Leg, entry: &Entry) -> String {
     // https://docs.github.com/actions/reference/workflow-commands-for-github-actions
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
-    for leg in legs {
-        for entry in &leg.entries {
-            let Place { file, position, .. } = &entry.place;
-            let line = format!(
-                "::{} file={},line={},col={},title={}::{}",
-                entry.level.command(),
-                property(file),
-                position.line,
-                position.column,
-                property(&format!("{}: {}", leg.name, entry.rule)),
-                data(&entry.message),
-            );
-            say(out, &line)?;
-        }
-        say(out, &format!("{}: {}", leg.name, leg.verdict()))?;
-    }
-    Ok(())
+    let Place { file, position: Position { line, column }, .. } = &entry.place;
+    let (command, file, message) = (entry.level.command(), property(file), data(&entry.message));
+    let title = property(&format!("{}: {}", leg.name, entry.rule));
+    format!("::{command} file={file},line={line},col={column},title={title}::{message}")
 }
 
 fn sarif(legs: &[Leg]) -> Value {

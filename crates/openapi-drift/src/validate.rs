@@ -22,24 +22,25 @@ use crate::node::Node;
 use crate::pointer::{parent, push};
 
 /// Types and formats that values are validated against, or that restrict no value: `password`, `binary`, `float`, `double`.
-pub const FORMATS: &[(&str, &str)] = &[
-    ("string", "uuid"),
-    ("string", "date"),
-    ("string", "date-time"),
-    ("string", "email"),
-    ("string", "hostname"),
-    ("string", "ipv4"),
-    ("string", "ipv6"),
-    ("string", "uri"),
-    ("string", "byte"),
-    ("string", "binary"),
-    ("string", "password"),
-    ("integer", "int32"),
-    ("integer", "int64"),
-    ("integer", "uint32"),
-    ("integer", "uint64"),
-    ("number", "float"),
-    ("number", "double"),
+pub const FORMATS: &[(&str, &[&str])] = &[
+    (
+        "string",
+        &[
+            "uuid",
+            "date",
+            "date-time",
+            "email",
+            "hostname",
+            "ipv4",
+            "ipv6",
+            "uri",
+            "byte",
+            "binary",
+            "password",
+        ],
+    ),
+    ("integer", &["int32", "int64", "uint32", "uint64"]),
+    ("number", &["float", "double"]),
 ];
 
 /// A compiled schema of a document.
@@ -145,16 +146,9 @@ impl Validator {
 
 /// The pointer in the document of a pointer of the compiled schema.
 fn origin(origins: &BTreeMap<String, String>, compiled: &str) -> String {
-    let mut above = compiled;
-    loop {
-        match (origins.get(above), parent(above)) {
-            (Some(origin), _) => {
-                return format!("{origin}{}", compiled.get(above.len()..).unwrap_or_default());
-            }
-            (None, Some(next)) => above = next,
-            (None, None) => return compiled.to_owned(),
-        }
-    }
+    let mut above = std::iter::successors(Some(compiled), |above| parent(above));
+    let origin = above.find_map(|above| Some((origins.get(above)?, compiled.get(above.len()..)?)));
+    origin.map_or_else(|| compiled.to_owned(), |(origin, below)| format!("{origin}{below}"))
 }
 
 /// The rewriting of a schema and of those that it refers to. Each becomes a member of `definitions`, so that the size

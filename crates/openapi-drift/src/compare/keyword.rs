@@ -13,12 +13,9 @@ use super::text::{brief, went};
 use crate::fields::Object;
 use crate::finding::Effect;
 use crate::node::Node;
-use crate::normal::{KeywordValue, Schema};
+use crate::normal::{BoundValue, KeywordValue, Schema};
 use crate::rules::{Bound, Rule, of_bound, of_field, rule};
-use crate::value::{Exact, same};
-
-/// A number, whether it excludes itself, and where it is written.
-type BoundValue = (Exact, bool, KeywordValue);
+use crate::value::same;
 
 /// The bounds, with whether each is a lower one.
 const BOUNDS: [(&str, bool); 8] = [
@@ -42,7 +39,7 @@ impl<'a> Comparison<'a> {
         for (keyword, lower) in BOUNDS {
             let bounds = schemas.map(|schema| match keyword {
                 "minimum" | "maximum" => schema.bound(lower),
-                _ => schema.count(keyword, lower).map(|said| (Exact::of(&said.value), false, said)),
+                _ => schema.count(keyword, lower),
             });
             self.bound(pair, schemas, (keyword, lower), &bounds);
         }
