@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::node::Node;
 use crate::pointer::push;
 use crate::value::{Exact, kind, same};
-pub(crate) use expand::Group;
-use expand::{Expansion, Part, plain, silent};
+pub(crate) use expand::{Group, Schema};
+use expand::{Part, plain, silent};
 pub(crate) use schema_ref::SchemaRef;
 
 /// The schema of properties that are not listed.
@@ -34,31 +34,11 @@ pub(crate) struct KeywordValue {
 /// A number, whether it excludes itself, and where it is written.
 pub(crate) type BoundValue = (Exact, bool, KeywordValue);
 
-/// A schema in its normal form.
-#[derive(Debug)]
-pub(crate) struct Schema<'a> {
-    /// The pointer of its first part that is not only a wrapper.
-    pub(crate) at: String,
-    /// References that cannot be resolved.
-    pub(crate) unresolved: BTreeSet<&'a str>,
-    /// Whether it is nested deeper than the expansion follows.
-    pub(crate) too_deep: bool,
-    /// The pointers of the targets of its references.
-    pub(crate) reached: Vec<String>,
-    nodes: Vec<Part<'a>>,
-    pub(crate) groups: Vec<Group<'a>>,
-    /// Each enumeration; a value must be in all of them.
-    enums: Vec<(Vec<&'a Value>, String)>,
-    /// The alternatives that are equivalent to one enumeration.
-    pub(crate) folded: Vec<Node<'a>>,
-    types: BTreeMap<String, String>,
-}
-
 impl<'a> Schema<'a> {
     pub(crate) fn of(schema: &SchemaRef<'a>) -> Self {
-        let mut expansion = Expansion::default();
-        let nodes: Vec<_> = schema.nodes.iter().filter_map(|node| expansion.node(node, 0)).collect();
-        let Expansion { unresolved, too_deep, reached, mut groups, enums, folded, mut types, .. } = expansion;
+        let mut whole = Self { at: schema.at.clone(), ..Self::default() };
+        whole.nodes = schema.nodes.iter().filter_map(|node| whole.expand(node, 0)).collect();
+        let Self { groups, enums, types, .. } = &mut whole;
         groups.sort_by(|one, other| one.field.cmp(other.field));
         // A whole number is a number.
         if types.contains_key("integer") {
@@ -75,27 +55,16 @@ impl<'a> Schema<'a> {
                 types.insert((*kind).to_owned(), at.clone());
             }
         }
-        let mut schema = Self {
-            at: schema.at.clone(),
-            unresolved,
-            too_deep,
-            reached,
-            nodes,
-            groups,
-            enums,
-            folded,
-            types,
-        };
-        if let [node] = &schema.nodes[..] {
+        if let [node] = &whole.nodes[..] {
             let mut node = node;
             while let ([member], true) =
                 (&node.members[..], node.at.value.as_object().is_some_and(|it| it.len() == 1))
             {
                 node = member;
             }
-            schema.at = node.at.pointer.clone();
+            whole.at = node.at.pointer.clone();
         }
-        schema
+        whole
     }
 
     fn atoms(&self) -> Vec<&Node<'a>> {
@@ -265,8 +234,7 @@ impl<'a> Schema<'a> {
                 Additional::Allowed(schema) => nodes.extend(schema.nodes),
             }
         }
-        let at = nodes.first().map_or_else(|| self.at.clone(), |node| node.pointer.clone());
-        Additional::Allowed(SchemaRef { nodes, at })
+        Additional::Allowed(SchemaRef::all(nodes, &self.at))
     }
 
     /// The pointer of `additionalProperties`.
@@ -279,8 +247,7 @@ impl<'a> Schema<'a> {
 
     /// The schema of each item.
     pub(crate) fn items(&self) -> SchemaRef<'a> {
-        let nodes: Vec<_> = self.atoms().iter().filter_map(|atom| atom.get("items")).collect();
-        SchemaRef { at: nodes.first().map_or_else(|| self.at.clone(), |node| node.pointer.clone()), nodes }
+        SchemaRef::all(self.atoms().iter().filter_map(|atom| atom.get("items")).collect(), &self.at)
     }
 
     /// The schemas that no value may satisfy.

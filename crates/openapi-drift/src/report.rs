@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Write;
 
 use clap::ValueEnum;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::position::Position;
@@ -34,7 +35,8 @@ pub enum Format {
 }
 
 /// The severity of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::IntoStaticStr)]
+#[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Level {
     /// The check fails.
@@ -58,18 +60,19 @@ impl Level {
 }
 
 /// A place in a file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
     /// The path of the file, as the caller wrote it.
     pub file: String,
     /// The line and column.
+    #[serde(flatten)]
     pub position: Position,
     /// The JSON pointer, if the file is a document.
     pub pointer: Option<String>,
 }
 
 /// A finding of a check.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Entry {
     /// The severity.
     pub level: Level,
@@ -78,8 +81,10 @@ pub struct Entry {
     /// One sentence.
     pub message: String,
     /// The location.
+    #[serde(flatten)]
     pub place: Place,
     /// Further members of the JSON form.
+    #[serde(flatten)]
     pub more: serde_json::Map<String, Value>,
 }
 
@@ -146,27 +151,12 @@ fn human(leg: &Leg, entry: &Entry) -> String {
 }
 
 fn as_json(legs: &[Leg]) -> Value {
-    let entry = |entry: &Entry| {
-        let mut value = json!({
-            "level": entry.level.name(),
-            "rule": entry.rule,
-            "message": entry.message,
-            "file": entry.place.file,
-            "line": entry.place.position.line,
-            "column": entry.place.position.column,
-            "pointer": entry.place.pointer,
-        });
-        if let Some(members) = value.as_object_mut() {
-            members.extend(entry.more.clone());
-        }
-        value
-    };
     let leg = |leg: &Leg| {
         json!({
             "name": leg.name,
             "agrees": leg.agrees(),
             "verdict": leg.verdict(),
-            "findings": leg.entries.iter().map(entry).collect::<Vec<_>>(),
+            "findings": leg.entries,
         })
     };
     json!({

@@ -225,12 +225,12 @@ pub(super) fn all_same(said: &Sides<Vec<Node<'_>>>) -> bool {
 }
 
 /// The first value of each list.
-pub(super) fn first_values<'a>(said: &Sides<Vec<Node<'a>>>) -> (Option<&'a Value>, Option<&'a Value>) {
+fn first_values<'a>(said: &Sides<Vec<Node<'a>>>) -> (Option<&'a Value>, Option<&'a Value>) {
     (said.base.first().map(|it| it.value), said.revision.first().map(|it| it.value))
 }
 
 /// The pointer of the first value of each list, or of the schema.
-pub(super) fn first_pointers(said: &Sides<Vec<Node<'_>>>, schemas: &Sides<Schema<'_>>) -> Sides<String> {
+fn first_pointers(said: &Sides<Vec<Node<'_>>>, schemas: &Sides<Schema<'_>>) -> Sides<String> {
     said.map(|said| Some(said.first()?.pointer.clone())).or(&schemas.schema_pointers())
 }
 

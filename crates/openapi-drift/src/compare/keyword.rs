@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::annotation::{all_same, first_pointers};
+use super::annotation::all_same;
 use super::context::{Comparison, Media, SchemaPair, Use};
 use super::found::{Change, Direction};
 use super::members::{lone_items, paired};
@@ -281,10 +281,9 @@ impl<'a> Comparison<'a> {
         if all_same(&said) {
             return;
         }
-        for index in 0..said.base.len().max(said.revision.len()) {
-            let one = said.map(|said| said.get(index).cloned());
-            let lists = one.map(|node| node.iter().cloned().collect::<Vec<_>>());
-            self.xml_object(pair, &one, &first_pointers(&lists, schemas));
+        for one in said.items() {
+            let at = one.map(|node| Some(node.as_ref()?.pointer.clone())).or(&schemas.schema_pointers());
+            self.xml_object(pair, &one, &at);
         }
     }
 

@@ -30,6 +30,14 @@ impl<T> Sides<T> {
     }
 }
 
+impl<T: Clone> Sides<Vec<T>> {
+    /// The items of each index.
+    pub(super) fn items(&self) -> impl Iterator<Item = Sides<Option<T>>> {
+        let count = self.base.len().max(self.revision.len());
+        (0..count).map(|index| self.map(|list| list.get(index).cloned()))
+    }
+}
+
 impl Sides<Option<String>> {
     /// These pointers, or those where one is absent.
     pub(super) fn or(self, others: &Sides<String>) -> Sides<String> {
