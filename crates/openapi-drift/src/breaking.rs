@@ -185,14 +185,15 @@ fn judge(base: &Named, revision: &Named, findings: Vec<Finding>, allow: &Allow, 
         .into_iter()
         .partition(|finding| finding.is_breaking() && accepted.contains(&finding.fingerprint()));
     for finding in open.iter().chain(&taken) {
-        let level = if finding.is_breaking() && !accepted.contains(&finding.fingerprint()) {
+        let is_accepted = accepted.contains(&finding.fingerprint());
+        let level = if finding.is_breaking() && !is_accepted {
             Level::Error
         } else if finding.breaks().old_clients || finding.breaks().old_servers {
             Level::Warning
         } else {
             Level::Note
         };
-        entries.push(entry(finding, revision, level, accepted.contains(&finding.fingerprint())));
+        entries.push(entry(finding, revision, level, is_accepted));
     }
     let advice = advise(&base.document, &revision.document, &open);
     if advice.enough == Some(false) {

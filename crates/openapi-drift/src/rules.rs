@@ -139,18 +139,17 @@ pub(crate) use rule;
 
 /// The rule that compares a field as a whole.
 pub(crate) fn of_field(object: Object, field: &str) -> &'static Rule {
-    let is_of =
-        |rule: &&Rule| matches!(rule.subject, Subject::Field(of, name) if (of, name) == (object, field));
-    let rule = RULES.iter().find(is_of);
-    // A test looks up every field, so that this is never the fallback.
-    rule.unwrap_or(rule!("extension-changed"))
+    of(|subject| matches!(*subject, Subject::Field(of, name) if (of, name) == (object, field)))
 }
 
 /// The rule about a bound of a schema.
 pub(crate) fn of_bound(keyword: &str, bound: Bound) -> &'static Rule {
-    let is_of =
-        |rule: &&Rule| matches!(rule.subject, Subject::Bound(of, how) if (of, how) == (keyword, bound));
-    RULES.iter().find(is_of).unwrap_or(rule!("extension-changed"))
+    of(|subject| matches!(*subject, Subject::Bound(of, how) if (of, how) == (keyword, bound)))
+}
+
+fn of(is_subject: impl Fn(&Subject) -> bool) -> &'static Rule {
+    // A test looks up every field and bound, so that this is never the fallback.
+    RULES.iter().find(|rule| is_subject(&rule.subject)).unwrap_or(rule!("extension-changed"))
 }
 
 use Effect::{Documentation as D, GeneratedCode as G, Wire as W};

@@ -47,11 +47,8 @@ impl<'a> Comparison<'a> {
                 continue;
             }
             let day = |value: Option<&Value>| value.and_then(Value::as_str).and_then(date);
-            let moved = match (day(values.0), day(values.1)) {
-                (Some(old), Some(new)) => name == SUNSET && new < old,
-                _ => false,
-            };
-            let (rule, breaks) = if moved {
+            let is_earlier = day(values.0).zip(day(values.1)).is_some_and(|(old, new)| new < old);
+            let (rule, breaks) = if name == SUNSET && is_earlier {
                 (rule!("sunset-moved-earlier"), Breaks::CLIENTS)
             } else {
                 (rule!("extension-changed"), Breaks::NEITHER)
@@ -81,6 +78,7 @@ impl<'a> Comparison<'a> {
         direction: Direction,
         site: &str,
     ) {
+        let (narrower, wider) = (Change::Narrower.breaks(direction), Change::Wider.breaks(direction));
         for extension in known(object) {
             let name = extension.name;
             let values = nodes.values(name);
@@ -102,23 +100,18 @@ impl<'a> Comparison<'a> {
                         _ => (rule!("extension-changed"), Breaks::NEITHER),
                     }
                 }
-                (MAX_BODY_BYTES, limits) => {
-                    let (rule, change) = match (limits.0, limits.1) {
-                        (None, _) => (rule!("max-body-bytes-added"), Change::Narrower),
-                        (_, None) => (rule!("max-body-bytes-removed"), Change::Wider),
-                        (Some(before), Some(after)) if after.as_u64() < before.as_u64() => {
-                            (rule!("max-body-bytes-decreased"), Change::Narrower)
-                        }
-                        _ => (rule!("max-body-bytes-increased"), Change::Wider),
-                    };
-                    (rule, change.breaks(direction))
+                (MAX_BODY_BYTES, (None, _)) => (rule!("max-body-bytes-added"), narrower),
+                (MAX_BODY_BYTES, (_, None)) => (rule!("max-body-bytes-removed"), wider),
+                (MAX_BODY_BYTES, (Some(before), Some(after))) if after.as_u64() < before.as_u64() => {
+                    (rule!("max-body-bytes-decreased"), narrower)
                 }
+                (MAX_BODY_BYTES, _) => (rule!("max-body-bytes-increased"), wider),
                 (ERROR_CODES, (Some(before), Some(after))) => {
                     self.error_codes((before, after), nodes, direction, site);
                     continue;
                 }
-                (ERROR_CODES, (None, _)) => (rule!("error-codes-added"), Change::Narrower.breaks(direction)),
-                (ERROR_CODES, _) => (rule!("error-codes-removed"), Change::Wider.breaks(direction)),
+                (ERROR_CODES, (None, _)) => (rule!("error-codes-added"), narrower),
+                (ERROR_CODES, _) => (rule!("error-codes-removed"), wider),
                 _ => (rule!("extension-changed"), Breaks::NEITHER),
             };
             let found = Found::new(rule, nodes.field_pointers(name), site).values(values).went(name);

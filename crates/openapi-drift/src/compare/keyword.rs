@@ -9,7 +9,7 @@ use super::context::{Comparison, Media, SchemaPair, Use};
 use super::found::{Change, Direction};
 use super::members::{lone_items, paired};
 use super::sides::Sides;
-use super::text::{brief, went};
+use super::text::brief;
 use crate::fields::Object;
 use crate::finding::Effect;
 use crate::node::Node;
@@ -303,8 +303,7 @@ impl<'a> Comparison<'a> {
                 // JSON has nothing of it.
                 pair.noted(rule, at.clone()).effect(Effect::Documentation)
             };
-            let what = format!("xml {field} {}", went(values.base, values.revision));
-            self.add(found.values((values.base, values.revision)).what(what));
+            self.add(found.values((values.base, values.revision)).went(&format!("xml {field}")));
         }
         let extensions = nodes.map(|node| {
             let members = node.iter().flat_map(Node::members);

@@ -90,8 +90,13 @@ pub(super) fn lone_items<T>(lists: &Sides<Vec<T>>, same: impl Fn(&T, &T) -> bool
     let lacks = |list: &[T], item: &T| !list.iter().any(|other| same(other, item));
     let removed = lists.base.iter().filter(|item| lacks(&lists.revision, item));
     let added = lists.revision.iter().filter(|item| lacks(&lists.base, item));
-    let removed = removed.map(|value| Lone { value, removed: true });
-    removed.chain(added.map(|value| Lone { value, removed: false })).collect()
+    lone(removed, added)
+}
+
+/// Items of the base, then of the revision.
+fn lone<T>(removed: impl IntoIterator<Item = T>, added: impl IntoIterator<Item = T>) -> Vec<Lone<T>> {
+    let removed = removed.into_iter().map(|value| Lone { value, removed: true });
+    removed.chain(added.into_iter().map(|value| Lone { value, removed: false })).collect()
 }
 
 /// The items of two lists in pairs: first those that are the same, as an added or removed one must not shift the others,
@@ -108,9 +113,7 @@ pub(super) fn paired<T>(
         }
     }
     let both = removed.len().min(left.len());
-    let lone = removed.split_off(both).into_iter().map(|value| Lone { value, removed: true });
-    let added = left.split_off(both).into_iter().map(|value| Lone { value, removed: false });
-    let lone = lone.chain(added).collect();
+    let lone = lone(removed.split_off(both), left.split_off(both));
     pairs.extend(removed.into_iter().zip(left).map(|(base, revision)| Sides { base, revision }));
     (pairs, lone)
 }

@@ -8,7 +8,6 @@ use super::found::{Change, Direction, Found};
 use super::members::{Lone, Member, free, members, members_of};
 use super::parameter::lone_breaks;
 use super::sides::Sides;
-use super::text::went;
 use crate::fields::{METHODS, Object};
 use crate::finding::Breaks;
 use crate::node::Node;
@@ -115,9 +114,9 @@ impl<'a> Comparison<'a> {
                 }
             };
             if !both_same(values) {
-                let what = format!("{name}, a field beside a $ref, {}", went(values.0, values.1));
                 let found = Found::new(rule!("path-item-sibling-changed"), at, site).values(values);
-                self.add(found.what(what).breaks(Direction::Request, Breaks::BOTH));
+                let found = found.went(&format!("{name}, a field beside a $ref,"));
+                self.add(found.breaks(Direction::Request, Breaks::BOTH));
             }
         }
     }

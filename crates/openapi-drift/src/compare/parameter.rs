@@ -9,7 +9,6 @@ use super::context::{Comparison, Media, OperationPair, ParameterPair, Use, Work}
 use super::found::{Change, Direction, Found};
 use super::members::{Lone, Member, members};
 use super::sides::{Side, Sides};
-use super::text::went;
 use crate::fields::Object;
 use crate::finding::{Breaks, Effect};
 use crate::node::Node;
@@ -88,8 +87,8 @@ impl<'a> Comparison<'a> {
             }
         };
         if !both_same(values) {
-            let what = format!("the header parameter {name}, which is ignored, {}", went(values.0, values.1));
-            self.add(Found::new(rule!("ignored-parameter-changed"), at, site).values(values).what(what));
+            let found = Found::new(rule!("ignored-parameter-changed"), at, site).values(values);
+            self.add(found.went(&format!("the header parameter {name}, which is ignored,")));
         }
     }
 
