@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::context::{Comparison, Media, ParameterPair, Use, Work};
 use super::found::{Change, Direction, Found};
-use super::members::{Lone, Member, free, members, members_of};
+use super::members::{Lone, Member, keyed, members, members_of};
 use super::sides::Sides;
 use crate::fields::Object;
 use crate::finding::Breaks;
@@ -115,13 +115,8 @@ impl<'a> Comparison<'a> {
 
     /// Compares the headers of two responses or encodings.
     pub(super) fn headers(&mut self, owner: &Sides<Node<'a>>, direction: Direction, site: &str) {
-        let maps = owner.map(|owner| {
-            let mut headers = BTreeMap::new();
-            for (name, node) in owner.map("headers") {
-                headers.insert(free(&headers, name.to_ascii_lowercase()), node);
-            }
-            headers
-        });
+        let lower = |(name, node): (&str, Node<'a>)| (name.to_ascii_lowercase(), node);
+        let maps = owner.map(|owner| keyed(owner.map("headers").into_iter().map(lower)));
         for (name, member) in members(&maps) {
             let site = format!("{site}, header {name}");
             let lone = match member {
@@ -192,12 +187,8 @@ fn media(name: &str) -> Media {
 
 /// The media types of an object's `content`, without their parameters and in lower case.
 fn media_types<'a>(owner: &Node<'a>) -> BTreeMap<String, Node<'a>> {
-    let mut found = BTreeMap::new();
-    for (name, node) in owner.map("content") {
-        let plain = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        found.insert(free(&found, plain), node);
-    }
-    found
+    let plain = |name: &str| name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    keyed(owner.map("content").into_iter().map(|(name, node)| (plain(name), node)))
 }
 
 /// The ranges that include a media type: `application/*` and `*/*` of `application/json`.

@@ -118,10 +118,14 @@ pub(super) fn paired<T>(
     (pairs, lone)
 }
 
-/// The key, or one that the map does not have yet: two names that count as one must not hide each other.
-pub(super) fn free<T>(map: &BTreeMap<String, T>, mut key: String) -> String {
-    while map.contains_key(&key) {
-        key.push(' ');
+/// A map of these members. Of two with keys that count as one, the second has another key: they must not hide each other.
+pub(super) fn keyed<T>(members: impl IntoIterator<Item = (String, T)>) -> BTreeMap<String, T> {
+    let mut map = BTreeMap::new();
+    for (mut key, value) in members {
+        while map.contains_key(&key) {
+            key.push(' ');
+        }
+        map.insert(key, value);
     }
-    key
+    map
 }

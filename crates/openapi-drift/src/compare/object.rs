@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::context::{Comparison, SchemaPair, Use};
 use super::found::{Change, Direction, Found};
 use super::members::{Lone, Member, members};
+use super::parameter::lone_breaks;
 use super::sides::Sides;
 use crate::finding::Breaks;
 use crate::normal::{Additional, Schema, SchemaRef};
@@ -118,13 +119,11 @@ impl<'a> Comparison<'a> {
         let direction = if below.usage.inverted { direction.reversed() } else { direction };
         let breaks = match (direction, lone.removed) {
             _ if hidden => Breaks::NEITHER,
-            (Direction::Unused, _) => Breaks::NEITHER,
-            // A server ignores or refuses a property that it does not know: either way it does not do what was asked.
-            (Direction::Request, true) => Breaks { old_clients: true, old_servers: required },
-            (Direction::Request, false) => Breaks { old_clients: required, old_servers: true },
             // A client may miss what it knows. It ignores what it does not know, unless the object is closed.
             (Direction::Response, true) => Breaks { old_clients: true, old_servers: closed },
             (Direction::Response, false) => Breaks { old_clients: closed, old_servers: required },
+            // A server ignores or refuses a property that it does not know: either way it does not do what was asked.
+            (direction, removed) => lone_breaks(direction, removed, required),
         };
         let rule = match (required, lone.removed) {
             (true, true) => rule!("required-property-removed"),

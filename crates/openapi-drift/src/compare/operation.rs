@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::annotation::both_same;
 use super::context::{Comparison, Media, OperationPair, Use, Work};
 use super::found::{Change, Direction, Found};
-use super::members::{Lone, Member, free, members, members_of};
+use super::members::{Lone, Member, keyed, members, members_of};
 use super::parameter::lone_breaks;
 use super::sides::Sides;
 use crate::fields::{METHODS, Object};
@@ -204,11 +204,6 @@ impl<'a> Comparison<'a> {
 
 /// The path items of a document with their templates, by the templates without names of parameters.
 fn templates<'a>(root: &Node<'a>) -> BTreeMap<String, (&'a str, Node<'a>)> {
-    let mut found = BTreeMap::new();
-    for (path, item) in root.map("paths") {
-        if !path.starts_with("x-") {
-            found.insert(free(&found, nameless(path)), (path, item));
-        }
-    }
-    found
+    let paths = root.map("paths").into_iter().filter(|(path, _)| !path.starts_with("x-"));
+    keyed(paths.map(|(path, item)| (nameless(path), (path, item))))
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::context::{Comparison, OperationPair};
 use super::found::{Direction, Found};
-use super::members::{Member, free, lone_items, members, members_of};
+use super::members::{Member, keyed, lone_items, members, members_of};
 use super::sides::{Side, Sides};
 use crate::fields::Object;
 use crate::finding::Breaks;
@@ -54,12 +54,8 @@ impl<'a> Comparison<'a> {
         let Some(servers) = lists.into_iter().find(|list| !list.is_empty()) else {
             return BTreeMap::from([(String::new(), None)]);
         };
-        let mut found = BTreeMap::new();
-        for node in servers {
-            let url = node.text("url").unwrap_or_default().trim_end_matches('/').to_owned();
-            found.insert(free(&found, url), Some(node));
-        }
-        found
+        let url = |node: &Node<'a>| node.text("url").unwrap_or_default().trim_end_matches('/').to_owned();
+        keyed(servers.into_iter().map(|node| (url(&node), Some(node))))
     }
 
     fn server(&mut self, nodes: &Sides<Node<'a>>) {
