@@ -222,30 +222,24 @@ fn junit(legs: &[Leg]) -> String {
     use fmt::Write as _;
 
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
-    for leg in legs {
-        let failures = leg.entries.iter().filter(|entry| entry.level == Level::Error).count();
+    for Leg { name: leg, entries, .. } in legs {
+        let failures = entries.iter().filter(|entry| entry.level == Level::Error).count();
         // A leg without findings is a test that passed.
-        let tests = leg.entries.len().max(1);
-        let _ =
-            writeln!(text, "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\">", leg.name);
-        if leg.entries.is_empty() {
-            let _ = writeln!(text, "    <testcase classname=\"{}\" name=\"agreement\"/>", leg.name);
+        let tests = entries.len().max(1);
+        let _ = writeln!(text, "  <testsuite name=\"{leg}\" tests=\"{tests}\" failures=\"{failures}\">");
+        if entries.is_empty() {
+            let _ = writeln!(text, "    <testcase classname=\"{leg}\" name=\"agreement\"/>");
         }
-        for entry in &leg.entries {
-            let Place { file, position, pointer } = &entry.place;
-            let name = xml(&format!("{} at {}", entry.rule, pointer.as_deref().unwrap_or(file)));
-            let body = xml(&format!("{file}:{position}: {}", entry.message));
-            let inner = if entry.level == Level::Error {
-                format!(
-                    "<failure type=\"{}\" message=\"{}\">{body}</failure>",
-                    xml(&entry.rule),
-                    xml(&entry.message)
-                )
+        for Entry { level, rule, message, place: Place { file, position, pointer }, .. } in entries {
+            let name = xml(&format!("{rule} at {}", pointer.as_deref().unwrap_or(file)));
+            let body = xml(&format!("{file}:{position}: {message}"));
+            let inner = if *level == Level::Error {
+                let (rule, message) = (xml(rule), xml(message));
+                format!("<failure type=\"{rule}\" message=\"{message}\">{body}</failure>")
             } else {
                 format!("<system-out>{body}</system-out>")
             };
-            let _ =
-                writeln!(text, "    <testcase classname=\"{}\" name=\"{name}\">{inner}</testcase>", leg.name);
+            let _ = writeln!(text, "    <testcase classname=\"{leg}\" name=\"{name}\">{inner}</testcase>");
         }
         text.push_str("  </testsuite>\n");
     }
@@ -255,19 +249,8 @@ fn junit(legs: &[Leg]) -> String {
 
 /// A text escaped for XML 1.0, without the control characters that it does not allow.
 fn xml(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\n' => escaped.push_str("&#10;"),
-            letter if letter.is_control() => escaped.push('\u{fffd}'),
-            letter => escaped.push(letter),
-        }
-    }
-    escaped
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    escaped.replace('\n', "&#10;").replace(char::is_control, "\u{fffd}")
 }
 
 /// An output format for the list of rules.
