@@ -96,6 +96,10 @@ impl Named {
         }
     }
 
+    fn place(&self, pointer: &str, position: Position) -> Place {
+        Place { file: self.name.clone(), position, pointer: Some(pointer.to_owned()) }
+    }
+
     fn file(path: &Path, folder: &Path) -> Result<Self, Failed> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(folder.join(path))
@@ -146,86 +150,68 @@ impl Allow {
 fn judge(base: &Named, revision: &Named, findings: Vec<Finding>, allow: &Allow, today: Date) -> Leg {
     let mut entries = Vec::new();
     let mut report = |rule: &Rule, message: String| {
-        let place =
-            Place { file: allow.name.clone(), position: Position { line: 1, column: 1 }, pointer: None };
+        let position = Position { line: 1, column: 1 };
+        let place = Place { file: allow.name.clone(), position, pointer: None };
         let (level, rule) = (Level::Error, rule.id.to_owned());
         entries.push(Entry { level, rule, message, place, more: Map::new() });
     };
     let mut accepted = Vec::new();
-    for item in &allow.accept {
-        let print = &item.fingerprint;
-        if item.reason.trim().is_empty() {
-            report(
-                rule!("acceptance-without-reason"),
-                format!("the acceptance of {print} has no reason; add one"),
-            );
+    for Accepted { fingerprint, reason, expires } in &allow.accept {
+        let the_acceptance = format!("the acceptance of {fingerprint}");
+        if reason.trim().is_empty() {
+            report(rule!("acceptance-without-reason"), format!("{the_acceptance} has no reason; add one"));
         }
-        match day(&item.expires) {
+        let (rule, what) = match day(expires) {
             Err(error) => {
-                report(
-                    rule!("acceptance-without-end"),
-                    format!("the acceptance of {print} has no expiry date: {error}"),
-                );
+                (rule!("acceptance-without-end"), format!("{the_acceptance} has no expiry date: {error}"))
             }
-            Ok(day) if day < today => {
-                report(
-                    rule!("acceptance-expired"),
-                    format!("the acceptance of {print} expired on {day}; remove or renew it"),
-                );
+            Ok(day) if day < today => (
+                rule!("acceptance-expired"),
+                format!("{the_acceptance} expired on {day}; remove or renew it"),
+            ),
+            Ok(_) if !findings.iter().any(|it| it.is_breaking() && it.fingerprint() == *fingerprint) => {
+                let what =
+                    format!("no breaking change has the fingerprint {fingerprint}; remove the acceptance");
+                (rule!("acceptance-unused"), what)
             }
-            Ok(_) if !findings.iter().any(|it| it.is_breaking() && it.fingerprint() == *print) => {
-                report(
-                    rule!("acceptance-unused"),
-                    format!("no breaking change has the fingerprint {print}; remove the acceptance"),
-                );
+            Ok(_) => {
+                accepted.push(fingerprint.clone());
+                continue;
             }
-            Ok(_) => accepted.push(print.clone()),
-        }
+        };
+        report(rule, what);
     }
     let (taken, open): (Vec<_>, Vec<_>) = findings
         .into_iter()
         .partition(|finding| finding.is_breaking() && accepted.contains(&finding.fingerprint()));
     for finding in open.iter().chain(&taken) {
-        let level = if finding.is_breaking() && !accepted.contains(&finding.fingerprint()) {
+        let is_accepted = accepted.contains(&finding.fingerprint());
+        let level = if finding.is_breaking() && !is_accepted {
             Level::Error
         } else if finding.breaks().old_clients || finding.breaks().old_servers {
             Level::Warning
         } else {
             Level::Note
         };
-        entries.push(entry(finding, revision, level, accepted.contains(&finding.fingerprint())));
+        entries.push(entry(finding, revision, level, is_accepted));
     }
     let advice = advise(&base.document, &revision.document, &open);
     if advice.enough == Some(false) {
         let pointer = "/info/version";
-        entries.push(Entry {
-            level: Level::Error,
-            rule: rule!("version-too-low").id.to_owned(),
-            message: advised(&advice),
-            place: Place {
-                file: revision.name.clone(),
-                position: revision.document.position(pointer),
-                pointer: Some(pointer.to_owned()),
-            },
-            more: Map::new(),
-        });
+        let (level, rule) = (Level::Error, rule!("version-too-low").id.to_owned());
+        let place = revision.place(pointer, revision.document.position(pointer));
+        entries.push(Entry { level, rule, message: advised(&advice), place, more: Map::new() });
     }
     entries.sort_by(|one, other| {
         (one.level, &one.place, &one.rule).cmp(&(other.level, &other.place, &other.rule))
     });
+    let (base, revision, allow, advised) = (&base.name, &revision.name, &allow.name, advised(&advice));
     Leg {
         name: "breaking",
         entries,
-        agreement: format!(
-            "every client of {} works with {}; {}",
-            base.name,
-            revision.name,
-            advised(&advice)
-        ),
+        agreement: format!("every client of {base} works with {revision}; {advised}"),
         fix: format!(
-            "revert the changes, accept them in {} by their fingerprints, or raise info.version; {}",
-            allow.name,
-            advised(&advice)
+            "revert the changes, accept them in {allow} by their fingerprints, or raise info.version; {advised}"
         ),
     }
 }
@@ -256,11 +242,7 @@ fn entry(finding: &Finding, revision: &Named, level: Level, accepted: bool) -> E
         level,
         rule: finding.rule.to_owned(),
         message,
-        place: Place {
-            file: revision.name.clone(),
-            position: finding.revision.position,
-            pointer: Some(finding.revision.pointer.clone()),
-        },
+        place: revision.place(&finding.revision.pointer, finding.revision.position),
         more,
     }
 }

@@ -36,7 +36,6 @@ pub use context::{Options, TooComplex};
 use found::{Direction, Found};
 use members::{Member, members_of};
 use sides::{Side, Sides};
-use text::went;
 
 /// Every difference between two documents, ordered by place and rule.
 ///
@@ -101,8 +100,8 @@ impl<'a> Comparison<'a> {
             let values = (base.value().pointer(pointer), revision.value().pointer(pointer));
             if !both_same(values) {
                 let at = Sides { base: pointer.clone(), revision: pointer.clone() };
-                let what = format!("a value that is not OpenAPI 3.0.3 {}", went(values.0, values.1));
-                let found = Found::new(rule!("faulty-place-changed"), at, pointer).values(values).what(what);
+                let found = Found::new(rule!("faulty-place-changed"), at, pointer).values(values);
+                let found = found.went("a value that is not OpenAPI 3.0.3");
                 self.add(found.breaks(Direction::Request, Breaks::BOTH));
             }
         }

@@ -1,7 +1,6 @@
 //! A parsed document, its positions in the text, and its problems.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -20,7 +19,8 @@ pub struct Document {
 }
 
 /// A problem of a document.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, thiserror::Error)]
+#[error("{position}: #{pointer}: {message} [{rule}]")]
 pub struct Problem {
     /// JSON pointer to a value that the document has: the one with the problem, or the nearest that contains it.
     pub pointer: String,
@@ -31,14 +31,6 @@ pub struct Problem {
     /// What is wrong, and how to fix it.
     pub message: String,
 }
-
-impl fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: #{}: {} [{}]", self.position, self.pointer, self.message, self.rule)
-    }
-}
-
-impl std::error::Error for Problem {}
 
 /// The position of a problem of the whole text.
 const START: Position = Position { line: 1, column: 1 };
@@ -102,25 +94,14 @@ impl Document {
 
     /// The position of the value at a pointer, or of the nearest that contains it.
     pub fn position(&self, pointer: &str) -> Position {
-        let mut pointer = pointer;
-        loop {
-            if let Some(position) = self.positions.get(pointer) {
-                return *position;
-            }
-            match parent(pointer) {
-                Some(above) => pointer = above,
-                None => return START,
-            }
-        }
+        let mut above = std::iter::successors(Some(pointer), |pointer| parent(pointer));
+        above.find_map(|pointer| self.positions.get(pointer)).copied().unwrap_or(START)
     }
 
     /// The longest prefix of a pointer at which the document has a value.
     pub fn nearest<'p>(&self, pointer: &'p str) -> &'p str {
-        let mut pointer = pointer;
-        while self.value.pointer(pointer).is_none() {
-            pointer = parent(pointer).unwrap_or_default();
-        }
-        pointer
+        let mut above = std::iter::successors(Some(pointer), |pointer| parent(pointer));
+        above.find(|pointer| self.value.pointer(pointer).is_some()).unwrap_or_default()
     }
 
     /// A problem at the nearest pointer at which the document has a value.

@@ -30,20 +30,16 @@ pub const SUNSET: &str = "x-sunset";
 
 /// Every extension that a comparison knows. Others are compared as what generators may read.
 pub const EXTENSIONS: &[Extension] = &[
-    Extension { name: REQUIRED_SCOPE, object: Some(Object::Operation), form: "a non-empty string" },
-    Extension {
-        name: REQUIRES_AUTHENTICATED_SESSION,
-        object: Some(Object::Operation),
-        form: "true or false",
-    },
-    Extension { name: MAX_BODY_BYTES, object: Some(Object::RequestBody), form: "a whole number above 0" },
-    Extension {
-        name: ERROR_CODES,
-        object: Some(Object::Response),
-        form: "a non-empty list of different non-empty strings",
-    },
-    Extension { name: SUNSET, object: None, form: "a date such as \"2026-12-31\", alone or with a time" },
+    extension(REQUIRED_SCOPE, Some(Object::Operation), "a non-empty string"),
+    extension(REQUIRES_AUTHENTICATED_SESSION, Some(Object::Operation), "true or false"),
+    extension(MAX_BODY_BYTES, Some(Object::RequestBody), "a whole number above 0"),
+    extension(ERROR_CODES, Some(Object::Response), "a non-empty list of different non-empty strings"),
+    extension(SUNSET, None, "a date such as \"2026-12-31\", alone or with a time"),
 ];
+
+const fn extension(name: &'static str, object: Option<Object>, form: &'static str) -> Extension {
+    Extension { name, object, form }
+}
 
 impl Extension {
     /// Whether an object may have it.

@@ -3,12 +3,14 @@
 //! Parsing, linting and comparing all use this one table, so that a field that it does not have is an error and never
 //! skipped.
 
-use std::fmt;
+use std::sync::LazyLock;
 
-/// An object of the specification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// An object of the specification. In messages: `path-item`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, strum::Display)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Object {
     /// `OpenAPI` Object, the document itself.
+    #[strum(to_string = "document")]
     OpenApi,
     /// Info Object.
     Info,
@@ -61,49 +63,16 @@ pub enum Object {
     /// Security Scheme Object.
     SecurityScheme,
     /// OAuth Flows Object.
+    #[strum(to_string = "oauth-flows")]
     OAuthFlows,
     /// OAuth Flow Object.
+    #[strum(to_string = "oauth-flow")]
     OAuthFlow,
     /// Security Requirement Object.
     SecurityRequirement,
 }
 
 impl Object {
-    /// The name of the object in messages: `path-item`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::OpenApi => "document",
-            Self::Info => "info",
-            Self::Contact => "contact",
-            Self::License => "license",
-            Self::Server => "server",
-            Self::ServerVariable => "server-variable",
-            Self::Components => "components",
-            Self::Paths => "paths",
-            Self::PathItem => "path-item",
-            Self::Operation => "operation",
-            Self::ExternalDocs => "external-docs",
-            Self::Parameter => "parameter",
-            Self::RequestBody => "request-body",
-            Self::MediaType => "media-type",
-            Self::Encoding => "encoding",
-            Self::Responses => "responses",
-            Self::Response => "response",
-            Self::Callback => "callback",
-            Self::Example => "example",
-            Self::Link => "link",
-            Self::Header => "header",
-            Self::Tag => "tag",
-            Self::Schema => "schema",
-            Self::Discriminator => "discriminator",
-            Self::Xml => "xml",
-            Self::SecurityScheme => "security-scheme",
-            Self::OAuthFlows => "oauth-flows",
-            Self::OAuthFlow => "oauth-flow",
-            Self::SecurityRequirement => "security-requirement",
-        }
-    }
-
     /// Whether the specification lets the object carry `x-` extensions.
     pub const fn extensible(self) -> bool {
         !matches!(self, Self::Discriminator | Self::SecurityRequirement)
@@ -133,12 +102,6 @@ impl Object {
             Self::SecurityRequirement => Some(Shape::Texts),
             _ => None,
         }
-    }
-}
-
-impl fmt::Display for Object {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
     }
 }
 
@@ -205,14 +168,6 @@ pub struct Field {
     pub treatment: Treatment,
 }
 
-const fn field(object: Object, name: &'static str, shape: Shape, treatment: Treatment) -> Field {
-    Field { object, name, shape, required: false, treatment }
-}
-
-const fn required(object: Object, name: &'static str, shape: Shape, treatment: Treatment) -> Field {
-    Field { object, name, shape, required: true, treatment }
-}
-
 /// The methods of a path item.
 pub const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
@@ -220,181 +175,156 @@ use Object as O;
 use Shape as S;
 use Treatment as T;
 
-/// The table: every fixed field of every object, in the order of the specification.
-pub const FIELDS: &[Field] = &[
-    required(O::OpenApi, "openapi", S::Text, T::Documentation),
-    required(O::OpenApi, "info", S::One(O::Info), T::WhereUsed),
-    field(O::OpenApi, "servers", S::List(O::Server), T::WhereUsed),
-    required(O::OpenApi, "paths", S::One(O::Paths), T::WhereUsed),
-    field(O::OpenApi, "components", S::One(O::Components), T::WhereUsed),
-    field(O::OpenApi, "security", S::List(O::SecurityRequirement), T::WhereUsed),
-    field(O::OpenApi, "tags", S::List(O::Tag), T::Documentation),
-    field(O::OpenApi, "externalDocs", S::One(O::ExternalDocs), T::Documentation),
-    required(O::Info, "title", S::Text, T::Documentation),
-    field(O::Info, "description", S::Text, T::Documentation),
-    field(O::Info, "termsOfService", S::Text, T::Documentation),
-    field(O::Info, "contact", S::One(O::Contact), T::Documentation),
-    field(O::Info, "license", S::One(O::License), T::Documentation),
-    required(O::Info, "version", S::Text, T::Documentation),
-    field(O::Contact, "name", S::Text, T::Documentation),
-    field(O::Contact, "url", S::Text, T::Documentation),
-    field(O::Contact, "email", S::Text, T::Documentation),
-    required(O::License, "name", S::Text, T::Documentation),
-    field(O::License, "url", S::Text, T::Documentation),
-    required(O::Server, "url", S::Text, T::Wire),
-    field(O::Server, "description", S::Text, T::Documentation),
-    field(O::Server, "variables", S::Map(O::ServerVariable), T::Wire),
-    field(O::ServerVariable, "enum", S::Texts, T::Wire),
-    required(O::ServerVariable, "default", S::Text, T::Wire),
-    field(O::ServerVariable, "description", S::Text, T::Documentation),
-    field(O::Components, "schemas", S::Map(O::Schema), T::WhereUsed),
-    field(O::Components, "responses", S::Map(O::Response), T::WhereUsed),
-    field(O::Components, "parameters", S::Map(O::Parameter), T::WhereUsed),
-    field(O::Components, "examples", S::Map(O::Example), T::WhereUsed),
-    field(O::Components, "requestBodies", S::Map(O::RequestBody), T::WhereUsed),
-    field(O::Components, "headers", S::Map(O::Header), T::WhereUsed),
-    field(O::Components, "securitySchemes", S::Map(O::SecurityScheme), T::WhereUsed),
-    field(O::Components, "links", S::Map(O::Link), T::WhereUsed),
-    field(O::Components, "callbacks", S::Map(O::Callback), T::WhereUsed),
-    field(O::PathItem, "$ref", S::Text, T::WhereUsed),
-    field(O::PathItem, "summary", S::Text, T::Documentation),
-    field(O::PathItem, "description", S::Text, T::Documentation),
-    field(O::PathItem, "get", S::One(O::Operation), T::Wire),
-    field(O::PathItem, "put", S::One(O::Operation), T::Wire),
-    field(O::PathItem, "post", S::One(O::Operation), T::Wire),
-    field(O::PathItem, "delete", S::One(O::Operation), T::Wire),
-    field(O::PathItem, "options", S::One(O::Operation), T::Wire),
-    field(O::PathItem, "head", S::One(O::Operation), T::Wire),
-    field(O::PathItem, "patch", S::One(O::Operation), T::Wire),
-    field(O::PathItem, "trace", S::One(O::Operation), T::Wire),
-    field(O::PathItem, "servers", S::List(O::Server), T::WhereUsed),
-    field(O::PathItem, "parameters", S::List(O::Parameter), T::WhereUsed),
-    field(O::Operation, "tags", S::Texts, T::GeneratedCode),
-    field(O::Operation, "summary", S::Text, T::Documentation),
-    field(O::Operation, "description", S::Text, T::Documentation),
-    field(O::Operation, "externalDocs", S::One(O::ExternalDocs), T::Documentation),
-    field(O::Operation, "operationId", S::Text, T::GeneratedCode),
-    field(O::Operation, "parameters", S::List(O::Parameter), T::Wire),
-    field(O::Operation, "requestBody", S::One(O::RequestBody), T::Wire),
-    required(O::Operation, "responses", S::One(O::Responses), T::Wire),
-    field(O::Operation, "callbacks", S::Map(O::Callback), T::Wire),
-    field(O::Operation, "deprecated", S::Flag, T::Documentation),
-    field(O::Operation, "security", S::List(O::SecurityRequirement), T::Wire),
-    field(O::Operation, "servers", S::List(O::Server), T::Wire),
-    field(O::ExternalDocs, "description", S::Text, T::Documentation),
-    required(O::ExternalDocs, "url", S::Text, T::Documentation),
-    required(O::Parameter, "name", S::Text, T::Wire),
-    required(O::Parameter, "in", S::Word(&["query", "header", "path", "cookie"]), T::Wire),
-    field(O::Parameter, "description", S::Text, T::Documentation),
-    field(O::Parameter, "required", S::Flag, T::Wire),
-    field(O::Parameter, "deprecated", S::Flag, T::Documentation),
-    field(O::Parameter, "allowEmptyValue", S::Flag, T::Wire),
-    field(O::Parameter, "style", S::Word(STYLES), T::Wire),
-    field(O::Parameter, "explode", S::Flag, T::Wire),
-    field(O::Parameter, "allowReserved", S::Flag, T::Wire),
-    field(O::Parameter, "schema", S::One(O::Schema), T::Wire),
-    field(O::Parameter, "example", S::Any, T::Documentation),
-    field(O::Parameter, "examples", S::Map(O::Example), T::Documentation),
-    field(O::Parameter, "content", S::Map(O::MediaType), T::Wire),
-    field(O::RequestBody, "description", S::Text, T::Documentation),
-    required(O::RequestBody, "content", S::Map(O::MediaType), T::Wire),
-    field(O::RequestBody, "required", S::Flag, T::Wire),
-    field(O::MediaType, "schema", S::One(O::Schema), T::Wire),
-    field(O::MediaType, "example", S::Any, T::Documentation),
-    field(O::MediaType, "examples", S::Map(O::Example), T::Documentation),
-    field(O::MediaType, "encoding", S::Map(O::Encoding), T::Wire),
-    field(O::Encoding, "contentType", S::Text, T::Wire),
-    field(O::Encoding, "headers", S::Map(O::Header), T::Wire),
-    field(O::Encoding, "style", S::Word(STYLES), T::Wire),
-    field(O::Encoding, "explode", S::Flag, T::Wire),
-    field(O::Encoding, "allowReserved", S::Flag, T::Wire),
-    field(O::Responses, "default", S::One(O::Response), T::Wire),
-    required(O::Response, "description", S::Text, T::Documentation),
-    field(O::Response, "headers", S::Map(O::Header), T::Wire),
-    field(O::Response, "content", S::Map(O::MediaType), T::Wire),
-    field(O::Response, "links", S::Map(O::Link), T::Wire),
-    field(O::Example, "summary", S::Text, T::Documentation),
-    field(O::Example, "description", S::Text, T::Documentation),
-    field(O::Example, "value", S::Any, T::Documentation),
-    field(O::Example, "externalValue", S::Text, T::Documentation),
-    field(O::Link, "operationRef", S::Text, T::GeneratedCode),
-    field(O::Link, "operationId", S::Text, T::GeneratedCode),
-    field(O::Link, "parameters", S::AnyMap, T::GeneratedCode),
-    field(O::Link, "requestBody", S::Any, T::GeneratedCode),
-    field(O::Link, "description", S::Text, T::Documentation),
-    field(O::Link, "server", S::One(O::Server), T::GeneratedCode),
-    field(O::Header, "description", S::Text, T::Documentation),
-    field(O::Header, "required", S::Flag, T::Wire),
-    field(O::Header, "deprecated", S::Flag, T::Documentation),
-    field(O::Header, "allowEmptyValue", S::Flag, T::Wire),
-    field(O::Header, "style", S::Word(&["simple"]), T::Wire),
-    field(O::Header, "explode", S::Flag, T::Wire),
-    field(O::Header, "allowReserved", S::Flag, T::Wire),
-    field(O::Header, "schema", S::One(O::Schema), T::Wire),
-    field(O::Header, "example", S::Any, T::Documentation),
-    field(O::Header, "examples", S::Map(O::Example), T::Documentation),
-    field(O::Header, "content", S::Map(O::MediaType), T::Wire),
-    required(O::Tag, "name", S::Text, T::Documentation),
-    field(O::Tag, "description", S::Text, T::Documentation),
-    field(O::Tag, "externalDocs", S::One(O::ExternalDocs), T::Documentation),
-    field(O::Schema, "title", S::Text, T::Documentation),
-    field(O::Schema, "multipleOf", S::Positive, T::Wire),
-    field(O::Schema, "maximum", S::Number, T::Wire),
-    field(O::Schema, "exclusiveMaximum", S::Flag, T::Wire),
-    field(O::Schema, "minimum", S::Number, T::Wire),
-    field(O::Schema, "exclusiveMinimum", S::Flag, T::Wire),
-    field(O::Schema, "maxLength", S::Count, T::Wire),
-    field(O::Schema, "minLength", S::Count, T::Wire),
-    field(O::Schema, "pattern", S::Text, T::Wire),
-    field(O::Schema, "maxItems", S::Count, T::Wire),
-    field(O::Schema, "minItems", S::Count, T::Wire),
-    field(O::Schema, "uniqueItems", S::Flag, T::Wire),
-    field(O::Schema, "maxProperties", S::Count, T::Wire),
-    field(O::Schema, "minProperties", S::Count, T::Wire),
-    field(O::Schema, "required", S::Texts, T::Wire),
-    field(O::Schema, "enum", S::Values, T::Wire),
-    field(O::Schema, "type", S::Word(TYPES), T::Wire),
-    field(O::Schema, "allOf", S::List(O::Schema), T::Wire),
-    field(O::Schema, "oneOf", S::List(O::Schema), T::Wire),
-    field(O::Schema, "anyOf", S::List(O::Schema), T::Wire),
-    field(O::Schema, "not", S::One(O::Schema), T::Wire),
-    field(O::Schema, "items", S::One(O::Schema), T::Wire),
-    field(O::Schema, "properties", S::Map(O::Schema), T::Wire),
-    field(O::Schema, "additionalProperties", S::FlagOrSchema, T::Wire),
-    field(O::Schema, "description", S::Text, T::Documentation),
-    field(O::Schema, "format", S::Text, T::Wire),
-    field(O::Schema, "default", S::Any, T::Wire),
-    field(O::Schema, "nullable", S::Flag, T::Wire),
-    field(O::Schema, "discriminator", S::One(O::Discriminator), T::Wire),
-    field(O::Schema, "readOnly", S::Flag, T::Wire),
-    field(O::Schema, "writeOnly", S::Flag, T::Wire),
-    field(O::Schema, "xml", S::One(O::Xml), T::Wire),
-    field(O::Schema, "externalDocs", S::One(O::ExternalDocs), T::Documentation),
-    field(O::Schema, "example", S::Any, T::Documentation),
-    field(O::Schema, "deprecated", S::Flag, T::Documentation),
-    required(O::Discriminator, "propertyName", S::Text, T::Wire),
-    field(O::Discriminator, "mapping", S::TextMap, T::Wire),
-    field(O::Xml, "name", S::Text, T::Wire),
-    field(O::Xml, "namespace", S::Text, T::Wire),
-    field(O::Xml, "prefix", S::Text, T::Wire),
-    field(O::Xml, "attribute", S::Flag, T::Wire),
-    field(O::Xml, "wrapped", S::Flag, T::Wire),
-    required(O::SecurityScheme, "type", S::Word(&["apiKey", "http", "oauth2", "openIdConnect"]), T::Wire),
-    field(O::SecurityScheme, "description", S::Text, T::Documentation),
-    field(O::SecurityScheme, "name", S::Text, T::Wire),
-    field(O::SecurityScheme, "in", S::Word(&["query", "header", "cookie"]), T::Wire),
-    field(O::SecurityScheme, "scheme", S::Text, T::Wire),
-    field(O::SecurityScheme, "bearerFormat", S::Text, T::Documentation),
-    field(O::SecurityScheme, "flows", S::One(O::OAuthFlows), T::Wire),
-    field(O::SecurityScheme, "openIdConnectUrl", S::Text, T::Wire),
-    field(O::OAuthFlows, "implicit", S::One(O::OAuthFlow), T::Wire),
-    field(O::OAuthFlows, "password", S::One(O::OAuthFlow), T::Wire),
-    field(O::OAuthFlows, "clientCredentials", S::One(O::OAuthFlow), T::Wire),
-    field(O::OAuthFlows, "authorizationCode", S::One(O::OAuthFlow), T::Wire),
-    field(O::OAuthFlow, "authorizationUrl", S::Text, T::Wire),
-    field(O::OAuthFlow, "tokenUrl", S::Text, T::Wire),
-    field(O::OAuthFlow, "refreshUrl", S::Text, T::Wire),
-    required(O::OAuthFlow, "scopes", S::TextMap, T::Wire),
+/// The fields of one object that have one shape and one treatment.
+struct Row {
+    object: Object,
+    shape: Shape,
+    treatment: Treatment,
+    names: &'static [&'static str],
+    required: bool,
+}
+
+const fn optional(object: O, shape: S, treatment: T, names: &'static [&'static str]) -> Row {
+    Row { object, shape, treatment, names, required: false }
+}
+
+const fn required(object: O, shape: S, treatment: T, names: &'static [&'static str]) -> Row {
+    Row { object, shape, treatment, names, required: true }
+}
+
+/// Every fixed field of every object, in the order of the specification's objects.
+pub static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    let fields = |&Row { object, shape, treatment, names, required }: &'static Row| {
+        names.iter().map(move |name| Field { object, name, shape, required, treatment })
+    };
+    ROWS.iter().flat_map(fields).collect()
+});
+
+#[rustfmt::skip]
+static ROWS: &[Row] = &[
+    required(O::OpenApi, S::Text, T::Documentation, &["openapi"]),
+    required(O::OpenApi, S::One(O::Info), T::WhereUsed, &["info"]),
+    optional(O::OpenApi, S::List(O::Server), T::WhereUsed, &["servers"]),
+    required(O::OpenApi, S::One(O::Paths), T::WhereUsed, &["paths"]),
+    optional(O::OpenApi, S::One(O::Components), T::WhereUsed, &["components"]),
+    optional(O::OpenApi, S::List(O::SecurityRequirement), T::WhereUsed, &["security"]),
+    optional(O::OpenApi, S::List(O::Tag), T::Documentation, &["tags"]),
+    optional(O::OpenApi, S::One(O::ExternalDocs), T::Documentation, &["externalDocs"]),
+    required(O::Info, S::Text, T::Documentation, &["title", "version"]),
+    optional(O::Info, S::Text, T::Documentation, &["description", "termsOfService"]),
+    optional(O::Info, S::One(O::Contact), T::Documentation, &["contact"]),
+    optional(O::Info, S::One(O::License), T::Documentation, &["license"]),
+    optional(O::Contact, S::Text, T::Documentation, &["name", "url", "email"]),
+    required(O::License, S::Text, T::Documentation, &["name"]),
+    optional(O::License, S::Text, T::Documentation, &["url"]),
+    required(O::Server, S::Text, T::Wire, &["url"]),
+    optional(O::Server, S::Text, T::Documentation, &["description"]),
+    optional(O::Server, S::Map(O::ServerVariable), T::Wire, &["variables"]),
+    optional(O::ServerVariable, S::Texts, T::Wire, &["enum"]),
+    required(O::ServerVariable, S::Text, T::Wire, &["default"]),
+    optional(O::ServerVariable, S::Text, T::Documentation, &["description"]),
+    optional(O::Components, S::Map(O::Schema), T::WhereUsed, &["schemas"]),
+    optional(O::Components, S::Map(O::Response), T::WhereUsed, &["responses"]),
+    optional(O::Components, S::Map(O::Parameter), T::WhereUsed, &["parameters"]),
+    optional(O::Components, S::Map(O::Example), T::WhereUsed, &["examples"]),
+    optional(O::Components, S::Map(O::RequestBody), T::WhereUsed, &["requestBodies"]),
+    optional(O::Components, S::Map(O::Header), T::WhereUsed, &["headers"]),
+    optional(O::Components, S::Map(O::SecurityScheme), T::WhereUsed, &["securitySchemes"]),
+    optional(O::Components, S::Map(O::Link), T::WhereUsed, &["links"]),
+    optional(O::Components, S::Map(O::Callback), T::WhereUsed, &["callbacks"]),
+    optional(O::PathItem, S::Text, T::WhereUsed, &["$ref"]),
+    optional(O::PathItem, S::Text, T::Documentation, &["summary", "description"]),
+    optional(O::PathItem, S::One(O::Operation), T::Wire, &METHODS),
+    optional(O::PathItem, S::List(O::Server), T::WhereUsed, &["servers"]),
+    optional(O::PathItem, S::List(O::Parameter), T::WhereUsed, &["parameters"]),
+    optional(O::Operation, S::Texts, T::GeneratedCode, &["tags"]),
+    optional(O::Operation, S::Text, T::Documentation, &["summary", "description"]),
+    optional(O::Operation, S::One(O::ExternalDocs), T::Documentation, &["externalDocs"]),
+    optional(O::Operation, S::Text, T::GeneratedCode, &["operationId"]),
+    optional(O::Operation, S::List(O::Parameter), T::Wire, &["parameters"]),
+    optional(O::Operation, S::One(O::RequestBody), T::Wire, &["requestBody"]),
+    required(O::Operation, S::One(O::Responses), T::Wire, &["responses"]),
+    optional(O::Operation, S::Map(O::Callback), T::Wire, &["callbacks"]),
+    optional(O::Operation, S::Flag, T::Documentation, &["deprecated"]),
+    optional(O::Operation, S::List(O::SecurityRequirement), T::Wire, &["security"]),
+    optional(O::Operation, S::List(O::Server), T::Wire, &["servers"]),
+    optional(O::ExternalDocs, S::Text, T::Documentation, &["description"]),
+    required(O::ExternalDocs, S::Text, T::Documentation, &["url"]),
+    required(O::Parameter, S::Text, T::Wire, &["name"]),
+    required(O::Parameter, S::Word(&["query", "header", "path", "cookie"]), T::Wire, &["in"]),
+    optional(O::Parameter, S::Text, T::Documentation, &["description"]),
+    optional(O::Parameter, S::Flag, T::Wire, &["required", "allowEmptyValue", "explode", "allowReserved"]),
+    optional(O::Parameter, S::Flag, T::Documentation, &["deprecated"]),
+    optional(O::Parameter, S::Word(STYLES), T::Wire, &["style"]),
+    optional(O::Parameter, S::One(O::Schema), T::Wire, &["schema"]),
+    optional(O::Parameter, S::Any, T::Documentation, &["example"]),
+    optional(O::Parameter, S::Map(O::Example), T::Documentation, &["examples"]),
+    optional(O::Parameter, S::Map(O::MediaType), T::Wire, &["content"]),
+    optional(O::RequestBody, S::Text, T::Documentation, &["description"]),
+    required(O::RequestBody, S::Map(O::MediaType), T::Wire, &["content"]),
+    optional(O::RequestBody, S::Flag, T::Wire, &["required"]),
+    optional(O::MediaType, S::One(O::Schema), T::Wire, &["schema"]),
+    optional(O::MediaType, S::Any, T::Documentation, &["example"]),
+    optional(O::MediaType, S::Map(O::Example), T::Documentation, &["examples"]),
+    optional(O::MediaType, S::Map(O::Encoding), T::Wire, &["encoding"]),
+    optional(O::Encoding, S::Text, T::Wire, &["contentType"]),
+    optional(O::Encoding, S::Map(O::Header), T::Wire, &["headers"]),
+    optional(O::Encoding, S::Word(STYLES), T::Wire, &["style"]),
+    optional(O::Encoding, S::Flag, T::Wire, &["explode", "allowReserved"]),
+    optional(O::Responses, S::One(O::Response), T::Wire, &["default"]),
+    required(O::Response, S::Text, T::Documentation, &["description"]),
+    optional(O::Response, S::Map(O::Header), T::Wire, &["headers"]),
+    optional(O::Response, S::Map(O::MediaType), T::Wire, &["content"]),
+    optional(O::Response, S::Map(O::Link), T::Wire, &["links"]),
+    optional(O::Example, S::Text, T::Documentation, &["summary", "description", "externalValue"]),
+    optional(O::Example, S::Any, T::Documentation, &["value"]),
+    optional(O::Link, S::Text, T::GeneratedCode, &["operationRef", "operationId"]),
+    optional(O::Link, S::AnyMap, T::GeneratedCode, &["parameters"]),
+    optional(O::Link, S::Any, T::GeneratedCode, &["requestBody"]),
+    optional(O::Link, S::Text, T::Documentation, &["description"]),
+    optional(O::Link, S::One(O::Server), T::GeneratedCode, &["server"]),
+    optional(O::Header, S::Text, T::Documentation, &["description"]),
+    optional(O::Header, S::Flag, T::Wire, &["required", "allowEmptyValue", "explode", "allowReserved"]),
+    optional(O::Header, S::Flag, T::Documentation, &["deprecated"]),
+    optional(O::Header, S::Word(&["simple"]), T::Wire, &["style"]),
+    optional(O::Header, S::One(O::Schema), T::Wire, &["schema"]),
+    optional(O::Header, S::Any, T::Documentation, &["example"]),
+    optional(O::Header, S::Map(O::Example), T::Documentation, &["examples"]),
+    optional(O::Header, S::Map(O::MediaType), T::Wire, &["content"]),
+    required(O::Tag, S::Text, T::Documentation, &["name"]),
+    optional(O::Tag, S::Text, T::Documentation, &["description"]),
+    optional(O::Tag, S::One(O::ExternalDocs), T::Documentation, &["externalDocs"]),
+    optional(O::Schema, S::Text, T::Documentation, &["title", "description"]),
+    optional(O::Schema, S::Positive, T::Wire, &["multipleOf"]),
+    optional(O::Schema, S::Number, T::Wire, &["maximum", "minimum"]),
+    optional(O::Schema, S::Flag, T::Wire, &["exclusiveMaximum", "exclusiveMinimum", "uniqueItems", "nullable", "readOnly", "writeOnly"]),
+    optional(O::Schema, S::Count, T::Wire, &["maxLength", "minLength", "maxItems", "minItems", "maxProperties", "minProperties"]),
+    optional(O::Schema, S::Text, T::Wire, &["pattern", "format"]),
+    optional(O::Schema, S::Texts, T::Wire, &["required"]),
+    optional(O::Schema, S::Values, T::Wire, &["enum"]),
+    optional(O::Schema, S::Word(TYPES), T::Wire, &["type"]),
+    optional(O::Schema, S::List(O::Schema), T::Wire, &["allOf", "oneOf", "anyOf"]),
+    optional(O::Schema, S::One(O::Schema), T::Wire, &["not", "items"]),
+    optional(O::Schema, S::Map(O::Schema), T::Wire, &["properties"]),
+    optional(O::Schema, S::FlagOrSchema, T::Wire, &["additionalProperties"]),
+    optional(O::Schema, S::Any, T::Wire, &["default"]),
+    optional(O::Schema, S::One(O::Discriminator), T::Wire, &["discriminator"]),
+    optional(O::Schema, S::One(O::Xml), T::Wire, &["xml"]),
+    optional(O::Schema, S::One(O::ExternalDocs), T::Documentation, &["externalDocs"]),
+    optional(O::Schema, S::Any, T::Documentation, &["example"]),
+    optional(O::Schema, S::Flag, T::Documentation, &["deprecated"]),
+    required(O::Discriminator, S::Text, T::Wire, &["propertyName"]),
+    optional(O::Discriminator, S::TextMap, T::Wire, &["mapping"]),
+    optional(O::Xml, S::Text, T::Wire, &["name", "namespace", "prefix"]),
+    optional(O::Xml, S::Flag, T::Wire, &["attribute", "wrapped"]),
+    required(O::SecurityScheme, S::Word(&["apiKey", "http", "oauth2", "openIdConnect"]), T::Wire, &["type"]),
+    optional(O::SecurityScheme, S::Text, T::Documentation, &["description", "bearerFormat"]),
+    optional(O::SecurityScheme, S::Text, T::Wire, &["name", "scheme", "openIdConnectUrl"]),
+    optional(O::SecurityScheme, S::Word(&["query", "header", "cookie"]), T::Wire, &["in"]),
+    optional(O::SecurityScheme, S::One(O::OAuthFlows), T::Wire, &["flows"]),
+    optional(O::OAuthFlows, S::One(O::OAuthFlow), T::Wire, &["implicit", "password", "clientCredentials", "authorizationCode"]),
+    optional(O::OAuthFlow, S::Text, T::Wire, &["authorizationUrl", "tokenUrl", "refreshUrl"]),
+    required(O::OAuthFlow, S::TextMap, T::Wire, &["scopes"]),
 ];
 
 /// The types of a schema.

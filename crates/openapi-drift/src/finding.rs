@@ -9,25 +9,17 @@ use sha2::{Digest, Sha256};
 use crate::position::Position;
 
 /// What a difference affects, the most severe first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, strum::Display)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "lowercase")]
 pub enum Effect {
     /// Requests and responses.
     Wire,
     /// The code that generators write from the document: names, types, checks.
+    #[strum(to_string = "generated code")]
     GeneratedCode,
     /// Texts for people.
     Documentation,
-}
-
-impl fmt::Display for Effect {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Wire => "wire",
-            Self::GeneratedCode => "generated code",
-            Self::Documentation => "documentation",
-        })
-    }
 }
 
 /// Who breaks if one side implements the revision and the other still the base.

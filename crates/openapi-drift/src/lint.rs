@@ -56,11 +56,8 @@ fn object(problems: &mut Problems<'_>, object: Object, node: &Node<'_>) {
         Object::SecurityScheme => operation::security_scheme(problems, node),
         Object::MediaType | Object::Example => values::exclusive(problems, node),
         Object::Responses if !members.keys().any(|name| !name.starts_with("x-")) => {
-            problems.report(
-                &node.pointer,
-                rule!("no-response"),
-                "an operation must have a response; add one",
-            );
+            let what = "an operation must have a response; add one";
+            problems.report(&node.pointer, rule!("no-response"), what);
         }
         _ => {}
     }

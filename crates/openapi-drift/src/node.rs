@@ -1,7 +1,6 @@
 //! A value of a document together with its pointer, and the one resolver of references.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde_json::Value;
 
@@ -21,30 +20,21 @@ pub struct Node<'a> {
 }
 
 /// Why a reference cannot be resolved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unresolved {
     /// It names another document, or is not a valid reference.
+    #[error("the reference does not point into this document")]
     External,
     /// The document has no value at its pointer.
+    #[error("the reference is dangling: the document has no such value")]
     Dangling,
     /// It leads back to itself.
+    #[error("the reference is circular")]
     Circular,
     /// It leads over more than [`MAX_REFERENCE_CHAIN`] references.
+    #[error("the reference leads over too many others")]
     TooLong,
 }
-
-impl fmt::Display for Unresolved {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::External => "the reference does not point into this document",
-            Self::Dangling => "the reference is dangling: the document has no such value",
-            Self::Circular => "the reference is circular",
-            Self::TooLong => "the reference leads over too many others",
-        })
-    }
-}
-
-impl std::error::Error for Unresolved {}
 
 impl<'a> Node<'a> {
     /// The document itself.

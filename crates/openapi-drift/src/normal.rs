@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::node::Node;
 use crate::pointer::push;
 use crate::value::{Exact, kind, same};
-pub(crate) use expand::Group;
-use expand::{Expansion, Part, plain, silent};
+pub(crate) use expand::{Group, Schema};
+use expand::{Part, plain, silent};
 pub(crate) use schema_ref::SchemaRef;
 
 /// The schema of properties that are not listed.
@@ -31,31 +31,14 @@ pub(crate) struct KeywordValue {
     pub(crate) at: String,
 }
 
-/// A schema in its normal form.
-#[derive(Debug)]
-pub(crate) struct Schema<'a> {
-    /// The pointer of its first part that is not only a wrapper.
-    pub(crate) at: String,
-    /// References that cannot be resolved.
-    pub(crate) unresolved: BTreeSet<&'a str>,
-    /// Whether it is nested deeper than the expansion follows.
-    pub(crate) too_deep: bool,
-    /// The pointers of the targets of its references.
-    pub(crate) reached: Vec<String>,
-    nodes: Vec<Part<'a>>,
-    pub(crate) groups: Vec<Group<'a>>,
-    /// Each enumeration; a value must be in all of them.
-    enums: Vec<(Vec<&'a Value>, String)>,
-    /// The alternatives that are equivalent to one enumeration.
-    pub(crate) folded: Vec<Node<'a>>,
-    types: BTreeMap<String, String>,
-}
+/// A number, whether it excludes itself, and where it is written.
+pub(crate) type BoundValue = (Exact, bool, KeywordValue);
 
 impl<'a> Schema<'a> {
     pub(crate) fn of(schema: &SchemaRef<'a>) -> Self {
-        let mut expansion = Expansion::default();
-        let nodes: Vec<_> = schema.nodes.iter().filter_map(|node| expansion.node(node, 0)).collect();
-        let Expansion { unresolved, too_deep, reached, mut groups, enums, folded, mut types, .. } = expansion;
+        let mut whole = Self { at: schema.at.clone(), ..Self::default() };
+        whole.nodes = schema.nodes.iter().filter_map(|node| whole.expand(node, 0)).collect();
+        let Self { groups, enums, types, .. } = &mut whole;
         groups.sort_by(|one, other| one.field.cmp(other.field));
         // A whole number is a number.
         if types.contains_key("integer") {
@@ -72,27 +55,16 @@ impl<'a> Schema<'a> {
                 types.insert((*kind).to_owned(), at.clone());
             }
         }
-        let mut schema = Self {
-            at: schema.at.clone(),
-            unresolved,
-            too_deep,
-            reached,
-            nodes,
-            groups,
-            enums,
-            folded,
-            types,
-        };
-        if let [node] = &schema.nodes[..] {
+        if let [node] = &whole.nodes[..] {
             let mut node = node;
             while let ([member], true) =
                 (&node.members[..], node.at.value.as_object().is_some_and(|it| it.len() == 1))
             {
                 node = member;
             }
-            schema.at = node.at.pointer.clone();
+            whole.at = node.at.pointer.clone();
         }
-        schema
+        whole
     }
 
     fn atoms(&self) -> Vec<&Node<'a>> {
@@ -161,37 +133,34 @@ impl<'a> Schema<'a> {
     }
 
     /// The strictest of a keyword's numbers: the greatest lower bound, or the smallest upper one.
-    pub(crate) fn count(&self, keyword: &str, lower: bool) -> Option<KeywordValue> {
-        let mut strictest: Option<KeywordValue> = None;
-        for atom in self.atoms() {
-            let Some(value) = atom.value.get(keyword) else { continue };
-            let number = Exact::of(value);
-            let stricter = strictest.as_ref().is_none_or(|known| {
-                let order = number.cmp(&Exact::of(&known.value));
-                if lower { order.is_gt() } else { order.is_lt() }
-            });
-            if stricter {
-                strictest = Some(KeywordValue { value: value.clone(), at: push(&atom.pointer, keyword) });
-            }
-        }
+    pub(crate) fn count(&self, keyword: &str, lower: bool) -> Option<BoundValue> {
+        let strictest = self.strictest(keyword, lower, |_, number| (number, false));
         // A lower bound of 0 allows every length.
-        strictest.filter(|known| !(lower && known.value.as_f64() == Some(0.0)))
+        strictest.filter(|(.., known)| !(lower && known.value.as_f64() == Some(0.0)))
     }
 
     /// The strictest bound of a number, and whether it excludes itself.
-    pub(crate) fn bound(&self, lower: bool) -> Option<(Exact, bool, KeywordValue)> {
+    pub(crate) fn bound(&self, lower: bool) -> Option<BoundValue> {
         let (keyword, exclusive) =
             if lower { ("minimum", "exclusiveMinimum") } else { ("maximum", "exclusiveMaximum") };
-        let mut strictest: Option<(Exact, bool, KeywordValue)> = None;
+        let is_whole = self.types.contains_key("integer");
+        self.strictest(keyword, lower, |atom, number| match atom.flag(exclusive) {
+            // Among whole numbers, above 0 is from 1 on.
+            excludes if is_whole => (number.whole(lower, excludes), false),
+            excludes => (number, excludes),
+        })
+    }
+
+    fn strictest(
+        &self,
+        keyword: &str,
+        lower: bool,
+        limit: impl Fn(&Node<'a>, Exact) -> (Exact, bool),
+    ) -> Option<BoundValue> {
+        let mut strictest: Option<BoundValue> = None;
         for atom in self.atoms() {
             let Some(value) = atom.value.get(keyword) else { continue };
-            let mut number = Exact::of(value);
-            let mut excludes = atom.flag(exclusive);
-            if self.types.contains_key("integer") {
-                // Among whole numbers, above 0 is from 1 on.
-                number = number.whole(lower, excludes);
-                excludes = false;
-            }
+            let (number, excludes) = limit(atom, Exact::of(value));
             let stricter = strictest.as_ref().is_none_or(|(known, known_excludes, _)| {
                 let order = if lower { number.cmp(known) } else { known.cmp(&number) };
                 order.is_gt() || order.is_eq() && excludes && !known_excludes
@@ -265,8 +234,7 @@ impl<'a> Schema<'a> {
                 Additional::Allowed(schema) => nodes.extend(schema.nodes),
             }
         }
-        let at = nodes.first().map_or_else(|| self.at.clone(), |node| node.pointer.clone());
-        Additional::Allowed(SchemaRef { nodes, at })
+        Additional::Allowed(SchemaRef::all(nodes, &self.at))
     }
 
     /// The pointer of `additionalProperties`.
@@ -279,8 +247,7 @@ impl<'a> Schema<'a> {
 
     /// The schema of each item.
     pub(crate) fn items(&self) -> SchemaRef<'a> {
-        let nodes: Vec<_> = self.atoms().iter().filter_map(|atom| atom.get("items")).collect();
-        SchemaRef { at: nodes.first().map_or_else(|| self.at.clone(), |node| node.pointer.clone()), nodes }
+        SchemaRef::all(self.atoms().iter().filter_map(|atom| atom.get("items")).collect(), &self.at)
     }
 
     /// The schemas that no value may satisfy.
@@ -294,32 +261,20 @@ impl<'a> Schema<'a> {
     /// Whether its alternatives alone restrict values.
     pub(crate) fn is_bare(&self) -> bool {
         let restricts = |(name, value): (&String, &Value)| {
-            !matches!(
-                name.as_str(),
-                "allOf"
-                    | "oneOf"
-                    | "anyOf"
-                    | "title"
-                    | "description"
-                    | "example"
-                    | "externalDocs"
-                    | "deprecated"
-                    | "discriminator"
-                    | "default"
-                    | "readOnly"
-                    | "writeOnly"
-                    | "xml"
-                    | "nullable"
-            ) && !name.starts_with("x-")
-                && !silent(name, value)
+            !UNRESTRICTIVE.contains(&name.as_str()) && !name.starts_with("x-") && !silent(name, value)
         };
-        self.enums.is_empty()
-            && !self
-                .atoms()
-                .iter()
-                .any(|atom| atom.value.as_object().is_some_and(|it| it.iter().any(restricts)))
+        let atoms = self.atoms();
+        let mut members = atoms.iter().filter_map(|atom| atom.value.as_object()).flatten();
+        self.enums.is_empty() && !members.any(restricts)
     }
 }
+
+/// The fields of a schema that restrict no value, and those that contain alternatives.
+#[rustfmt::skip]
+const UNRESTRICTIVE: [&str; 14] = [
+    "allOf", "oneOf", "anyOf", "title", "description", "example", "externalDocs", "deprecated", "discriminator",
+    "default", "readOnly", "writeOnly", "xml", "nullable",
+];
 
 fn additional<'a>(atom: &Node<'a>) -> Additional<'a> {
     match atom.get("additionalProperties") {

@@ -247,20 +247,10 @@ fn matches(template: &str, path: &str) -> bool {
 
 /// A path template without the names of its parameters: `/a/{}` of `/a/{id}`.
 pub(crate) fn nameless(path: &str) -> String {
-    let mut text = String::with_capacity(path.len());
-    let mut inside = false;
-    for letter in path.chars() {
-        match letter {
-            '{' => {
-                inside = true;
-                text.push_str("{}");
-            }
-            '}' => inside = false,
-            letter if !inside => text.push(letter),
-            _ => {}
-        }
-    }
-    text
+    let literal = |part: &str| part.split_once('}').map_or("", |(_, literal)| literal).replace('}', "");
+    let (first, rest) = path.split_once('{').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    let parts = rest.into_iter().flat_map(|rest| rest.split('{')).map(literal);
+    [first.replace('}', "")].into_iter().chain(parts).collect::<Vec<_>>().join("{}")
 }
 
 /// The names of the parameters of a path template, in order.

@@ -4,22 +4,16 @@ use std::fmt;
 use std::io::Write;
 
 use clap::ValueEnum;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::position::Position;
 use crate::rules::{self, RULES};
 
 /// Why a check could not be completed. It is not a result of the check.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct Failed(pub String);
-
-impl fmt::Display for Failed {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Failed {}
 
 fn say(out: &mut dyn Write, text: &str) -> Result<(), Failed> {
     writeln!(out, "{text}").map_err(|error| Failed(format!("the output cannot be written: {error}")))
@@ -41,7 +35,9 @@ pub enum Format {
 }
 
 /// The severity of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::IntoStaticStr)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Level {
     /// The check fails.
     Error,
@@ -53,36 +49,30 @@ pub enum Level {
 
 impl Level {
     /// The name in SARIF.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Note => "note",
-        }
+    fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The name of the workflow command of GitHub Actions.
-    const fn command(self) -> &'static str {
-        match self {
-            Self::Note => "notice",
-            other => other.name(),
-        }
+    fn command(self) -> &'static str {
+        if self == Self::Note { "notice" } else { self.name() }
     }
 }
 
 /// A place in a file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
     /// The path of the file, as the caller wrote it.
     pub file: String,
     /// The line and column.
+    #[serde(flatten)]
     pub position: Position,
     /// The JSON pointer, if the file is a document.
     pub pointer: Option<String>,
 }
 
 /// A finding of a check.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Entry {
     /// The severity.
     pub level: Level,
@@ -91,8 +81,10 @@ pub struct Entry {
     /// One sentence.
     pub message: String,
     /// The location.
+    #[serde(flatten)]
     pub place: Place,
     /// Further members of the JSON form.
+    #[serde(flatten)]
     pub more: serde_json::Map<String, Value>,
 }
 
@@ -127,9 +119,9 @@ impl Leg {
 /// Writes the findings of the legs. Returns whether all legs agree.
 pub fn write(legs: &[Leg], format: Format, out: &mut dyn Write) -> Result<bool, Failed> {
     match format {
-        Format::Human => human(legs, out)?,
+        Format::Human => lines(legs, human, out)?,
         Format::Json => say(out, &pretty(&as_json(legs))?)?,
-        Format::Github => github(legs, out)?,
+        Format::Github => lines(legs, github, out)?,
         Format::Sarif => say(out, &pretty(&sarif(legs))?)?,
         Format::Junit => say(out, &junit(legs))?,
     }
@@ -140,46 +132,31 @@ fn pretty(value: &Value) -> Result<String, Failed> {
     serde_json::to_string_pretty(value).map_err(|error| Failed(format!("no JSON can be written: {error}")))
 }
 
-fn human(legs: &[Leg], out: &mut dyn Write) -> Result<(), Failed> {
+/// Writes a line for each finding, and the verdict of each leg.
+fn lines(legs: &[Leg], line: fn(&Leg, &Entry) -> String, out: &mut dyn Write) -> Result<(), Failed> {
     for leg in legs {
         for entry in &leg.entries {
-            let Place { file, position, pointer } = &entry.place;
-            let pointer = pointer.as_ref().map(|pointer| format!("#{pointer}: ")).unwrap_or_default();
-            let level =
-                if entry.level == Level::Error { String::new() } else { format!("{}: ", entry.level.name()) };
-            let line = format!(
-                "{}: {file}:{position}: {pointer}{level}{} [{}]",
-                leg.name, entry.message, entry.rule
-            );
-            say(out, &line)?;
+            say(out, &line(leg, entry))?;
         }
         say(out, &format!("{}: {}", leg.name, leg.verdict()))?;
     }
     Ok(())
 }
 
+fn human(leg: &Leg, entry: &Entry) -> String {
+    let Place { file, position, pointer } = &entry.place;
+    let pointer = pointer.as_ref().map(|pointer| format!("#{pointer}: ")).unwrap_or_default();
+    let level = if entry.level == Level::Error { String::new() } else { format!("{}: ", entry.level.name()) };
+    format!("{}: {file}:{position}: {pointer}{level}{} [{}]", leg.name, entry.message, entry.rule)
+}
+
 fn as_json(legs: &[Leg]) -> Value {
-    let entry = |entry: &Entry| {
-        let mut value = json!({
-            "level": entry.level.name(),
-            "rule": entry.rule,
-            "message": entry.message,
-            "file": entry.place.file,
-            "line": entry.place.position.line,
-            "column": entry.place.position.column,
-            "pointer": entry.place.pointer,
-        });
-        if let Some(members) = value.as_object_mut() {
-            members.extend(entry.more.clone());
-        }
-        value
-    };
     let leg = |leg: &Leg| {
         json!({
             "name": leg.name,
             "agrees": leg.agrees(),
             "verdict": leg.verdict(),
-            "findings": leg.entries.iter().map(entry).collect::<Vec<_>>(),
+            "findings": leg.entries,
         })
     };
     json!({
@@ -188,27 +165,14 @@ fn as_json(legs: &[Leg]) -> Value {
     })
 }
 
-fn github(legs: &[Leg], out: &mut dyn Write) -> Result<(), Failed> {
+fn github(leg: &Leg, entry: &Entry) -> String {
     // https://docs.github.com/actions/reference/workflow-commands-for-github-actions
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
-    for leg in legs {
-        for entry in &leg.entries {
-            let Place { file, position, .. } = &entry.place;
-            let line = format!(
-                "::{} file={},line={},col={},title={}::{}",
-                entry.level.command(),
-                property(file),
-                position.line,
-                position.column,
-                property(&format!("{}: {}", leg.name, entry.rule)),
-                data(&entry.message),
-            );
-            say(out, &line)?;
-        }
-        say(out, &format!("{}: {}", leg.name, leg.verdict()))?;
-    }
-    Ok(())
+    let Place { file, position: Position { line, column }, .. } = &entry.place;
+    let (command, file, message) = (entry.level.command(), property(file), data(&entry.message));
+    let title = property(&format!("{}: {}", leg.name, entry.rule));
+    format!("::{command} file={file},line={line},col={column},title={title}::{message}")
 }
 
 fn sarif(legs: &[Leg]) -> Value {
@@ -258,30 +222,24 @@ fn junit(legs: &[Leg]) -> String {
     use fmt::Write as _;
 
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
-    for leg in legs {
-        let failures = leg.entries.iter().filter(|entry| entry.level == Level::Error).count();
+    for Leg { name: leg, entries, .. } in legs {
+        let failures = entries.iter().filter(|entry| entry.level == Level::Error).count();
         // A leg without findings is a test that passed.
-        let tests = leg.entries.len().max(1);
-        let _ =
-            writeln!(text, "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\">", leg.name);
-        if leg.entries.is_empty() {
-            let _ = writeln!(text, "    <testcase classname=\"{}\" name=\"agreement\"/>", leg.name);
+        let tests = entries.len().max(1);
+        let _ = writeln!(text, "  <testsuite name=\"{leg}\" tests=\"{tests}\" failures=\"{failures}\">");
+        if entries.is_empty() {
+            let _ = writeln!(text, "    <testcase classname=\"{leg}\" name=\"agreement\"/>");
         }
-        for entry in &leg.entries {
-            let Place { file, position, pointer } = &entry.place;
-            let name = xml(&format!("{} at {}", entry.rule, pointer.as_deref().unwrap_or(file)));
-            let body = xml(&format!("{file}:{position}: {}", entry.message));
-            let inner = if entry.level == Level::Error {
-                format!(
-                    "<failure type=\"{}\" message=\"{}\">{body}</failure>",
-                    xml(&entry.rule),
-                    xml(&entry.message)
-                )
+        for Entry { level, rule, message, place: Place { file, position, pointer }, .. } in entries {
+            let name = xml(&format!("{rule} at {}", pointer.as_deref().unwrap_or(file)));
+            let body = xml(&format!("{file}:{position}: {message}"));
+            let inner = if *level == Level::Error {
+                let (rule, message) = (xml(rule), xml(message));
+                format!("<failure type=\"{rule}\" message=\"{message}\">{body}</failure>")
             } else {
                 format!("<system-out>{body}</system-out>")
             };
-            let _ =
-                writeln!(text, "    <testcase classname=\"{}\" name=\"{name}\">{inner}</testcase>", leg.name);
+            let _ = writeln!(text, "    <testcase classname=\"{leg}\" name=\"{name}\">{inner}</testcase>");
         }
         text.push_str("  </testsuite>\n");
     }
@@ -291,19 +249,8 @@ fn junit(legs: &[Leg]) -> String {
 
 /// A text escaped for XML 1.0, without the control characters that it does not allow.
 fn xml(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\n' => escaped.push_str("&#10;"),
-            letter if letter.is_control() => escaped.push('\u{fffd}'),
-            letter => escaped.push(letter),
-        }
-    }
-    escaped
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    escaped.replace('\n', "&#10;").replace(char::is_control, "\u{fffd}")
 }
 
 /// An output format for the list of rules.

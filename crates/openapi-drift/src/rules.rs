@@ -139,24 +139,24 @@ pub(crate) use rule;
 
 /// The rule that compares a field as a whole.
 pub(crate) fn of_field(object: Object, field: &str) -> &'static Rule {
-    let is_of =
-        |rule: &&Rule| matches!(rule.subject, Subject::Field(of, name) if (of, name) == (object, field));
-    let rule = RULES.iter().find(is_of);
-    // A test looks up every field, so that this is never the fallback.
-    rule.unwrap_or(rule!("extension-changed"))
+    of(|subject| matches!(*subject, Subject::Field(of, name) if (of, name) == (object, field)))
 }
 
 /// The rule about a bound of a schema.
 pub(crate) fn of_bound(keyword: &str, bound: Bound) -> &'static Rule {
-    let is_of =
-        |rule: &&Rule| matches!(rule.subject, Subject::Bound(of, how) if (of, how) == (keyword, bound));
-    RULES.iter().find(is_of).unwrap_or(rule!("extension-changed"))
+    of(|subject| matches!(*subject, Subject::Bound(of, how) if (of, how) == (keyword, bound)))
+}
+
+fn of(is_subject: impl Fn(&Subject) -> bool) -> &'static Rule {
+    // A test looks up every field and bound, so that this is never the fallback.
+    RULES.iter().find(|rule| is_subject(&rule.subject)).unwrap_or(rule!("extension-changed"))
 }
 
 use Effect::{Documentation as D, GeneratedCode as G, Wire as W};
 use Object as O;
 
 /// Every rule: problems of a document, then differences between two, then policy.
+#[rustfmt::skip]
 pub const RULES: &[Rule] = &[
     problem("too-long", "the text exceeds the largest size that is read"),
     problem("not-json", "the text is not JSON"),
@@ -171,10 +171,7 @@ pub const RULES: &[Rule] = &[
     problem("ignored-sibling", "fields beside a `$ref` are ignored"),
     problem("missing-field", "a required field is missing"),
     problem("no-operation", "the document has no operation"),
-    problem(
-        "operation-incomplete",
-        "an operation lacks an ID, a summary, a tag, or a client or server error",
-    ),
+    problem("operation-incomplete", "an operation lacks an ID, a summary, a tag, or a client or server error"),
     problem("tag-undeclared", "the document's tags do not list an operation's tag"),
     problem("no-response", "an operation has no response"),
     problem("duplicate-operation-id", "two operations have one ID"),
@@ -218,11 +215,7 @@ pub const RULES: &[Rule] = &[
     change(W, "required-scope-removed", "an operation no longer requires a scope"),
     change(W, "required-scope-changed", "an operation requires another scope"),
     change(W, "authenticated-session-required", "an operation now requires an authenticated session"),
-    change(
-        W,
-        "authenticated-session-not-required",
-        "an operation no longer requires an authenticated session",
-    ),
+    change(W, "authenticated-session-not-required", "an operation no longer requires an authenticated session"),
     change(W, "max-body-bytes-added", "the size of a request body is now limited"),
     change(W, "max-body-bytes-removed", "the size of a request body is no longer limited"),
     change(W, "max-body-bytes-decreased", "the largest size of a request body decreased"),

@@ -123,10 +123,20 @@ impl<'a> Check<'a> {
     }
 
     fn shape(&mut self, shape: Shape, pointer: &str, value: &'a Value) {
+        let mut scalar = |is_valid: bool, wanted: &str| {
+            if !is_valid {
+                self.wrong(pointer, wanted, value);
+            }
+        };
+        let number = value.as_f64().unwrap_or(-1.0);
         match shape {
+            Shape::Text => scalar(value.is_string(), "a string"),
+            Shape::Flag => scalar(value.is_boolean(), "true or false"),
+            Shape::Number => scalar(value.is_number(), "a number"),
+            Shape::Positive => scalar(number > 0.0, "a number above 0"),
+            Shape::Count => scalar(number >= 0.0 && number.fract() == 0.0, "a whole number, 0 or above"),
             Shape::Any => {}
-            Shape::Text if value.is_string() => {}
-            Shape::Text => self.wrong(pointer, "a string", value),
+            Shape::FlagOrSchema if value.is_boolean() => {}
             Shape::Word(words) => match value.as_str() {
                 Some(word) if words.contains(&word) => {}
                 Some(word) => {
@@ -135,25 +145,13 @@ impl<'a> Check<'a> {
                 }
                 None => self.wrong(pointer, "a string", value),
             },
-            Shape::Flag | Shape::FlagOrSchema if value.is_boolean() => {}
-            Shape::Flag => self.wrong(pointer, "true or false", value),
-            Shape::Number if value.is_number() => {}
-            Shape::Number => self.wrong(pointer, "a number", value),
-            Shape::Positive if value.as_f64().is_some_and(|number| number > 0.0) => {}
-            Shape::Positive => self.wrong(pointer, "a number above 0", value),
-            Shape::Count if value.as_f64().is_some_and(|number| number >= 0.0 && number.fract() == 0.0) => {}
-            Shape::Count => self.wrong(pointer, "a whole number, 0 or above", value),
-            Shape::Values => {
-                self.items(pointer, "a list", value);
-            }
+            Shape::Values => _ = self.items(pointer, "a list", value),
             Shape::Texts => {
                 for (place, item) in self.items(pointer, "a list of strings", value).iter().enumerate() {
                     self.shape(Shape::Text, &push(pointer, &place.to_string()), item);
                 }
             }
-            Shape::AnyMap => {
-                self.members(pointer, "an object", value);
-            }
+            Shape::AnyMap => _ = self.members(pointer, "an object", value),
             Shape::TextMap => {
                 for (name, member) in self.members(pointer, "an object", value).into_iter().flatten() {
                     self.shape(Shape::Text, &push(pointer, name), member);

@@ -12,7 +12,6 @@
 //! - `readOnly` and `writeOnly` are not considered: a required property is required in both directions.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 
 use jsonschema::Draft;
 use serde_json::{Map, Value, json};
@@ -23,24 +22,25 @@ use crate::node::Node;
 use crate::pointer::{parent, push};
 
 /// Types and formats that values are validated against, or that restrict no value: `password`, `binary`, `float`, `double`.
-pub const FORMATS: &[(&str, &str)] = &[
-    ("string", "uuid"),
-    ("string", "date"),
-    ("string", "date-time"),
-    ("string", "email"),
-    ("string", "hostname"),
-    ("string", "ipv4"),
-    ("string", "ipv6"),
-    ("string", "uri"),
-    ("string", "byte"),
-    ("string", "binary"),
-    ("string", "password"),
-    ("integer", "int32"),
-    ("integer", "int64"),
-    ("integer", "uint32"),
-    ("integer", "uint64"),
-    ("number", "float"),
-    ("number", "double"),
+pub const FORMATS: &[(&str, &[&str])] = &[
+    (
+        "string",
+        &[
+            "uuid",
+            "date",
+            "date-time",
+            "email",
+            "hostname",
+            "ipv4",
+            "ipv6",
+            "uri",
+            "byte",
+            "binary",
+            "password",
+        ],
+    ),
+    ("integer", &["int32", "int64", "uint32", "uint64"]),
+    ("number", &["float", "double"]),
 ];
 
 /// A compiled schema of a document.
@@ -52,7 +52,8 @@ pub struct Validator {
 }
 
 /// A keyword of a schema that a value violates.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{}: {message}", if instance.is_empty() { "/" } else { instance })]
 pub struct ValueError {
     /// JSON pointer to the keyword in the document, references followed.
     pub keyword: String,
@@ -62,31 +63,15 @@ pub struct ValueError {
     pub message: String,
 }
 
-impl fmt::Display for ValueError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let instance = if self.instance.is_empty() { "/" } else { &self.instance };
-        write!(formatter, "{instance}: {}", self.message)
-    }
-}
-
-impl std::error::Error for ValueError {}
-
 /// A schema that cannot be compiled, such as one whose `pattern` is not a regular expression.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("#{pointer}: {message}")]
 pub struct SchemaError {
     /// JSON pointer to the schema or the keyword.
     pub pointer: String,
     /// Why it cannot be compiled.
     pub message: String,
 }
-
-impl fmt::Display for SchemaError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "#{}: {}", self.pointer, self.message)
-    }
-}
-
-impl std::error::Error for SchemaError {}
 
 impl Document {
     /// Compiles the schema at a pointer.
@@ -161,16 +146,9 @@ impl Validator {
 
 /// The pointer in the document of a pointer of the compiled schema.
 fn origin(origins: &BTreeMap<String, String>, compiled: &str) -> String {
-    let mut above = compiled;
-    loop {
-        match (origins.get(above), parent(above)) {
-            (Some(origin), _) => {
-                return format!("{origin}{}", compiled.get(above.len()..).unwrap_or_default());
-            }
-            (None, Some(next)) => above = next,
-            (None, None) => return compiled.to_owned(),
-        }
-    }
+    let mut above = std::iter::successors(Some(compiled), |above| parent(above));
+    let origin = above.find_map(|above| Some((origins.get(above)?, compiled.get(above.len()..)?)));
+    origin.map_or_else(|| compiled.to_owned(), |(origin, below)| format!("{origin}{below}"))
 }
 
 /// The rewriting of a schema and of those that it refers to. Each becomes a member of `definitions`, so that the size

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::context::{Comparison, MAX_STEPS, SchemaPair, Use};
 use super::found::Change;
-use super::members::Lone;
+use super::members::{Lone, paired};
 use super::sides::Sides;
 use super::text::brief;
 use crate::normal::{Group, Schema, SchemaRef};
@@ -31,14 +31,7 @@ impl<'a> Comparison<'a> {
             }
             _ => return false,
         };
-        let in_order = |member: &SchemaRef<'a>| {
-            let (member, plain) = (member.clone(), plain.clone());
-            if lone.removed {
-                Sides { base: member, revision: plain }
-            } else {
-                Sides { base: plain, revision: member }
-            }
-        };
+        let in_order = |member: &SchemaRef<'a>| lone.beside(member.clone(), plain.clone());
         let same_member = group.members.iter().position(|member| self.agree(in_order(member), pair.usage));
         let is_superset =
             same_member.is_some_and(|index| group.field == "anyOf" || is_apart(index, &Outline::all(group)));
@@ -54,7 +47,7 @@ impl<'a> Comparison<'a> {
             format!("{count} alternatives ({field}) were replaced by one schema"),
             format!("the schema became one of {count} alternatives ({field})"),
         );
-        let at = lone.at(&group.at, schemas.map(|schema| schema.at.clone()));
+        let at = lone.at(&group.at, schemas.schema_pointers());
         let values = (pair.schemas.base.value(), pair.schemas.revision.value());
         self.add(pair.found(rule, change, at).values(values).what(what));
         // Annotations of the whole, and those of the alternative that stays.
@@ -68,35 +61,27 @@ impl<'a> Comparison<'a> {
         true
     }
 
-    /// Compares the alternatives of two schemas. First those that did not change are paired: added or removed ones must
-    /// not shift the others.
+    /// Compares the alternatives of two schemas.
     pub(super) fn groups(&mut self, pair: &SchemaPair<'a>, schemas: &Sides<Schema<'a>>) {
-        let mut left: Vec<&Group<'a>> = schemas.revision.groups.iter().collect();
-        let mut removed = Vec::new();
-        for old in &schemas.base.groups {
-            match left.iter().position(|new| old.field == new.field && texts(old) == texts(new)) {
-                Some(index) => self.alternatives(pair, old, left.remove(index)),
-                None => removed.push(old),
-            }
-        }
-        let both = removed.len().min(left.len());
-        let (lone_removed, lone_added) = (removed.split_off(both), left.split_off(both));
-        for (old, new) in removed.into_iter().zip(left) {
+        let (base, revision) = (&schemas.base.groups, &schemas.revision.groups);
+        let groups = Sides { base: base.iter().collect(), revision: revision.iter().collect() };
+        let (pairs, lone) = paired(groups, |old: &&Group<'a>, new: &&Group<'a>| {
+            old.field == new.field && texts(old) == texts(new)
+        });
+        for Sides { base: old, revision: new } in pairs {
             if old.field != new.field {
                 self.regrouped(pair, old, new);
             }
             self.alternatives(pair, old, new);
         }
-        let lone_removed = lone_removed.into_iter().map(|value| Lone { value, removed: true });
-        let lone_added = lone_added.into_iter().map(|value| Lone { value, removed: false });
-        for lone in lone_removed.chain(lone_added) {
+        for lone in lone {
             let rule = match (lone.value.field, lone.removed) {
                 ("oneOf", true) => rule!("schema-one-of-removed"),
                 ("oneOf", false) => rule!("schema-one-of-added"),
                 (_, true) => rule!("schema-any-of-removed"),
                 (_, false) => rule!("schema-any-of-added"),
             };
-            let at = lone.at(&lone.value.at, schemas.map(|schema| schema.at.clone()));
+            let at = lone.at(&lone.value.at, schemas.schema_pointers());
             let (count, field) = (lone.value.members.len(), lone.value.field);
             let what = format!("{count} alternatives ({field}) were {}", lone.verb());
             let change = lone.pick(Change::Wider, Change::Narrower);
@@ -112,11 +97,10 @@ impl<'a> Comparison<'a> {
             (false, "anyOf") => Change::Wider,
             (false, _) => Change::Narrower,
         };
-        let fields = (Value::from(old.field), Value::from(new.field));
+        let fields = Sides { base: old.field, revision: new.field };
         let at = Sides { base: old.at.clone(), revision: new.at.clone() };
-        let found = pair.found(rule!("schema-alternatives-changed"), change, at);
-        let what = format!("{} became {}", old.field, new.field);
-        self.add(found.values((Some(&fields.0), Some(&fields.1))).what(what));
+        let found = pair.found(rule!("schema-alternatives-changed"), change, at).changed(fields);
+        self.add(found.what(format!("{} became {}", old.field, new.field)));
     }
 
     fn alternatives(&mut self, pair: &SchemaPair<'a>, old: &Group<'a>, new: &Group<'a>) {
@@ -288,12 +272,11 @@ fn disjoint(one: &Outline<'_>, other: &Outline<'_>) -> bool {
     {
         return true;
     }
-    if let ([one], [other]) = (&one.formats[..], &other.formats[..]) {
-        // Addresses of one version are none of the other.
-        let pair = [one.as_str().unwrap_or_default(), other.as_str().unwrap_or_default()];
-        if pair == ["ipv4", "ipv6"] || pair == ["ipv6", "ipv4"] {
-            return true;
-        }
+    // Addresses of one version are none of the other.
+    if let ([Value::String(one)], [Value::String(other)]) = (&one.formats[..], &other.formats[..])
+        && matches!((one.as_str(), other.as_str()), ("ipv4", "ipv6") | ("ipv6", "ipv4"))
+    {
+        return true;
     }
     one.required.iter().any(|(name, ours)| other.required.get(name).is_some_and(|theirs| apart(ours, theirs)))
 }

@@ -35,7 +35,7 @@ impl<'a> Comparison<'a> {
                 }
             };
             if !equal {
-                self.field(object, field.name, nodes, site);
+                self.add(Found::field(object, field.name, nodes, site));
             }
         }
         let is_known = |name: &str| known(object).any(|extension| extension.name == name);
@@ -47,11 +47,8 @@ impl<'a> Comparison<'a> {
                 continue;
             }
             let day = |value: Option<&Value>| value.and_then(Value::as_str).and_then(date);
-            let moved = match (day(values.0), day(values.1)) {
-                (Some(old), Some(new)) => name == SUNSET && new < old,
-                _ => false,
-            };
-            let (rule, breaks) = if moved {
+            let is_earlier = day(values.0).zip(day(values.1)).is_some_and(|(old, new)| new < old);
+            let (rule, breaks) = if name == SUNSET && is_earlier {
                 (rule!("sunset-moved-earlier"), Breaks::CLIENTS)
             } else {
                 (rule!("extension-changed"), Breaks::NEITHER)
@@ -59,12 +56,6 @@ impl<'a> Comparison<'a> {
             let found = Found::new(rule, nodes.field_pointers(name), site).values(values).went(name);
             self.add(found.breaks(Direction::Request, breaks));
         }
-    }
-
-    /// Reports another value of a field under the rule of that field.
-    pub(super) fn field(&mut self, object: Object, field: &str, nodes: &Sides<Node<'a>>, site: &str) {
-        let found = Found::new(of_field(object, field), nodes.field_pointers(field), site);
-        self.add(found.values(nodes.values(field)).went(field));
     }
 
     /// Reports another value of a field on the wire under the rule of that field.
@@ -76,8 +67,7 @@ impl<'a> Comparison<'a> {
         direction: Direction,
         site: &str,
     ) {
-        let found = Found::new(of_field(object, field), nodes.field_pointers(field), site);
-        self.add(found.values(nodes.values(field)).went(field).change(direction, Change::Other));
+        self.add(Found::field(object, field, nodes, site).change(direction, Change::Other));
     }
 
     /// Compares the known extensions of two objects, whose values are sent in this direction.
@@ -88,6 +78,7 @@ impl<'a> Comparison<'a> {
         direction: Direction,
         site: &str,
     ) {
+        let (narrower, wider) = (Change::Narrower.breaks(direction), Change::Wider.breaks(direction));
         for extension in known(object) {
             let name = extension.name;
             let values = nodes.values(name);
@@ -109,23 +100,18 @@ impl<'a> Comparison<'a> {
                         _ => (rule!("extension-changed"), Breaks::NEITHER),
                     }
                 }
-                (MAX_BODY_BYTES, limits) => {
-                    let (rule, change) = match (limits.0, limits.1) {
-                        (None, _) => (rule!("max-body-bytes-added"), Change::Narrower),
-                        (_, None) => (rule!("max-body-bytes-removed"), Change::Wider),
-                        (Some(before), Some(after)) if after.as_u64() < before.as_u64() => {
-                            (rule!("max-body-bytes-decreased"), Change::Narrower)
-                        }
-                        _ => (rule!("max-body-bytes-increased"), Change::Wider),
-                    };
-                    (rule, change.breaks(direction))
+                (MAX_BODY_BYTES, (None, _)) => (rule!("max-body-bytes-added"), narrower),
+                (MAX_BODY_BYTES, (_, None)) => (rule!("max-body-bytes-removed"), wider),
+                (MAX_BODY_BYTES, (Some(before), Some(after))) if after.as_u64() < before.as_u64() => {
+                    (rule!("max-body-bytes-decreased"), narrower)
                 }
+                (MAX_BODY_BYTES, _) => (rule!("max-body-bytes-increased"), wider),
                 (ERROR_CODES, (Some(before), Some(after))) => {
                     self.error_codes((before, after), nodes, direction, site);
                     continue;
                 }
-                (ERROR_CODES, (None, _)) => (rule!("error-codes-added"), Change::Narrower.breaks(direction)),
-                (ERROR_CODES, _) => (rule!("error-codes-removed"), Change::Wider.breaks(direction)),
+                (ERROR_CODES, (None, _)) => (rule!("error-codes-added"), narrower),
+                (ERROR_CODES, _) => (rule!("error-codes-removed"), wider),
                 _ => (rule!("extension-changed"), Breaks::NEITHER),
             };
             // The base did not declare the fact, which may have held all the same: to declare it breaks nobody.
@@ -149,7 +135,7 @@ impl<'a> Comparison<'a> {
             let rule = code.pick(rule!("error-code-removed"), rule!("error-code-added"));
             let change = code.pick(Change::Narrower, Change::Wider);
             let found = Found::new(rule, nodes.field_pointers(ERROR_CODES), site)
-                .values(code.pick((Some(code.value), None), (None, Some(code.value))))
+                .value_of(&code, Some(code.value))
                 .what(format!("the error code {} was {}", code.value, code.verb()));
             self.add(found.change(direction, change));
         }
@@ -204,16 +190,11 @@ impl<'a> Comparison<'a> {
     /// Compares `readOnly` and `writeOnly` themselves. Their effect is reported for the property that has them.
     pub(super) fn marks(&mut self, pair: &SchemaPair<'a>, schemas: &Sides<Schema<'a>>) {
         for mark in ["readOnly", "writeOnly"] {
-            let set = schemas.map(|schema| schema.flag(mark));
-            if set.base.is_some() != set.revision.is_some() {
-                let values = set.map(|set| Value::from(set.is_some()));
-                let at = Sides {
-                    base: set.base.unwrap_or_else(|| schemas.base.at.clone()),
-                    revision: set.revision.unwrap_or_else(|| schemas.revision.at.clone()),
-                };
-                let found = pair.noted(of_field(Object::Schema, mark), at);
-                let found = found.values((Some(&values.base), Some(&values.revision)));
-                self.add(found.went(mark));
+            let at = schemas.map(|schema| schema.flag(mark));
+            let set = at.map(Option::is_some);
+            if set.base != set.revision {
+                let at = at.or(&schemas.schema_pointers());
+                self.add(pair.noted(of_field(Object::Schema, mark), at).changed(set).went(mark));
             }
         }
     }
@@ -239,16 +220,13 @@ pub(super) fn all_same(said: &Sides<Vec<Node<'_>>>) -> bool {
 }
 
 /// The first value of each list.
-pub(super) fn first_values<'a>(said: &Sides<Vec<Node<'a>>>) -> (Option<&'a Value>, Option<&'a Value>) {
+fn first_values<'a>(said: &Sides<Vec<Node<'a>>>) -> (Option<&'a Value>, Option<&'a Value>) {
     (said.base.first().map(|it| it.value), said.revision.first().map(|it| it.value))
 }
 
 /// The pointer of the first value of each list, or of the schema.
-pub(super) fn first_pointers(said: &Sides<Vec<Node<'_>>>, schemas: &Sides<Schema<'_>>) -> Sides<String> {
-    let pointer = |said: &[Node<'_>], schema: &Schema<'_>| {
-        said.first().map_or_else(|| schema.at.clone(), |node| node.pointer.clone())
-    };
-    Sides { base: pointer(&said.base, &schemas.base), revision: pointer(&said.revision, &schemas.revision) }
+fn first_pointers(said: &Sides<Vec<Node<'_>>>, schemas: &Sides<Schema<'_>>) -> Sides<String> {
+    said.map(|said| Some(said.first()?.pointer.clone())).or(&schemas.schema_pointers())
 }
 
 /// Whether two values of a field have the same meaning.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::context::{Comparison, Media, ParameterPair, Use, Work};
 use super::found::{Change, Direction, Found};
-use super::members::{Member, free, members, members_of};
+use super::members::{Lone, Member, keyed, members, members_of};
 use super::sides::Sides;
 use crate::fields::Object;
 use crate::finding::Breaks;
@@ -18,7 +18,7 @@ impl<'a> Comparison<'a> {
     /// Compares the media types of two bodies.
     pub(super) fn contents(&mut self, owner: &Sides<Node<'a>>, direction: Direction, site: &str) {
         let types = owner.map(media_types);
-        let (mut used, mut gone, mut specialized) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
+        let (mut used, mut lone, mut specialized) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
         for (name, old) in &types.base {
             let mut counterparts = [name.clone()].into_iter().chain(ranges(name));
             let exact = counterparts.find(|candidate| types.revision.contains_key(candidate));
@@ -27,7 +27,7 @@ impl<'a> Comparison<'a> {
                 types.revision.keys().find(new).cloned()
             });
             let Some((other, new)) = related.and_then(|other| types.revision.get_key_value(&other)) else {
-                gone.push((name, old));
+                lone.push((name, Lone { value: old.clone(), removed: true }));
                 continue;
             };
             used.insert(other);
@@ -39,10 +39,9 @@ impl<'a> Comparison<'a> {
                 } else {
                     (rule!("media-type-specialized"), Change::Narrower)
                 };
-                let names = (Value::from(name.clone()), Value::from(other.clone()));
-                let found = Found::new(rule, nodes.pointers(), &format!("{site}, {name}"));
-                let found = found.values((Some(&names.0), Some(&names.1))).went("the media type");
-                self.add(found.change(direction, change));
+                let names = Sides { base: name.as_str(), revision: other };
+                let found = Found::new(rule, nodes.pointers(), &format!("{site}, {name}")).changed(names);
+                self.add(found.went("the media type").change(direction, change));
             }
             self.media_type(&nodes, name, direction, site);
         }
@@ -54,25 +53,25 @@ impl<'a> Comparison<'a> {
                 // If the range is still there, nothing is lost; otherwise its other media types are.
                 let is_left = types.revision.contains_key(range);
                 let change = if is_left { Change::Same } else { Change::Narrower };
-                let names = (Value::from(range.clone()), Value::from(name.trim_end()));
-                let site_of_type = format!("{site}, {name}");
-                let found = Found::new(rule!("media-type-specialized"), nodes.pointers(), &site_of_type);
-                let found = found.values((Some(&names.0), Some(&names.1))).went("the media type");
-                self.add(found.change(direction, change));
+                let names = Sides { base: range.as_str(), revision: name.trim_end() };
+                let (rule, site_of_type) = (rule!("media-type-specialized"), format!("{site}, {name}"));
+                let found = Found::new(rule, nodes.pointers(), &site_of_type).changed(names);
+                self.add(found.went("the media type").change(direction, change));
                 self.media_type(&nodes, name, direction, site);
                 continue;
             }
-            let at = Sides { base: owner.base.pointer.clone(), revision: new.pointer.clone() };
-            let found = Found::new(rule!("media-type-added"), at, &format!("{site}, {name}"));
-            let found = found.values((None, Some(new.value))).what("the media type was added");
-            // A client that does not know it need not use it.
-            self.add(found.breaks(direction, Breaks::SERVERS));
+            lone.push((name, Lone { value: new.clone(), removed: false }));
         }
-        for (name, old) in gone.into_iter().filter(|(name, _)| !specialized.contains(*name)) {
-            let at = Sides { base: old.pointer.clone(), revision: owner.revision.pointer.clone() };
-            let found = Found::new(rule!("media-type-removed"), at, &format!("{site}, {name}"));
-            let found = found.values((Some(old.value), None)).what("the media type was removed");
-            self.add(found.breaks(direction, Breaks::CLIENTS));
+        lone.retain(|(name, lone)| !lone.removed || !specialized.contains(*name));
+        for (name, lone) in lone {
+            let rules = [rule!("media-type-removed"), rule!("media-type-added")];
+            let found = Found::lone(rules, &lone, owner, &format!("{site}, {name}"));
+            // A client that does not know an added one need not use it.
+            self.add(
+                found
+                    .what(format!("the media type was {}", lone.verb()))
+                    .breaks(direction, lone.pick(Breaks::CLIENTS, Breaks::SERVERS)),
+            );
         }
     }
 
@@ -86,8 +85,7 @@ impl<'a> Comparison<'a> {
             match member {
                 Member::Both(encodings) => self.encodings(&encodings, direction, &site),
                 // An empty encoding has no effect.
-                Member::Lone(lone) if lone.value.value.as_object().is_some_and(serde_json::Map::is_empty) => {
-                }
+                Member::Lone(lone) if *lone.value.value == json!({}) => {}
                 Member::Lone(lone) => {
                     let rules = [rule!("encoding-changed"), rule!("encoding-changed")];
                     self.add(Found::lone(rules, &lone, nodes, &site).change(direction, Change::Other));
@@ -117,23 +115,14 @@ impl<'a> Comparison<'a> {
 
     /// Compares the headers of two responses or encodings.
     pub(super) fn headers(&mut self, owner: &Sides<Node<'a>>, direction: Direction, site: &str) {
-        let maps = owner.map(|owner| {
-            let mut headers = BTreeMap::new();
-            for (name, node) in owner.map("headers") {
-                headers.insert(free(&headers, name.to_ascii_lowercase()), node);
-            }
-            headers
-        });
+        let lower = |(name, node): (&str, Node<'a>)| (name.to_ascii_lowercase(), node);
+        let maps = owner.map(|owner| keyed(owner.map("headers").into_iter().map(lower)));
         for (name, member) in members(&maps) {
             let site = format!("{site}, header {name}");
             let lone = match member {
                 Member::Both(nodes) => {
-                    self.push(Work::Parameter(ParameterPair {
-                        object: Object::Header,
-                        nodes,
-                        direction,
-                        site,
-                    }));
+                    let object = Object::Header;
+                    self.push(Work::Parameter(ParameterPair { object, nodes, direction, site }));
                     continue;
                 }
                 Member::Lone(lone) => lone,
@@ -179,9 +168,7 @@ impl<'a> Comparison<'a> {
             ("required", _, false) => rule!("request-body-became-optional"),
             _ => of_field(object, field),
         };
-        let values = set.map(|set| Value::from(*set));
-        let found = Found::new(rule, nodes.field_pointers(field), site);
-        let found = found.values((Some(&values.base), Some(&values.revision))).went(field);
+        let found = Found::new(rule, nodes.field_pointers(field), site).changed(set).went(field);
         self.add(found.change(direction, change));
     }
 }
@@ -200,12 +187,8 @@ fn media(name: &str) -> Media {
 
 /// The media types of an object's `content`, without their parameters and in lower case.
 fn media_types<'a>(owner: &Node<'a>) -> BTreeMap<String, Node<'a>> {
-    let mut found = BTreeMap::new();
-    for (name, node) in owner.map("content") {
-        let plain = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        found.insert(free(&found, plain), node);
-    }
-    found
+    let plain = |name: &str| name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    keyed(owner.map("content").into_iter().map(|(name, node)| (plain(name), node)))
 }
 
 /// The ranges that include a media type: `application/*` and `*/*` of `application/json`.

@@ -1,7 +1,6 @@
 //! The state of a comparison: what is found, what is still to be compared, and what has been.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 
 use serde_json::Value;
 use time::Date;
@@ -26,19 +25,11 @@ pub struct Options {
 }
 
 /// The documents nest so many schemas in each other's alternatives that a comparison would take too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the documents take more than {MAX_STEPS} steps to compare; name schemas that are used in alternatives"
+)]
 pub struct TooComplex;
-
-impl fmt::Display for TooComplex {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "the documents take more than {MAX_STEPS} steps to compare; name schemas that are used in alternatives"
-        )
-    }
-}
-
-impl std::error::Error for TooComplex {}
 
 /// Far above any real pair: one of 500 KB takes some ten thousand.
 pub(super) const MAX_STEPS: usize = 2_000_000;

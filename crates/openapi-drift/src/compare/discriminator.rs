@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::annotation::{first_pointers, first_values};
 use super::context::{Comparison, SchemaPair};
 use super::found::Change;
 use super::members::{Member, members};
@@ -20,8 +19,7 @@ impl<'a> Comparison<'a> {
     /// Compares the discriminators of two schemas.
     pub(super) fn discriminators(&mut self, pair: &SchemaPair<'a>, schemas: &Sides<Schema<'a>>) {
         let said = schemas.map(|schema| schema.outermost("discriminator"));
-        for index in 0..said.base.len().max(said.revision.len()) {
-            let one = said.map(|said| said.get(index).cloned());
+        for one in said.items() {
             if let Some(discriminators) = one.clone().both() {
                 self.discriminator(pair, schemas, &discriminators);
                 continue;
@@ -31,9 +29,9 @@ impl<'a> Comparison<'a> {
             } else {
                 (rule!("schema-discriminator-added"), Change::Narrower, "a discriminator was added")
             };
-            let lists = one.map(|node| node.iter().cloned().collect::<Vec<_>>());
-            let found = pair.found(rule, change, first_pointers(&lists, schemas));
-            self.add(found.values(first_values(&lists)).what(what));
+            let at = one.map(|node| Some(node.as_ref()?.pointer.clone())).or(&schemas.schema_pointers());
+            let values = one.map(|node| node.as_ref().map(|node| node.value));
+            self.add(pair.found(rule, change, at).values((values.base, values.revision)).what(what));
         }
     }
 
@@ -51,10 +49,7 @@ impl<'a> Comparison<'a> {
             // Whether two alternatives agree must not depend on it; where they are compared it counts.
             if is_own && !self.trial { node.heirs(owner) } else { BTreeMap::new() }
         };
-        let heirs = Sides {
-            base: heirs_of(&nodes.base, &schemas.base),
-            revision: heirs_of(&nodes.revision, &schemas.revision),
-        };
+        let heirs = nodes.zip(schemas, heirs_of);
         let mappings = Sides {
             base: mapping(&nodes.base, &schemas.base, &heirs.base),
             revision: mapping(&nodes.revision, &schemas.revision, &heirs.revision),
@@ -65,21 +60,16 @@ impl<'a> Comparison<'a> {
                 Member::Both(targets) => (
                     rule!("schema-discriminator-mapping-changed"),
                     Change::Other,
-                    Sides { base: Some(targets.base), revision: Some(targets.revision) },
+                    targets.map(|target| Some(target.clone())),
                     None,
                 ),
-                Member::Lone(lone) if lone.removed => (
-                    rule!("schema-discriminator-mapping-removed"),
-                    Change::Narrower,
-                    Sides { base: Some(lone.value), revision: None },
-                    Some("removed"),
-                ),
-                Member::Lone(lone) => (
-                    rule!("schema-discriminator-mapping-added"),
-                    Change::Wider,
-                    Sides { base: None, revision: Some(lone.value) },
-                    Some("added"),
-                ),
+                Member::Lone(lone) => {
+                    let (rule, change) = lone.pick(
+                        (rule!("schema-discriminator-mapping-removed"), Change::Narrower),
+                        (rule!("schema-discriminator-mapping-added"), Change::Wider),
+                    );
+                    (rule, change, lone.beside(Some(lone.value.clone()), None), Some(lone.verb()))
+                }
             };
             let targets = targets.map(|target| target.as_deref().map(Value::from));
             let found = pair.found(rule, change, at.clone());

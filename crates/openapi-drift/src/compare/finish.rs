@@ -72,10 +72,7 @@ pub(super) fn finish(base: &Document, revision: &Document, found: Vec<Found>) ->
         } else {
             canonical(base, &at.base.pointer)
         };
-        let both = |one: Option<Breaks>, other: Option<Breaks>| match (one, other) {
-            (Some(one), Some(other)) => Some(one.or(other)),
-            (one, other) => one.or(other),
-        };
+        let both = |one: Option<Breaks>, other| one.into_iter().chain(other).reduce(Breaks::or);
         findings
             .entry(key)
             .and_modify(|merged| {

@@ -5,9 +5,10 @@ use serde_json::Value;
 use super::members::Lone;
 use super::sides::Sides;
 use super::text::{property_prefix, went};
+use crate::fields::Object;
 use crate::finding::{Breaks, Effect};
 use crate::node::Node;
-use crate::rules::{Kind, Rule};
+use crate::rules::{Kind, Rule, of_field};
 
 /// In which direction a value is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,6 +104,12 @@ impl Found {
         }
     }
 
+    /// Another value of a field, under the rule of that field.
+    pub(super) fn field(object: Object, field: &str, nodes: &Sides<Node<'_>>, site: &str) -> Self {
+        let found = Self::new(of_field(object, field), nodes.field_pointers(field), site);
+        found.values(nodes.values(field)).went(field)
+    }
+
     /// A member that one document has: under the rule for its removal or its addition.
     pub(super) fn lone(
         [removed, added]: [&'static Rule; 2],
@@ -119,6 +126,11 @@ impl Found {
     pub(super) fn values(mut self, (base, revision): (Option<&Value>, Option<&Value>)) -> Self {
         self.values = Sides { base: base.cloned(), revision: revision.cloned() };
         self
+    }
+
+    /// A value before and another one after.
+    pub(super) fn changed(self, values: Sides<impl Into<Value>>) -> Self {
+        self.values((Some(&values.base.into()), Some(&values.revision.into())))
     }
 
     /// The value in the document that has the member.

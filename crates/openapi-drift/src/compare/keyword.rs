@@ -4,21 +4,18 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::annotation::{all_same, first_pointers};
+use super::annotation::all_same;
 use super::context::{Comparison, Media, SchemaPair, Use};
 use super::found::{Change, Direction};
-use super::members::lone_items;
+use super::members::{lone_items, paired};
 use super::sides::Sides;
-use super::text::{brief, went};
+use super::text::brief;
 use crate::fields::Object;
 use crate::finding::Effect;
 use crate::node::Node;
-use crate::normal::{KeywordValue, Schema};
+use crate::normal::{BoundValue, KeywordValue, Schema};
 use crate::rules::{Bound, Rule, of_bound, of_field, rule};
-use crate::value::{Exact, same};
-
-/// A number, whether it excludes itself, and where it is written.
-type BoundValue = (Exact, bool, KeywordValue);
+use crate::value::same;
 
 /// The bounds, with whether each is a lower one.
 const BOUNDS: [(&str, bool); 8] = [
@@ -42,7 +39,7 @@ impl<'a> Comparison<'a> {
         for (keyword, lower) in BOUNDS {
             let bounds = schemas.map(|schema| match keyword {
                 "minimum" | "maximum" => schema.bound(lower),
-                _ => schema.count(keyword, lower).map(|said| (Exact::of(&said.value), false, said)),
+                _ => schema.count(keyword, lower),
             });
             self.bound(pair, schemas, (keyword, lower), &bounds);
         }
@@ -128,13 +125,13 @@ impl<'a> Comparison<'a> {
 
     fn nullability(&mut self, pair: &SchemaPair<'a>, schemas: &Sides<Schema<'a>>) {
         let nullable = schemas.map(Schema::nullable);
-        let own = schemas.map(|schema| schema.at.clone());
         // Without a type, null is allowed as any value is. That the type was added or removed is a finding already.
         let Some(nullable) = nullable.clone().both() else {
             let set = nullable.map(|nullable| *nullable == Some(true));
             let typed = schemas.map(|schema| !schema.types().is_empty());
             if !typed.base && !typed.revision && set.base != set.revision {
-                let found = pair.found(rule!("schema-nullable-changed"), Change::Same, own);
+                let found =
+                    pair.found(rule!("schema-nullable-changed"), Change::Same, schemas.schema_pointers());
                 self.add(found.what("nullable changed"));
             }
             return;
@@ -147,10 +144,8 @@ impl<'a> Comparison<'a> {
         } else {
             (rule!("schema-became-not-nullable"), Change::Narrower, "may no longer be null")
         };
-        let at = schemas.map(|schema| schema.flag("nullable").unwrap_or_else(|| schema.at.clone()));
-        let values = nullable.map(|nullable| Value::from(*nullable));
-        let found = pair.found(rule, change, at).values((Some(&values.base), Some(&values.revision)));
-        self.add(found.what(what));
+        let at = schemas.map(|schema| schema.flag("nullable")).or(&schemas.schema_pointers());
+        self.add(pair.found(rule, change, at).changed(nullable).what(what));
     }
 
     fn enumerations(&mut self, pair: &SchemaPair<'a>, schemas: &Sides<Schema<'a>>) {
@@ -158,14 +153,8 @@ impl<'a> Comparison<'a> {
             let (values, at) = schema.allowed()?;
             Some((values.into_iter().cloned().collect::<Vec<_>>(), at.to_owned()))
         });
-        let at = Sides {
-            base: allowed.base.as_ref().map_or_else(|| schemas.base.at.clone(), |(_, at)| at.clone()),
-            revision: allowed
-                .revision
-                .as_ref()
-                .map_or_else(|| schemas.revision.at.clone(), |(_, at)| at.clone()),
-        };
-        let lists = allowed.map(|allowed| allowed.as_ref().map(|(values, _)| values.clone()));
+        let at = allowed.map(|allowed| Some(allowed.as_ref()?.1.clone())).or(&schemas.schema_pointers());
+        let lists = allowed.map(|allowed| Some(allowed.as_ref()?.0.clone()));
         if let Some(lists) = lists.clone().both() {
             for lone in lone_items(&lists, same) {
                 let (rule, change) = lone.pick(
@@ -275,19 +264,15 @@ impl<'a> Comparison<'a> {
     }
 
     fn uniqueness(&mut self, pair: &SchemaPair<'a>, schemas: &Sides<Schema<'a>>) {
-        let set = schemas.map(|schema| schema.flag("uniqueItems"));
-        let (rule, change) = match (&set.base, &set.revision) {
-            (None, Some(_)) => (rule!("schema-unique-items-added"), Change::Narrower),
-            (Some(_), None) => (rule!("schema-unique-items-removed"), Change::Wider),
+        let at = schemas.map(|schema| schema.flag("uniqueItems"));
+        let set = at.map(Option::is_some);
+        let (rule, change) = match (set.base, set.revision) {
+            (false, true) => (rule!("schema-unique-items-added"), Change::Narrower),
+            (true, false) => (rule!("schema-unique-items-removed"), Change::Wider),
             _ => return,
         };
-        let values = set.map(|set| Value::from(set.is_some()));
-        let at = Sides {
-            base: set.base.unwrap_or_else(|| schemas.base.at.clone()),
-            revision: set.revision.unwrap_or_else(|| schemas.revision.at.clone()),
-        };
-        let found = pair.found(rule, change, at).values((Some(&values.base), Some(&values.revision)));
-        self.add(found.went("uniqueItems"));
+        let at = at.or(&schemas.schema_pointers());
+        self.add(pair.found(rule, change, at).changed(set).went("uniqueItems"));
     }
 
     /// Compares the `xml` of two schemas.
@@ -296,10 +281,9 @@ impl<'a> Comparison<'a> {
         if all_same(&said) {
             return;
         }
-        for index in 0..said.base.len().max(said.revision.len()) {
-            let one = said.map(|said| said.get(index).cloned());
-            let lists = one.map(|node| node.iter().cloned().collect::<Vec<_>>());
-            self.xml_object(pair, &one, &first_pointers(&lists, schemas));
+        for one in said.items() {
+            let at = one.map(|node| Some(node.as_ref()?.pointer.clone())).or(&schemas.schema_pointers());
+            self.xml_object(pair, &one, &at);
         }
     }
 
@@ -319,8 +303,7 @@ impl<'a> Comparison<'a> {
                 // JSON has nothing of it.
                 pair.noted(rule, at.clone()).effect(Effect::Documentation)
             };
-            let what = format!("xml {field} {}", went(values.base, values.revision));
-            self.add(found.values((values.base, values.revision)).what(what));
+            self.add(found.values((values.base, values.revision)).went(&format!("xml {field}")));
         }
         let extensions = nodes.map(|node| {
             let members = node.iter().flat_map(Node::members);
@@ -332,41 +315,24 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Compares `not`. First those that did not change are paired: an added or removed one must not shift the others.
+    /// Compares `not`.
     pub(super) fn nots(&mut self, pair: &SchemaPair<'a>, schemas: &Sides<Schema<'a>>) {
-        let (mut pairs, mut removed, mut left) = (Vec::new(), Vec::new(), schemas.revision.nots());
-        for old in schemas.base.nots() {
-            match left.iter().position(|new| new.value() == old.value()) {
-                Some(index) => pairs.push(Sides { base: old, revision: left.remove(index) }),
-                None => removed.push(old),
-            }
-        }
-        let both = removed.len().min(left.len());
-        let lone_removed = removed.split_off(both);
-        let lone_added = left.split_off(both);
-        let changed = removed.into_iter().zip(left);
-        pairs.extend(changed.map(|(base, revision)| Sides { base, revision }));
+        let nots = schemas.map(Schema::nots);
+        let (pairs, lone) = paired(nots, |old, new| old.value() == new.value());
         for schemas in pairs {
             let usage = Use { inverted: !pair.usage.inverted, ..pair.usage };
             self.queue(schemas, usage, &pair.site, &format!("{}(not)", pair.path));
         }
-        for old in lone_removed {
-            let at = Sides { base: old.at.clone(), revision: schemas.revision.at.clone() };
-            let found = pair.found(rule!("schema-not-removed"), Change::Wider, at);
-            self.add(found.values((old.value(), None)).what("a `not` was removed"));
-        }
-        for new in lone_added {
-            let at = Sides { base: schemas.base.at.clone(), revision: new.at.clone() };
-            let found = pair.found(rule!("schema-not-added"), Change::Narrower, at);
-            self.add(found.values((None, new.value())).what("a `not` was added"));
+        for lone in lone {
+            let rule = lone.pick(rule!("schema-not-removed"), rule!("schema-not-added"));
+            let at = lone.at(&lone.value.at, schemas.schema_pointers());
+            let found = pair.found(rule, lone.pick(Change::Wider, Change::Narrower), at);
+            self.add(found.value_of(&lone, lone.value.value()).what(format!("a `not` was {}", lone.verb())));
         }
     }
 }
 
 /// Where the values of a keyword are written, or the schemas.
 fn keyword_pointers(said: &Sides<Option<&KeywordValue>>, schemas: &Sides<Schema<'_>>) -> Sides<String> {
-    Sides {
-        base: said.base.map_or_else(|| schemas.base.at.clone(), |said| said.at.clone()),
-        revision: said.revision.map_or_else(|| schemas.revision.at.clone(), |said| said.at.clone()),
-    }
+    said.map(|said| said.map(|said| said.at.clone())).or(&schemas.schema_pointers())
 }

@@ -35,11 +35,18 @@ impl<T> Lone<T> {
 
     /// Its pointer in the document that has it, and that of something else in the other document.
     pub(super) fn at(&self, own: &str, elsewhere: Sides<String>) -> Sides<String> {
-        if self.removed {
-            Sides { base: own.to_owned(), ..elsewhere }
-        } else {
-            Sides { revision: own.to_owned(), ..elsewhere }
-        }
+        let own = own.to_owned();
+        self.beside(own, self.pick(elsewhere.revision, elsewhere.base))
+    }
+
+    /// A value of the document that has it, and one of the other document.
+    pub(super) fn beside<U>(&self, own: U, other: U) -> Sides<U> {
+        if self.removed { Sides { base: own, revision: other } } else { Sides { base: other, revision: own } }
+    }
+
+    /// Another value of the document that has it.
+    pub(super) fn with<U>(&self, value: U) -> Lone<U> {
+        Lone { value, removed: self.removed }
     }
 
     /// The document that has it.
@@ -55,18 +62,21 @@ impl Lone<Node<'_>> {
     }
 }
 
-/// The members of two maps in the order of their keys.
-pub(super) fn members<K: Clone + Ord, T: Clone>(maps: &Sides<BTreeMap<K, T>>) -> Vec<(K, Member<T>)> {
-    let keys: BTreeSet<&K> = maps.base.keys().chain(maps.revision.keys()).collect();
-    let member = |key: &K| {
-        let found = maps.map(|map| map.get(key).cloned());
-        let member = match (found.base, found.revision) {
+impl<T> Sides<Option<T>> {
+    /// The member that the documents have; `None` if neither has it.
+    pub(super) fn member(self) -> Option<Member<T>> {
+        Some(match (self.base, self.revision) {
             (Some(base), Some(revision)) => Member::Both(Sides { base, revision }),
             (Some(value), None) => Member::Lone(Lone { value, removed: true }),
             (None, value) => Member::Lone(Lone { value: value?, removed: false }),
-        };
-        Some((key.clone(), member))
-    };
+        })
+    }
+}
+
+/// The members of two maps in the order of their keys.
+pub(super) fn members<K: Clone + Ord, T: Clone>(maps: &Sides<BTreeMap<K, T>>) -> Vec<(K, Member<T>)> {
+    let keys: BTreeSet<&K> = maps.base.keys().chain(maps.revision.keys()).collect();
+    let member = |key: &K| Some((key.clone(), maps.map(|map| map.get(key).cloned()).member()?));
     keys.into_iter().filter_map(member).collect()
 }
 
@@ -80,14 +90,42 @@ pub(super) fn lone_items<T>(lists: &Sides<Vec<T>>, same: impl Fn(&T, &T) -> bool
     let lacks = |list: &[T], item: &T| !list.iter().any(|other| same(other, item));
     let removed = lists.base.iter().filter(|item| lacks(&lists.revision, item));
     let added = lists.revision.iter().filter(|item| lacks(&lists.base, item));
-    let removed = removed.map(|value| Lone { value, removed: true });
-    removed.chain(added.map(|value| Lone { value, removed: false })).collect()
+    lone(removed, added)
 }
 
-/// The key, or one that the map does not have yet: two names that count as one must not hide each other.
-pub(super) fn free<T>(map: &BTreeMap<String, T>, mut key: String) -> String {
-    while map.contains_key(&key) {
-        key.push(' ');
+/// Items of the base, then of the revision.
+fn lone<T>(removed: impl IntoIterator<Item = T>, added: impl IntoIterator<Item = T>) -> Vec<Lone<T>> {
+    let removed = removed.into_iter().map(|value| Lone { value, removed: true });
+    removed.chain(added.into_iter().map(|value| Lone { value, removed: false })).collect()
+}
+
+/// The items of two lists in pairs: first those that are the same, as an added or removed one must not shift the others,
+/// then the others in order. The rest of the longer list is lone.
+pub(super) fn paired<T>(
+    lists: Sides<Vec<T>>,
+    same: impl Fn(&T, &T) -> bool,
+) -> (Vec<Sides<T>>, Vec<Lone<T>>) {
+    let (mut pairs, mut removed, mut left) = (Vec::new(), Vec::new(), lists.revision);
+    for base in lists.base {
+        match left.iter().position(|new| same(&base, new)) {
+            Some(index) => pairs.push(Sides { base, revision: left.remove(index) }),
+            None => removed.push(base),
+        }
     }
-    key
+    let both = removed.len().min(left.len());
+    let lone = lone(removed.split_off(both), left.split_off(both));
+    pairs.extend(removed.into_iter().zip(left).map(|(base, revision)| Sides { base, revision }));
+    (pairs, lone)
+}
+
+/// A map of these members. Of two with keys that count as one, the second has another key: they must not hide each other.
+pub(super) fn keyed<T>(members: impl IntoIterator<Item = (String, T)>) -> BTreeMap<String, T> {
+    let mut map = BTreeMap::new();
+    for (mut key, value) in members {
+        while map.contains_key(&key) {
+            key.push(' ');
+        }
+        map.insert(key, value);
+    }
+    map
 }

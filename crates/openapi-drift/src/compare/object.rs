@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::context::{Comparison, SchemaPair, Use};
 use super::found::{Change, Direction, Found};
 use super::members::{Lone, Member, members};
+use super::parameter::lone_breaks;
 use super::sides::Sides;
 use crate::finding::Breaks;
 use crate::normal::{Additional, Schema, SchemaRef};
@@ -20,15 +21,11 @@ impl<'a> Comparison<'a> {
     pub(super) fn properties(&mut self, pair: &SchemaPair<'a>, schemas: &Sides<Schema<'a>>) {
         let required = schemas.map(Schema::required);
         let additional = schemas.map(Schema::additional);
-        let properties = |schema: &Schema<'a>, required: &BTreeMap<&'a str, String>| {
-            let all = schema.properties().into_iter();
-            all.map(|(name, schema)| (name, (schema, required.get(name).cloned())))
-                .collect::<BTreeMap<&'a str, Property<'a>>>()
-        };
-        let properties = Sides {
-            base: properties(&schemas.base, &required.base),
-            revision: properties(&schemas.revision, &required.revision),
-        };
+        let properties: Sides<BTreeMap<&'a str, Property<'a>>> =
+            schemas.zip(&required, |schema, required| {
+                let all = schema.properties().into_iter();
+                all.map(|(name, schema)| (name, (schema, required.get(name).cloned()))).collect()
+            });
         let path = |name: &str| {
             if pair.path.is_empty() { name.to_owned() } else { format!("{}.{name}", pair.path) }
         };
@@ -48,7 +45,7 @@ impl<'a> Comparison<'a> {
         });
         for (name, member) in members(&undeclared) {
             let Member::Lone(lone) = member else { continue };
-            let at = lone.at(&lone.value, schemas.map(|schema| schema.at.clone()));
+            let at = lone.at(&lone.value, schemas.schema_pointers());
             let (value, verb) = (Value::from(name), lone.pick("no longer", "now"));
             // No generator makes anything of it.
             let found = pair
@@ -97,13 +94,8 @@ impl<'a> Comparison<'a> {
             } else {
                 (rule!("property-became-optional"), Change::Wider, "became optional")
             };
-            let at = Sides {
-                base: property.base.1.clone().unwrap_or_else(|| schemas.base.at.clone()),
-                revision: property.revision.1.clone().unwrap_or_else(|| schemas.revision.at.clone()),
-            };
-            let values = required.map(|required| Value::from(*required));
-            let found = below.found(rule, change, at).values((Some(&values.base), Some(&values.revision)));
-            self.add(found.what(what));
+            let at = property.map(|(_, required)| required.clone()).or(&schemas.schema_pointers());
+            self.add(below.found(rule, change, at).changed(required).what(what));
         }
         self.queue(property.map(|(schema, _)| schema.clone()), below.usage, &below.site, &below.path);
     }
@@ -127,13 +119,11 @@ impl<'a> Comparison<'a> {
         let direction = if below.usage.inverted { direction.reversed() } else { direction };
         let breaks = match (direction, lone.removed) {
             _ if hidden => Breaks::NEITHER,
-            (Direction::Unused, _) => Breaks::NEITHER,
-            // A server ignores or refuses a property that it does not know: either way it does not do what was asked.
-            (Direction::Request, true) => Breaks { old_clients: true, old_servers: required },
-            (Direction::Request, false) => Breaks { old_clients: required, old_servers: true },
             // A client may miss what it knows. It ignores what it does not know, unless the object is closed.
             (Direction::Response, true) => Breaks { old_clients: true, old_servers: closed },
             (Direction::Response, false) => Breaks { old_clients: closed, old_servers: required },
+            // A server ignores or refuses a property that it does not know: either way it does not do what was asked.
+            (direction, removed) => lone_breaks(direction, removed, required),
         };
         let rule = match (required, lone.removed) {
             (true, true) => rule!("required-property-removed"),
@@ -141,7 +131,7 @@ impl<'a> Comparison<'a> {
             (false, true) => rule!("optional-property-removed"),
             (false, false) => rule!("optional-property-added"),
         };
-        let at = lone.at(&schema.at, schemas.map(|schema| schema.at.clone()));
+        let at = lone.at(&schema.at, schemas.schema_pointers());
         let found = Found::new(rule, at, &below.site)
             .value_of(lone, schema.value())
             .what(format!("property {name} was {}", lone.verb()))
@@ -154,12 +144,7 @@ impl<'a> Comparison<'a> {
         if let Additional::Allowed(rest) = elsewhere
             && !rest.nodes.is_empty()
         {
-            let (schema, rest) = (schema.clone(), rest.clone());
-            let pair = if lone.removed {
-                Sides { base: schema, revision: rest }
-            } else {
-                Sides { base: rest, revision: schema }
-            };
+            let pair = lone.beside(schema.clone(), rest.clone());
             self.queue(pair, below.usage, &below.site, &below.path);
         }
     }
@@ -192,9 +177,8 @@ impl<'a> Comparison<'a> {
                 "is now in responses, where it was never to be",
             ),
         };
-        let values = (Value::from(!is_hidden), Value::from(is_hidden));
         let found = Found::new(rule, property.map(|(schema, _)| schema.at.clone()), &below.site)
-            .values((Some(&values.0), Some(&values.1)))
+            .changed(Sides { base: !is_hidden, revision: is_hidden })
             .what(what)
             .of_property(&below.path);
         self.add(found.breaks(below.usage.direction, breaks));

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use super::annotation::both_same;
 use super::context::{Comparison, Media, OperationPair, Use, Work};
 use super::found::{Change, Direction, Found};
-use super::members::{Lone, Member, free, members, members_of};
+use super::members::{Lone, Member, keyed, members, members_of};
 use super::parameter::lone_breaks;
 use super::sides::Sides;
-use super::text::went;
 use crate::fields::{METHODS, Object};
 use crate::finding::Breaks;
 use crate::node::Node;
@@ -83,11 +82,9 @@ impl<'a> Comparison<'a> {
         self.annotations(Object::PathItem, &item, &name);
         for method in METHODS {
             let site = format!("{prefix}{} {}", method.to_uppercase(), path.revision);
-            let found = item.get(method);
-            let lone = match (found.base, found.revision) {
-                (None, None) => continue,
-                (Some(base), Some(revision)) => {
-                    let operation = Sides { base, revision };
+            let lone = match item.get(method).member() {
+                None => continue,
+                Some(Member::Both(operation)) => {
                     if self.first_time(operation.pointers(), Some(Use::new(direction, Media::Json))) {
                         let (item, path, roots) = (item.clone(), path.clone(), roots.clone());
                         let pair = OperationPair { operation, item, path, roots, direction, site };
@@ -95,8 +92,7 @@ impl<'a> Comparison<'a> {
                     }
                     continue;
                 }
-                (Some(value), None) => Lone { value, removed: true },
-                (None, Some(value)) => Lone { value, removed: false },
+                Some(Member::Lone(lone)) => lone,
             };
             self.lone_operation(&lone, direction, lone.pointers(&item), &site);
         }
@@ -118,9 +114,9 @@ impl<'a> Comparison<'a> {
                 }
             };
             if !both_same(values) {
-                let what = format!("{name}, a field beside a $ref, {}", went(values.0, values.1));
                 let found = Found::new(rule!("path-item-sibling-changed"), at, site).values(values);
-                self.add(found.what(what).breaks(Direction::Request, Breaks::BOTH));
+                let found = found.went(&format!("{name}, a field beside a $ref,"));
+                self.add(found.breaks(Direction::Request, Breaks::BOTH));
             }
         }
     }
@@ -176,14 +172,10 @@ impl<'a> Comparison<'a> {
 
     fn bodies(&mut self, operation: &Sides<Node<'a>>, direction: Direction, site: &str) {
         let site = format!("{site}, request body");
-        let bodies = operation.get("requestBody");
-        let lone = match (bodies.base, bodies.revision) {
-            (None, None) => return,
-            (Some(base), Some(revision)) => {
-                return self.request_bodies(&Sides { base, revision }, direction, &site);
-            }
-            (Some(value), None) => Lone { value, removed: true },
-            (None, Some(value)) => Lone { value, removed: false },
+        let lone = match operation.get("requestBody").member() {
+            None => return,
+            Some(Member::Both(bodies)) => return self.request_bodies(&bodies, direction, &site),
+            Some(Member::Lone(lone)) => lone,
         };
         let body = self.follow(lone.side(), &lone.value);
         let required = body.as_ref().is_some_and(|body| body.flag("required"));
@@ -212,11 +204,6 @@ impl<'a> Comparison<'a> {
 
 /// The path items of a document with their templates, by the templates without names of parameters.
 fn templates<'a>(root: &Node<'a>) -> BTreeMap<String, (&'a str, Node<'a>)> {
-    let mut found = BTreeMap::new();
-    for (path, item) in root.map("paths") {
-        if !path.starts_with("x-") {
-            found.insert(free(&found, nameless(path)), (path, item));
-        }
-    }
-    found
+    let paths = root.map("paths").into_iter().filter(|(path, _)| !path.starts_with("x-"));
+    keyed(paths.map(|(path, item)| (nameless(path), (path, item))))
 }

@@ -9,7 +9,6 @@ use super::context::{Comparison, Media, OperationPair, ParameterPair, Use, Work}
 use super::found::{Change, Direction, Found};
 use super::members::{Lone, Member, members};
 use super::sides::{Side, Sides};
-use super::text::went;
 use crate::fields::Object;
 use crate::finding::{Breaks, Effect};
 use crate::node::Node;
@@ -67,11 +66,10 @@ impl<'a> Comparison<'a> {
         let required = target.flag("required");
         let added =
             if required { rule!("required-parameter-added") } else { rule!("optional-parameter-added") };
-        let listed = Lone { value: lone.value.listed.clone(), removed: lone.removed };
-        let values = lone.pick((Some(target.value), None), (None, Some(target.value)));
-        let found = Found::lone([rule!("parameter-removed"), added], &listed, &pair.operation, site);
-        let found =
-            found.values(values).breaks(pair.direction, lone_breaks(pair.direction, lone.removed, required));
+        let listed = lone.with(lone.value.listed.clone());
+        let found = Found::lone([rule!("parameter-removed"), added], &listed, &pair.operation, site)
+            .value_of(lone, Some(target.value))
+            .breaks(pair.direction, lone_breaks(pair.direction, lone.removed, required));
         let deprecated = lone.removed && target.flag("deprecated");
         self.add_removal(found, deprecated, target.value.get("x-sunset"));
     }
@@ -83,14 +81,14 @@ impl<'a> Comparison<'a> {
                 both.map(|parameter| parameter.listed.pointer.clone()),
             ),
             Member::Lone(lone) => {
-                let (value, listed) = (Some(lone.value.target.value), lone.value.listed.clone());
-                let removed = lone.removed;
-                (lone.pick((value, None), (None, value)), Lone { value: listed, removed }.pointers(operation))
+                let value = Some(lone.value.target.value);
+                let at = lone.with(lone.value.listed.clone()).pointers(operation);
+                (lone.pick((value, None), (None, value)), at)
             }
         };
         if !both_same(values) {
-            let what = format!("the header parameter {name}, which is ignored, {}", went(values.0, values.1));
-            self.add(Found::new(rule!("ignored-parameter-changed"), at, site).values(values).what(what));
+            let found = Found::new(rule!("ignored-parameter-changed"), at, site).values(values);
+            self.add(found.went(&format!("the header parameter {name}, which is ignored,")));
         }
     }
 
@@ -145,14 +143,10 @@ impl<'a> Comparison<'a> {
         self.flag(&nodes, (object, "allowEmptyValue"), Change::Wider, direction, site);
         self.flag(&nodes, (object, "allowReserved"), Change::Other, direction, site);
         let styles = nodes.map(|node| node.text("style").unwrap_or_else(|| default_style(node)));
-        let explodes = |node: &Node<'a>, style: &str| match node.value.get("explode") {
+        let explode = nodes.zip(&styles, |node, style| match node.value.get("explode") {
             Some(value) => *value == Value::Bool(true),
-            None => style == "form",
-        };
-        let explode = Sides {
-            base: explodes(&nodes.base, styles.base),
-            revision: explodes(&nodes.revision, styles.revision),
-        };
+            None => *style == "form",
+        });
         // There is nothing to explode in a single value (3.0.3, Parameter Object).
         let has_no_parts = is_single(&nodes.base) && is_single(&nodes.revision);
         for (field, values, is_sent) in [
@@ -162,9 +156,8 @@ impl<'a> Comparison<'a> {
             if values.base == values.revision {
                 continue;
             }
-            let found = Found::new(of_field(object, field), nodes.field_pointers(field), site)
-                .values((Some(&values.base), Some(&values.revision)))
-                .went(field);
+            let found = Found::new(of_field(object, field), nodes.field_pointers(field), site);
+            let found = found.changed(values).went(field);
             self.add(if is_sent {
                 found.change(direction, Change::Other)
             } else {
@@ -186,15 +179,8 @@ impl<'a> Comparison<'a> {
             return;
         }
         let schemas = nodes.get("schema");
-        let said =
-            Sides { base: contents.base.or(schemas.base), revision: contents.revision.or(schemas.revision) };
-        let pointer = |said: &Option<Node<'a>>, node: &Node<'a>| {
-            said.as_ref().map_or_else(|| node.pointer.clone(), |said| said.pointer.clone())
-        };
-        let at = Sides {
-            base: pointer(&said.base, &nodes.base),
-            revision: pointer(&said.revision, &nodes.revision),
-        };
+        let said = contents.zip(&schemas, |content, schema| content.clone().or_else(|| schema.clone()));
+        let at = said.map(|said| Some(said.as_ref()?.pointer.clone())).or(&nodes.pointers());
         let rule = match object {
             Object::Header => rule!("header-serialization-changed"),
             _ => rule!("parameter-serialization-changed"),

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::context::{Comparison, Media, Use};
 use super::found::{Direction, Found};
-use super::members::{Member, members_of};
+use super::members::{Lone, Member, members_of};
 use super::sides::Sides;
 use crate::fields::Object;
 use crate::finding::Breaks;
@@ -29,23 +27,17 @@ impl<'a> Comparison<'a> {
             } else if let Some((covering, new)) = covering(&statuses.revision, status) {
                 covering_statuses.push(covering);
                 let pair = Sides { base: old.clone(), revision: new };
-                let names = (Value::from(*status), Value::from(covering));
                 let found = Found::new(rule!("response-status-generalized"), pair.pointers(), &site)
-                    .values((Some(&names.0), Some(&names.1)))
+                    .changed(Sides { base: *status, revision: covering })
                     .what(format!("the status is now one of {covering}"));
                 self.add(found.breaks(direction, Breaks::NEITHER));
                 self.response(&pair, direction, &site);
             } else {
                 // A client that expects the success has nothing to handle; an unknown error is handled as its class
                 // (RFC 9110, 15).
-                let (rule, breaks) = if is_success(status) {
-                    (rule!("response-success-removed"), Breaks::CLIENTS)
-                } else {
-                    (rule!("response-error-removed"), Breaks::NEITHER)
-                };
-                let at = Sides { base: old.pointer.clone(), revision: nodes.revision.pointer.clone() };
-                let found = Found::new(rule, at, &site).values((Some(old.value), None));
-                self.add(found.what("the status was removed").breaks(direction, breaks));
+                let breaks = if is_success(status) { Breaks::CLIENTS } else { Breaks::NEITHER };
+                let lone = Lone { value: old.clone(), removed: true };
+                self.add(lone_status(status, &lone, nodes, &site).breaks(direction, breaks));
             }
         }
         for (status, new) in &statuses.revision {
@@ -55,23 +47,16 @@ impl<'a> Comparison<'a> {
             let site = format!("{site}, response {status}");
             if let Some((covering, old)) = covering(&statuses.base, status) {
                 let pair = Sides { base: old, revision: new.clone() };
-                let names = (Value::from(covering), Value::from(*status));
                 let found = Found::new(rule!("response-status-specialized"), pair.pointers(), &site)
-                    .values((Some(&names.0), Some(&names.1)))
+                    .changed(Sides { base: covering, revision: *status })
                     .what(format!("the status was one of {covering}, and is now described by itself"));
                 self.add(found.breaks(direction, Breaks::NEITHER));
                 self.response(&pair, direction, &site);
                 continue;
             }
-            let rule = if is_success(status) {
-                rule!("response-success-added")
-            } else {
-                rule!("response-error-added")
-            };
             // Clients treat an unknown status as the x00 of its class (RFC 9110, 15).
-            let at = Sides { base: nodes.base.pointer.clone(), revision: new.pointer.clone() };
-            let found = Found::new(rule, at, &site).values((None, Some(new.value)));
-            self.add(found.what("the status was added").breaks(direction, Breaks::NEITHER));
+            let lone = Lone { value: new.clone(), removed: false };
+            self.add(lone_status(status, &lone, nodes, &site).breaks(direction, Breaks::NEITHER));
         }
     }
 
@@ -102,6 +87,16 @@ impl<'a> Comparison<'a> {
             }
         }
     }
+}
+
+/// A status that one document has.
+fn lone_status(status: &str, lone: &Lone<Node<'_>>, nodes: &Sides<Node<'_>>, site: &str) -> Found {
+    let rules = if is_success(status) {
+        [rule!("response-success-removed"), rule!("response-success-added")]
+    } else {
+        [rule!("response-error-removed"), rule!("response-error-added")]
+    };
+    Found::lone(rules, lone, nodes, site).what(format!("the status was {}", lone.verb()))
 }
 
 fn is_success(status: &str) -> bool {

@@ -21,7 +21,7 @@ impl<'a> Comparison<'a> {
             return;
         }
         if schemas.base.unresolved != schemas.revision.unresolved {
-            let at = schemas.map(|schema| schema.at.clone());
+            let at = schemas.schema_pointers();
             let values = (pair.schemas.base.value(), pair.schemas.revision.value());
             let found = pair.found(rule!("reference-unresolved"), Change::Other, at).values(values);
             return self.add(found.what("a reference cannot be resolved"));

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::annotation::both_same;
 use super::context::{Comparison, OperationPair};
 use super::found::{Direction, Found};
-use super::members::{Lone, Member, members_of};
+use super::members::{Member, lone_items, members_of};
 use super::sides::{Side, Sides};
 use super::text::brief;
 use crate::fields::Object;
@@ -25,12 +25,10 @@ impl<'a> Comparison<'a> {
         self.reach(Side::Base, base_at.clone());
         self.reach(Side::Revision, revision_at.clone());
         let at = Sides { base: base_at, revision: revision_at };
-        let removed = base.iter().filter(|old| !revision.iter().any(|new| fulfils(old, new)));
-        let added = revision.iter().filter(|new| !base.iter().any(|old| fulfils(new, old)));
-        let removed = removed.map(|value| Lone { value, removed: true });
-        let lone: Vec<_> = removed.chain(added.map(|value| Lone { value, removed: false })).collect();
+        let lists = Sides { base, revision };
+        let lone = lone_items(&lists, |other, one| fulfils(one, other));
         for lone in &lone {
-            let others = lone.pick(&revision, &base);
+            let others = lone.pick(&lists.revision, &lists.base);
             let same_schemes = others.iter().any(|other| other.keys().eq(lone.value.keys()));
             let rule = match (lone.removed, same_schemes) {
                 (true, true) => rule!("security-scope-added"),
@@ -46,13 +44,10 @@ impl<'a> Comparison<'a> {
             self.add(found.breaks(Direction::Request, lone.pick(Breaks::CLIENTS, Breaks::SERVERS)));
         }
         // Lists that accept the same can differ, such as by an alternative that asks for more than another.
-        let lists =
-            |all: &[Requirement<'_>]| all.iter().map(|one| json(one).to_string()).collect::<BTreeSet<_>>();
-        if lone.is_empty() && lists(&base) != lists(&revision) {
-            let value = |all: &[Requirement<'_>]| Value::from(all.iter().map(json).collect::<Vec<_>>());
-            let (before, after) = (value(&base), value(&revision));
-            let found = Found::new(rule!("security-reworded"), at, site);
-            self.add(found.values((Some(&before), Some(&after))).went("security"));
+        let texts = lists.map(|all| all.iter().map(|one| json(one).to_string()).collect::<BTreeSet<_>>());
+        if lone.is_empty() && texts.base != texts.revision {
+            let values = lists.map(|all| all.iter().map(json).collect::<Vec<_>>());
+            self.add(Found::new(rule!("security-reworded"), at, site).changed(values).went("security"));
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::context::{Comparison, OperationPair};
 use super::found::{Direction, Found};
-use super::members::{Member, free, lone_items, members, members_of};
+use super::members::{Member, keyed, lone_items, members, members_of};
 use super::sides::{Side, Sides};
 use crate::fields::Object;
 use crate::finding::Breaks;
@@ -35,9 +35,8 @@ impl<'a> Comparison<'a> {
             let pointer = lone.value.as_ref().map_or("/servers", |node| node.pointer.as_str());
             let at = lone.at(pointer, elsewhere);
             let url = Value::from(url.trim_end());
-            let values = lone.pick((Some(&url), None), (None, Some(&url)));
             let rule = lone.pick(rule!("server-removed"), rule!("server-added"));
-            let found = Found::new(rule, at, site).values(values).went("server");
+            let found = Found::new(rule, at, site).value_of(&lone, Some(&url)).went("server");
             self.add(found.breaks(Direction::Request, lone.pick(Breaks::CLIENTS, Breaks::NEITHER)));
         }
     }
@@ -55,12 +54,8 @@ impl<'a> Comparison<'a> {
         let Some(servers) = lists.into_iter().find(|list| !list.is_empty()) else {
             return BTreeMap::from([(String::new(), None)]);
         };
-        let mut found = BTreeMap::new();
-        for node in servers {
-            let url = node.text("url").unwrap_or_default().trim_end_matches('/').to_owned();
-            found.insert(free(&found, url), Some(node));
-        }
-        found
+        let url = |node: &Node<'a>| node.text("url").unwrap_or_default().trim_end_matches('/').to_owned();
+        keyed(servers.into_iter().map(|node| (url(&node), Some(node))))
     }
 
     fn server(&mut self, nodes: &Sides<Node<'a>>) {
@@ -95,13 +90,11 @@ impl<'a> Comparison<'a> {
         let lists = nodes.map(|node| node.value.get("enum").and_then(Value::as_array).cloned());
         let is_listed = lists.map(Option::is_some);
         if is_listed.base == is_listed.revision {
-            let lists =
-                Sides { base: lists.base.unwrap_or_default(), revision: lists.revision.unwrap_or_default() };
+            let lists = lists.map(|list| list.clone().unwrap_or_default());
             for lone in lone_items(&lists, |one, other| one == other) {
                 let rules = (rule!("server-variable-value-removed"), rule!("server-variable-value-added"));
-                let values = lone.pick((Some(lone.value), None), (None, Some(lone.value)));
-                let found = Found::new(lone.pick(rules.0, rules.1), at.clone(), site).values(values);
-                let found = found.went("value");
+                let found = Found::new(lone.pick(rules.0, rules.1), at.clone(), site);
+                let found = found.value_of(&lone, Some(lone.value)).went("value");
                 self.add(found.breaks(Direction::Request, lone.pick(Breaks::CLIENTS, Breaks::SERVERS)));
             }
             return;

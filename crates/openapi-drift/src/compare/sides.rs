@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::node::Node;
+use crate::normal::Schema;
 
 /// One of the two documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +22,33 @@ pub(super) struct Sides<T> {
 impl<T> Sides<T> {
     pub(super) fn map<U>(&self, mut of: impl FnMut(&T) -> U) -> Sides<U> {
         Sides { base: of(&self.base), revision: of(&self.revision) }
+    }
+
+    /// A value of each document from this one and another.
+    pub(super) fn zip<U, V>(&self, other: &Sides<U>, mut of: impl FnMut(&T, &U) -> V) -> Sides<V> {
+        Sides { base: of(&self.base, &other.base), revision: of(&self.revision, &other.revision) }
+    }
+}
+
+impl<T: Clone> Sides<Vec<T>> {
+    /// The items of each index.
+    pub(super) fn items(&self) -> impl Iterator<Item = Sides<Option<T>>> {
+        let count = self.base.len().max(self.revision.len());
+        (0..count).map(|index| self.map(|list| list.get(index).cloned()))
+    }
+}
+
+impl Sides<Option<String>> {
+    /// These pointers, or those where one is absent.
+    pub(super) fn or(self, others: &Sides<String>) -> Sides<String> {
+        self.zip(others, |own, other| own.clone().unwrap_or_else(|| other.clone()))
+    }
+}
+
+impl Sides<Schema<'_>> {
+    /// The pointers of the schemas.
+    pub(super) fn schema_pointers(&self) -> Sides<String> {
+        self.map(|schema| schema.at.clone())
     }
 }
 

@@ -39,11 +39,8 @@ pub(super) fn check(problems: &mut Problems<'_>) {
                 && !ids.insert(id)
             {
                 let what = format!("another operation has the ID {id:?}; rename one of them");
-                problems.report(
-                    &push(&operation.pointer, "operationId"),
-                    rule!("duplicate-operation-id"),
-                    what,
-                );
+                let at = push(&operation.pointer, "operationId");
+                problems.report(&at, rule!("duplicate-operation-id"), what);
             }
             if ["get", "head", "delete"].contains(&method) && operation.get("requestBody").is_some() {
                 let method = method.to_uppercase();

@@ -72,7 +72,7 @@ fn lists(problems: &mut Problems<'_>, node: &Node<'_>) {
 fn format(problems: &mut Problems<'_>, node: &Node<'_>) {
     let Some(format) = node.text("format") else { return };
     let kind = node.text("type");
-    if !FORMATS.iter().any(|(of, name)| *name == format && kind.is_none_or(|kind| kind == *of)) {
+    if !FORMATS.iter().any(|(of, names)| names.contains(&format) && kind.is_none_or(|kind| kind == *of)) {
         let what = format!(
             "the format {format:?} of a {} is not one that values are validated against; remove it, or use a pattern",
             kind.unwrap_or("value")

@@ -47,11 +47,8 @@ pub(super) fn check(problems: &mut Problems<'_>) {
     for tag in root.list("tags") {
         let name = tag.text("name").unwrap_or_default();
         if !tags.contains(name) {
-            problems.report(
-                &tag.pointer,
-                rule!("unused"),
-                format!("no operation has the tag {name}; remove it"),
-            );
+            let what = format!("no operation has the tag {name}; remove it");
+            problems.report(&tag.pointer, rule!("unused"), what);
         }
     }
 }

@@ -28,22 +28,31 @@ pub(crate) struct Group<'a> {
     pub(crate) at: String,
 }
 
-/// The expansion of a schema: its references followed, its `allOf` included.
-#[derive(Default)]
-pub(super) struct Expansion<'a> {
-    pub(super) seen: HashSet<String>,
-    pub(super) unresolved: BTreeSet<&'a str>,
-    pub(super) too_deep: bool,
-    pub(super) reached: Vec<String>,
-    pub(super) groups: Vec<Group<'a>>,
+/// A schema in its normal form.
+#[derive(Debug, Default)]
+pub(crate) struct Schema<'a> {
+    /// The pointer of its first part that is not only a wrapper.
+    pub(crate) at: String,
+    /// References that cannot be resolved.
+    pub(crate) unresolved: BTreeSet<&'a str>,
+    /// Whether it is nested deeper than the expansion follows.
+    pub(crate) too_deep: bool,
+    /// The pointers of the targets of its references.
+    pub(crate) reached: Vec<String>,
+    pub(super) nodes: Vec<Part<'a>>,
+    pub(crate) groups: Vec<Group<'a>>,
+    /// Each enumeration; a value must be in all of them.
     pub(super) enums: Vec<(Vec<&'a Value>, String)>,
-    pub(super) folded: Vec<Node<'a>>,
+    /// The alternatives that are equivalent to one enumeration.
+    pub(crate) folded: Vec<Node<'a>>,
     pub(super) types: BTreeMap<String, String>,
+    /// The pointers of the parts that are included.
+    pub(super) seen: HashSet<String>,
 }
 
-impl<'a> Expansion<'a> {
+impl<'a> Schema<'a> {
     /// Expands one schema object; `None` for one that is part of itself, or whose reference cannot be resolved.
-    pub(super) fn node(&mut self, node: &Node<'a>, depth: usize) -> Option<Part<'a>> {
+    pub(super) fn expand(&mut self, node: &Node<'a>, depth: usize) -> Option<Part<'a>> {
         self.too_deep |= depth >= MAX_DEPTH;
         let Some(at) = node.resolve().ok().filter(|_| depth < MAX_DEPTH) else {
             self.unresolved.extend(node.text("$ref"));
@@ -60,7 +69,7 @@ impl<'a> Expansion<'a> {
         for field in ["allOf", "oneOf", "anyOf"] {
             let items = at.list(field);
             if field == "allOf" || items.len() == 1 {
-                members.extend(items.iter().filter_map(|item| self.node(item, depth + 1)));
+                members.extend(items.iter().filter_map(|item| self.expand(item, depth + 1)));
             } else if at.get(field).is_some() {
                 self.group(&at, if field == "oneOf" { "oneOf" } else { "anyOf" }, items);
             }

@@ -20,6 +20,11 @@ impl<'a> SchemaRef<'a> {
         Self { nodes: node.get(field).into_iter().collect(), at: node.pointer.clone() }
     }
 
+    /// The schema that is all of these nodes; without any, that of the object at a pointer.
+    pub(crate) fn all(nodes: Vec<Node<'a>>, owner: &str) -> Self {
+        Self { at: nodes.first().map_or_else(|| owner.to_owned(), |node| node.pointer.clone()), nodes }
+    }
+
     /// The schema of one node.
     pub(crate) fn of(node: Node<'a>) -> Self {
         Self { at: node.pointer.clone(), nodes: vec![node] }
