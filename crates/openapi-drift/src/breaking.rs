@@ -68,7 +68,7 @@ struct Allow {
 ///
 /// # Errors
 ///
-/// A file or revision does not exist, or a document is not `OpenAPI` 3.0 or has [`Document::problems`].
+/// A file or revision does not exist, or a document is not OpenAPI 3.0 or has [`Document::problems`].
 pub fn run(settings: &Settings, folder: &Path, out: &mut dyn Write) -> Result<bool, Failed> {
     let today = settings.today.unwrap_or_else(|| OffsetDateTime::now_utc().date());
     let base = base(&settings.base, &settings.revision, folder)?;

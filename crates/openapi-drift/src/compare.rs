@@ -93,7 +93,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Compares each value that is not `OpenAPI` 3.0.3 as a whole.
+    /// Compares each value that is not OpenAPI 3.0.3 as a whole.
     fn faulty(&mut self, base: &Document, revision: &Document) {
         let problems = base.problems().iter().chain(revision.problems());
         for pointer in problems.map(|problem| &problem.pointer).collect::<BTreeSet<_>>() {

@@ -10,7 +10,7 @@ use crate::position::{Position, positions};
 use crate::rules::{Rule, rule};
 use crate::shape;
 
-/// An `OpenAPI` 3.0 document.
+/// An OpenAPI 3.0 document.
 #[derive(Clone, Debug)]
 pub struct Document {
     value: Value,
@@ -43,7 +43,7 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// The text is longer than [`MAX_TEXT_BYTES`], is not JSON, or is not an `OpenAPI` 3.0 document. Problems within
+    /// The text is longer than [`MAX_TEXT_BYTES`], is not JSON, or is not an OpenAPI 3.0 document. Problems within
     /// such a document are not errors: see [`Document::problems`].
     pub fn parse(text: &str) -> Result<Self, Problem> {
         let error = |position, rule: &'static Rule, message: String| Problem {
@@ -80,7 +80,7 @@ impl Document {
         Ok(document)
     }
 
-    /// Problems that leave a part of the document without meaning: a duplicate key, a field that `OpenAPI` 3.0.3 does
+    /// Problems that leave a part of the document without meaning: a duplicate key, a field that OpenAPI 3.0.3 does
     /// not have, a value of the wrong kind, a reference to another document. [`compare`](crate::compare) compares such
     /// a part as a whole. [`Document::lint`] reports all other problems.
     pub fn problems(&self) -> &[Problem] {

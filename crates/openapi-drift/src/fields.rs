@@ -1,4 +1,4 @@
-//! Every field of the `OpenAPI` Specification 3.0.3, the shape of its value, and how a comparison treats it.
+//! Every field of the OpenAPI Specification 3.0.3, the shape of its value, and how a comparison treats it.
 //!
 //! Parsing, linting and comparing all use this one table, so that a field that it does not have is an error and never
 //! skipped.
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, strum::Display)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Object {
-    /// `OpenAPI` Object, the document itself.
+    /// OpenAPI Object, the document itself.
     #[strum(to_string = "document")]
     OpenApi,
     /// Info Object.

@@ -8,7 +8,7 @@ use clap::Parser;
 use openapi_drift::breaking::{self, Settings};
 use openapi_drift::report::{Failed, RulesFormat, write_rules};
 
-/// Compares an `OpenAPI` 3.0 document with an earlier one: who breaks, and which version it must have.
+/// Compares an OpenAPI 3.0 document with an earlier one: who breaks, and which version it must have.
 ///
 /// The exit code is 0 if no old client breaks, 1 if one does or the version is too low, and 2 if the documents cannot be
 /// compared.

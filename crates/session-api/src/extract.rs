@@ -178,6 +178,10 @@ impl<'de> Visitor<'de> for NoListOrNull {
         Ok(self)
     }
 
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Self, E> {
+        Err(E::custom("null is not allowed; leave the property out"))
+    }
+
     fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
         Ok(self)
     }
@@ -300,7 +304,7 @@ mod tests {
             (r#"{"session_type":"tv"}"#, InvalidValue, "session_type"),
             (r#"{"session_type":null}"#, InvalidValue, "session_type"),
             (r#"{"session_type":"api","session_type":"api"}"#, InvalidValue, "session_type"),
-            (r#"{"session_type":"api","title":null}"#, InvalidValue, "title"),
+            (r#"{"session_type":"api","title":null}"#, InvalidValue, "title: null is not allowed"),
             (r#"{"session_type":"api","title":""}"#, InvalidValue, "title"),
             (r#"{"session_type":"api","colour":1}"#, InvalidValue, "colour"),
             (r#"{"session_type":"api","pool_id":"x"}"#, InvalidValue, "pool_id"),

@@ -41,7 +41,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// The servers of the first owner that has any, by URL. Without any, the root of the host (3.0.3, `OpenAPI` Object).
+    /// The servers of the first owner that has any, by URL. Without any, the root of the host (3.0.3, OpenAPI Object).
     fn effective_servers(
         &mut self,
         side: Side,
