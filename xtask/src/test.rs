@@ -29,8 +29,7 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
     if component("clippy", progress)? {
         for selection in selections()? {
             let selection: Vec<&str> = selection.iter().map(String::as_str).collect();
-            let lint =
-                [&["clippy", "--quiet", "--all-targets", "--locked"], &*selection, &["--", "-Dwarnings"]];
+            let lint = [&["clippy", "--quiet", "--locked"], &*selection, &["--", "-Dwarnings"]];
             if !cargo_succeeds(&lint.concat())? {
                 return Ok(false);
             }
@@ -47,11 +46,13 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
 /// All code of all packages.
 const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
 
-/// The arguments for each selection of code that is linted: everything, and each package that has features without them.
+/// The arguments for each selection of code that is linted: everything, and the library of each package that has
+/// features without them.
 fn selections() -> Result<Vec<Vec<String>>, Failed> {
-    let mut all = vec![EVERYTHING.map(str::to_owned).to_vec()];
+    let everything = [&EVERYTHING[..], &["--all-targets"]].concat();
+    let mut all = vec![everything.into_iter().map(str::to_owned).collect::<Vec<_>>()];
     for package in packages_with_features()? {
-        all.push(["--package", &package, "--no-default-features"].map(str::to_owned).to_vec());
+        all.push(["--package", &package, "--lib", "--no-default-features"].map(str::to_owned).to_vec());
     }
     Ok(all)
 }
@@ -134,12 +135,11 @@ mod tests {
     fn code_behind_a_feature_is_linted_with_it_and_without_it_and_tested() {
         assert!(EVERYTHING.contains(&"--workspace") && EVERYTHING.contains(&"--all-features"));
         let selections = selections().unwrap();
-        assert_eq!(selections[0], EVERYTHING);
+        assert_eq!(selections[0], ["--workspace", "--all-features", "--all-targets"]);
         for package in ["openapi-drift", "session-client", "session-store"] {
-            assert!(
-                selections
-                    .contains(&["--package", package, "--no-default-features"].map(str::to_owned).to_vec())
-            );
+            assert!(selections.contains(
+                &["--package", package, "--lib", "--no-default-features"].map(str::to_owned).to_vec()
+            ));
         }
     }
 }
