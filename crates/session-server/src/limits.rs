@@ -53,23 +53,20 @@ impl Default for LimitSettings {
 /// A rate limiter with one quota for each key.
 struct Keyed<K: Hash + Eq + Clone> {
     limiter: RateLimiter<K, DashMapStateStore<K>, DefaultClock>,
-    keys_max: usize,
-    cleanup_interval: Duration,
     last_cleanup: Mutex<Instant>,
 }
 
 impl<K: Hash + Eq + Clone> Keyed<K> {
     fn new(per_minute: NonZeroU32) -> Self {
         let limiter = RateLimiter::dashmap(Quota::per_minute(per_minute));
-        let last_cleanup = Mutex::new(Instant::now());
-        Self { limiter, keys_max: KEYS_MAX, cleanup_interval: CLEANUP_INTERVAL, last_cleanup }
+        Self { limiter, last_cleanup: Mutex::new(Instant::now()) }
     }
 
     /// Counts one event of this key. Fails over the limit.
     fn count(&self, key: &K, what: &str) -> Result<(), Error> {
-        if self.limiter.len() > self.keys_max
+        if self.limiter.len() > KEYS_MAX
             && let Ok(mut last_cleanup) = self.last_cleanup.try_lock()
-            && last_cleanup.elapsed() > self.cleanup_interval
+            && last_cleanup.elapsed() > CLEANUP_INTERVAL
         {
             self.limiter.retain_recent();
             *last_cleanup = Instant::now();
@@ -212,27 +209,34 @@ mod tests {
         }
     }
 
-    /// A limiter that has counted this many keys, whose quotas are full again.
-    fn recovered(keys: u32, cleanup_interval: Duration) -> Keyed<u32> {
+    /// A limiter that has counted this many keys, whose quotas are full again, and whose last cleanup is this long ago.
+    fn recovered(keys: usize, since_cleanup: Duration) -> Keyed<usize> {
         // One event is forgotten after a millisecond.
-        let per_minute = NonZeroU32::new(60_000).unwrap();
-        let limiter = Keyed { keys_max: 2, cleanup_interval, ..Keyed::new(per_minute) };
+        let limiter = Keyed::new(NonZeroU32::new(60_000).unwrap());
         for key in 0..keys {
-            assert!(limiter.count(&key, "events").is_ok());
+            assert!(limiter.limiter.check_key(&key).is_ok());
         }
         std::thread::sleep(Duration::from_millis(20));
+        *limiter.last_cleanup.lock().unwrap() = Instant::now().checked_sub(since_cleanup).unwrap();
         limiter
     }
 
     #[test]
     fn keys_with_a_full_quota_are_removed_only_beyond_the_limit_and_after_the_interval() {
-        let hour = Duration::from_hours(1);
-        for (keys, interval, expected) in
-            [(1, Duration::ZERO, 2), (2, Duration::ZERO, 3), (3, Duration::ZERO, 1), (3, hour, 4)]
-        {
-            let limiter = recovered(keys, interval);
-            assert!(limiter.count(&99, "events").is_ok());
-            assert_eq!(limiter.limiter.len(), expected, "{keys} keys, every {interval:?}");
+        let after = CLEANUP_INTERVAL + Duration::from_millis(1);
+        for (keys, since_cleanup, expected) in [
+            (KEYS_MAX - 1, after, KEYS_MAX),
+            (KEYS_MAX, after, KEYS_MAX + 1),
+            (KEYS_MAX + 1, after, 1),
+            (KEYS_MAX + 1, Duration::ZERO, KEYS_MAX + 2),
+        ] {
+            let limiter = recovered(keys, since_cleanup);
+            assert!(limiter.count(&usize::MAX, "events").is_ok());
+            assert_eq!(
+                limiter.limiter.len(),
+                expected,
+                "{keys} keys, {since_cleanup:?} after the last cleanup"
+            );
         }
     }
 }
