@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session_store::{Actor, Event, EventAction, EventId, LastSeen, SecretHash, StoredSession};
+use session_store::{Actor, Event, EventAction, EventId, LastSeen, StoredSession};
 use session_types::{InteractionDetails, SessionId, SessionStatus};
 
 use crate::error::Error;
@@ -82,11 +82,6 @@ impl Sessions {
             session.expires_at = self.lifetimes.expiry_of(&session).map(|(at, _)| at);
         }
         session
-    }
-
-    /// Returns a new session with this token, with its times.
-    pub fn with_token(&self, session: StoredSession, token_hash: Option<SecretHash>) -> StoredSession {
-        self.with_times(StoredSession { token_hash, ..session })
     }
 
     /// Buffers an interaction of now with a session.

@@ -29,8 +29,7 @@ pub struct Event {
 impl Event {
     /// When the event happened.
     pub fn at(&self) -> Timestamp {
-        // An ID has no time beyond what a timestamp can represent.
-        Timestamp::from_ms(self.id.0.time_ms()).unwrap_or_else(|_| unreachable!("50 bits"))
+        self.id.0.created_at()
     }
 }
 

@@ -48,7 +48,8 @@ pub async fn create_session(
         session.status = state::after(session.status, Transition::Authenticate)?;
     }
     let credential = Credential::new(Kind::Session, id.0, storage.new_secret()?);
-    let session = request.sessions.with_token(session, Some(credential.hash()));
+    session.token_hash = Some(credential.hash());
+    let session = request.sessions.with_times(session);
     let actor = request.caller.actor();
     let event = request.sessions.new_event(EventAction::Created, id, actor, Some(&request.origin), None)?;
     let stored = session.clone();
