@@ -6,6 +6,8 @@
 
 #![expect(clippy::print_stderr, reason = "the one line that says why there is no result")]
 
+mod clock;
+mod connections;
 mod crash;
 mod events;
 mod history;
@@ -16,6 +18,7 @@ mod random;
 mod report;
 mod server;
 mod service;
+mod stores;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -61,11 +64,20 @@ enum Part {
     Crash,
     /// Many clients on one session
     Races,
+    /// Damaged, missing, full and read-only stores
+    Stores,
+    /// Jumps of the clock
+    Clock,
+    /// Silent connections
+    Connections,
 }
 
 impl Part {
     async fn run(self, arguments: &Arguments, target: &Target, seed: u64) -> Result<Outcome, Failed> {
         match self {
+            Self::Stores => stores::run(target).await,
+            Self::Clock => clock::run(target).await,
+            Self::Connections => connections::run(target).await,
             Self::Crash => crash::run(target, arguments.kills, seed).await,
             Self::Races => races::run(target, Duration::from_secs(arguments.seconds), seed).await,
         }
@@ -103,9 +115,20 @@ async fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<bool, Failed>
     let began = Instant::now();
     writeln!(out, "resilience: seed {seed}")?;
     let mut outcomes = Vec::new();
-    for part in Part::value_variants().iter().filter(|part| chosen(part)) {
+    // It waits for most of the time that the others take, so that it runs beside them.
+    let waiting = chosen(&Part::Connections).then(|| {
+        let target = target.clone();
+        tokio::spawn(async move { connections::run(&target).await })
+    });
+    let others = Part::value_variants().iter().filter(|part| **part != Part::Connections);
+    for part in others.filter(|part| chosen(part)) {
         let outcome = part.run(arguments, &target, seed).await?;
         outcome.write(&part.name(), out)?;
+        outcomes.push(outcome);
+    }
+    if let Some(waiting) = waiting {
+        let outcome = waiting.await??;
+        outcome.write(&Part::Connections.name(), out)?;
         outcomes.push(outcome);
     }
     writeln!(out, "resilience: {} s", began.elapsed().as_secs())?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Write;
 
 /// How many findings of a part are printed.
-const PRINTED_MAX: usize = 5;
+const PRINTED_MAX: usize = 10;
 
 /// A part that could not do its work.
 #[derive(Debug)]
@@ -41,6 +41,11 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Nothing was done, for this reason.
+    pub(crate) fn skipped(summary: String) -> Self {
+        Self { summary, findings: Vec::new() }
+    }
+
     /// Adds a finding.
     pub(crate) fn add(&mut self, kind: Kind, text: impl Into<String>) {
         self.findings.push((kind, text.into()));

@@ -39,18 +39,23 @@ impl Target {
 
     /// Starts a server on the store in a folder, without lifetimes and limits.
     pub(crate) async fn start(&self, folder: &Path) -> Result<Running, Failed> {
-        Ok(self.try_start(self.program(), folder, WITHOUT_LIFETIMES).await??)
+        Ok(self.try_start(self.program(), folder, WITHOUT_LIFETIMES, &[]).await??)
     }
 
-    /// Starts a server with these settings and without limits. The inner error is that it did not start.
+    /// Starts a server with these settings and flags and without limits. The inner error is that it did not start.
     pub(crate) async fn try_start(
         &self,
         program: Program,
         folder: &Path,
         settings: &str,
+        flags: &[&str],
     ) -> Result<Result<Running, LaunchError>, Failed> {
         let (folder, settings) = (folder.to_owned(), format!("{settings}{WITHOUT_LIMITS}"));
-        let start = move || program.serve(&folder, &settings, &[]);
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let start = move || {
+            let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+            program.serve(&folder, &settings, &flags)
+        };
         let server = match tokio::task::spawn_blocking(start).await? {
             Ok(server) => server,
             Err(error) => return Ok(Err(error)),
