@@ -136,6 +136,9 @@ pub(crate) fn smallest_unexplained(initial: &State, history: &[Entry]) -> Vec<En
         }
         let mut less = smallest.clone();
         let entry = &mut less[place];
+        if entry.seen == Seen::Crashed {
+            continue;
+        }
         if entry.action.reads() || matches!(entry.seen, Seen::Refused(_)) {
             less.remove(place);
         } else {

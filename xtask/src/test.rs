@@ -10,9 +10,10 @@ use crate::check;
 use crate::demo;
 use crate::faults;
 use crate::process::{Failed, cargo_succeeds, cargo_test, has_cargo, root, say};
+use crate::resilience;
 
 /// The programs that the tests use, and the Debian packages that contain them.
-const PROGRAMS: [(&str, &str); 2] = [("curl", "curl"), ("git", "git")];
+const PROGRAMS: [(&str, &str); 3] = [("curl", "curl"), ("git", "git"), ("faketime", "faketime")];
 
 /// Runs the checks, the fastest first. Returns `false` after the first one that fails.
 pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool, Failed> {
@@ -38,7 +39,8 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
     let (passed, counts) =
         cargo_test(&[&["test", "--locked", "--no-fail-fast"], &EVERYTHING[..]].concat(), out)?;
     let agree = passed && check::run(None, false, Format::Human, out)? && faults::run(&[], out)?;
-    let demo = agree && demo_is_as_the_readme_shows(out, progress)?;
+    let withstands = agree && resilience::run(resilience::Settings::default(), out)?;
+    let demo = withstands && demo_is_as_the_readme_shows(out, progress)?;
     say(out, &format!("tests: {} passed, {} failed", counts.passed, counts.failed))?;
     Ok(demo)
 }
