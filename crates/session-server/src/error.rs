@@ -96,10 +96,8 @@ impl From<StoreError> for Error {
         match error {
             StoreError::OutcomeUnknown(_) => Self::unknown(error),
             StoreError::TokenReplaced => Self::bad_authtoken(),
-            // The rules that can meet the first two return messages of their own.
-            StoreError::AlreadyExists | StoreError::PoolOfOtherDomain | StoreError::Failed(_) => {
-                Self::unexpected(error)
-            }
+            // A new ID is never taken, and an import has a message of its own.
+            StoreError::AlreadyExists | StoreError::Failed(_) => Self::unexpected(error),
         }
     }
 }

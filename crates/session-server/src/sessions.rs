@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use session_store::{Actor, Event, EventAction, EventId, LastSeen, StoredSession};
 use session_types::{DomainId, InteractionDetails, SessionId, SessionStatus, Timestamp};
+use slog::Logger;
 
 use crate::change_queue::{ChangeKind, ChangeQueues, Turn};
 use crate::error::Error;
@@ -47,6 +48,11 @@ impl Sessions {
     /// The storage.
     pub const fn storage(&self) -> &Storage {
         &self.storage
+    }
+
+    /// As [`Storage::log_to`].
+    pub fn log_to(&mut self, log: Logger) {
+        self.storage.log_to(log);
     }
 
     /// The configured lifetimes.
