@@ -24,12 +24,14 @@ use session_types::{DomainId, Id, PoolId, SessionId, Timestamp};
 use self::column::Column;
 use self::connection::Readers;
 use self::error::{Result, failed, insert_failed};
-use self::list::{LIVE, Query};
+use self::list::LIVE;
 use self::table::Record;
 use self::writer::Writer;
 use crate::event::{Event, EventId};
 use crate::key::{ApiKey, KeyId};
-use crate::store::{LastSeen, ReferenceKind, SessionFilter, SessionTimes, Store, StoreError, StoredSession};
+use crate::store::{
+    LastSeen, Page, ReferenceKind, SessionFilter, SessionTimes, Store, StoreError, StoredSession, TokenGuard,
+};
 
 /// How many connections read many rows.
 const SCANNERS: usize = 2;
@@ -85,10 +87,16 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn session_replace(&self, session: StoredSession, event: Option<Event>) -> Result<bool> {
+    async fn session_replace(
+        &self,
+        session: StoredSession,
+        event: Option<Event>,
+        token: Option<TokenGuard>,
+    ) -> Result<bool> {
         static UPDATE: LazyLock<String> = LazyLock::new(|| StoredSession::statements().session_update());
         self.writer
             .submit(move |connection| {
+                change::token_verify_in_txn(connection, token)?;
                 let replaced = table::execute_in_txn(connection, &UPDATE, &session.parameters()[..])? > 0;
                 if let Some(event) = event.filter(|_| replaced) {
                     change::event_insert_in_txn(connection, &event)?;
@@ -107,7 +115,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn session_page(&self, after: Option<SessionId>, limit: u32) -> Result<Vec<StoredSession>> {
+    async fn session_page(&self, after: Option<SessionId>, limit: u32) -> Result<Page<StoredSession>> {
         self.scan(move |connection| table::page(connection, after.map(|id| id.0), limit)).await
     }
 
@@ -116,25 +124,12 @@ impl Store for SqliteStore {
         filter: SessionFilter,
         before: Option<SessionId>,
         limit: u32,
-    ) -> Result<Vec<StoredSession>> {
-        self.scan(move |connection| {
-            let page = Query::page(&filter, before.as_ref(), limit);
-            table::select(connection, &page.sql, &page.parameters[..])
-        })
-        .await
+    ) -> Result<Page<StoredSession>> {
+        self.scan(move |connection| list::page(connection, &filter, before, limit)).await
     }
 
-    async fn session_list_expired(&self, at: Timestamp, limit: u32) -> Result<Vec<StoredSession>> {
-        static SELECT: LazyLock<String> = LazyLock::new(|| {
-            let select = &StoredSession::statements().select;
-            format!(
-                "{select} INDEXED BY session_by_expires_at WHERE expires_at <= :at ORDER BY expires_at LIMIT :limit"
-            )
-        });
-        self.scan(move |connection| {
-            table::select(connection, &SELECT, named_params! { ":at": at.to_column(), ":limit": limit })
-        })
-        .await
+    async fn session_list_expired(&self, at: Timestamp, limit: u32) -> Result<Page<StoredSession>> {
+        self.scan(move |connection| list::expired(connection, at, limit)).await
     }
 
     async fn session_revoke_many(
@@ -143,9 +138,11 @@ impl Store for SqliteStore {
         except: Option<SessionId>,
         at: Timestamp,
         event: Event,
+        token: Option<TokenGuard>,
     ) -> Result<u64> {
         self.writer
             .submit(move |connection| {
+                change::token_verify_in_txn(connection, token)?;
                 change::session_revoke_many_in_txn(connection, &filter, except, at, &event)
             })
             .await
@@ -156,7 +153,7 @@ impl Store for SqliteStore {
             let update = LastSeen::statements().session_update();
             format!(
                 "{update} AND last_seen_at <= :last_seen_at AND ended_at IS NULL AND {LIVE} \
-                 AND (expires_at IS NULL OR expires_at > :last_seen_at)"
+                 AND (expires_at IS NULL OR expires_at > :first_at)"
             )
         });
         self.writer.submit(move |connection| table::execute_all_in_txn(connection, &UPDATE, &last_seen)).await
@@ -178,7 +175,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Vec<Event>> {
+    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Page<Event>> {
         self.scan(move |connection| table::page(connection, after.map(|id| id.0), limit)).await
     }
 
@@ -228,17 +225,24 @@ impl Store for SqliteStore {
 
     async fn key_create(&self, key: ApiKey) -> Result<()> {
         self.writer
-            .submit(move |connection| {
-                if let Some(pool_id) = key.pool_id {
-                    change::pool_claim_in_txn(connection, pool_id, key.domain_id)?;
-                }
-                table::insert_in_txn(connection, &key).map_err(insert_failed)
-            })
+            .submit(move |connection| table::insert_in_txn(connection, &key).map_err(insert_failed))
             .await
     }
 
-    async fn key_list(&self) -> Result<Vec<ApiKey>> {
-        table::page(&self.readers.lock(), None, u32::MAX)
+    async fn key_list(&self) -> Result<Page<ApiKey>> {
+        self.scan(|connection| {
+            let mut keys = Page::<ApiKey>::default();
+            loop {
+                let page = table::page(connection, keys.next, u32::MAX)?;
+                keys.items.extend(page.items);
+                keys.skipped.extend(page.skipped);
+                keys.next = page.next;
+                if keys.next.is_none() {
+                    return Ok(keys);
+                }
+            }
+        })
+        .await
     }
 
     async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool> {
