@@ -189,7 +189,7 @@ pub(crate) fn describe(initial: &State, history: &[Entry]) -> String {
         u64::MAX => "open".to_owned(),
         at => format!("{}.{:03} ms", (at - start) / 1_000_000, (at - start) / 1_000 % 1_000),
     };
-    let mut text = format!("from {initial:?}");
+    let mut text = format!("it begins as {initial}");
     for Entry { caller, action, seen, invoked, responded } in history {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n{} to {}: {action}, by {caller}: {seen}", ms(*invoked), ms(*responded));

@@ -276,21 +276,35 @@ impl fmt::Display for Caller {
     }
 }
 
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let account = self.account.as_deref().unwrap_or("no account");
+        let first = self.first_seen.as_deref().unwrap_or("nobody");
+        let revocable = if self.revocable { "" } else { "not " };
+        write!(f, "{:?}, {account}, first seen by {first}, {revocable}revocable", self.status)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.view(), self.token) {
+            (None, _) => f.write_str("absent"),
+            (Some(view), Some(token)) => write!(f, "{view}, token {token}"),
+            (Some(view), None) => write!(f, "{view}, no known token"),
+        }
+    }
+}
+
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let view = |view: &View| {
-            let account = view.account.as_deref().unwrap_or("no account");
-            let first = view.first_seen.as_deref().unwrap_or("nobody");
-            format!("{:?}, {account}, first seen by {first}, revocable: {}", view.status, view.revocable)
-        };
         match self {
-            Self::Session(session) => f.write_str(&view(session)),
+            Self::Session(session) => write!(f, "{session}"),
             Self::Revoked(revoked) => write!(f, "revoked it: {revoked:?}"),
             Self::Listed(None) => f.write_str("not in the list"),
-            Self::Listed(Some(session)) => write!(f, "in the list: {}", view(session)),
+            Self::Listed(Some(session)) => write!(f, "in the list: {session}"),
             Self::Refused(code) => f.write_str(code),
             Self::Crashed => f.write_str("restarted"),
-            Self::Open => f.write_str("no answer"),
+            Self::Open => f.write_str("made or not"),
         }
     }
 }

@@ -12,8 +12,8 @@ use session_test_support::seed;
 use crate::report::Failed;
 
 /// Limits that the load does not reach: limits are not what is tested here.
-const WITHOUT_LIMITS: &str =
-    "[limits]\nfailed_authentications_per_minute = 100_000_000\ncreations_per_minute = 100_000_000\n";
+const WITHOUT_LIMITS: &str = "[limits]\nfailed_authentications_per_minute = 100_000_000\n\
+                              creations_per_minute = 100_000_000\nrevocations_per_minute = 100_000_000\n";
 
 /// The program under test.
 #[derive(Clone, Debug)]
