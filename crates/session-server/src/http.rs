@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use dropshot::{HttpCodedResponse, HttpError, HttpResponseCreated, HttpResponseOk, RequestContext};
-use ipnet::IpNet;
 use serde::Serialize;
 use session_api::{
     Interaction, JsonBody, Operation, PageParams, PathParams, Reply, Revocation, RevocationResult, Session,
@@ -18,7 +17,7 @@ use crate::authn::{authenticate, bearer_token};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::origin::Origin;
+use crate::origin::{Origin, TrustedProxies};
 use crate::request::Request;
 use crate::rules::authenticate_session::authenticate_session;
 use crate::rules::create_session::create_session;
@@ -37,8 +36,8 @@ pub struct Context {
     pub limits: Arc<Limits>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// The networks of proxies that are trusted to report the caller's address.
-    pub trusted_proxies: Vec<IpNet>,
+    /// The proxies that are trusted to report the caller's address.
+    pub trusted_proxies: Option<TrustedProxies>,
     /// The operations that this deployment does not offer.
     pub disabled_operations: BTreeSet<Operation>,
 }
@@ -83,7 +82,8 @@ async fn accept(rqctx: &RequestContext<Context>) -> Result<Request, Error> {
         return Err(Error::new(ErrorCode::NotImplemented, message));
     }
     let (request, headers) = (&rqctx.request, rqctx.request.headers());
-    let origin = Origin::of(&rqctx.request_id, request.remote_addr(), headers, &context.trusted_proxies);
+    let origin =
+        Origin::of(&rqctx.request_id, request.remote_addr(), headers, context.trusted_proxies.as_ref());
     let caller = authenticate(&context.sessions, &context.limits, bearer_token(headers), &origin).await?;
     Ok(Request {
         operation,
