@@ -197,14 +197,11 @@ async fn a_database_with_global_pools_is_migrated_with_its_sessions_and_keys() {
         (Id::compose((1 << 50) - 1, 9, [4; 10]), "'new', NULL, NULL, 1, NULL, NULL"),
     ];
     for (id, values) in &ids {
-        let id: String = id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        sql(
-            &path,
-            &format!(
-                "INSERT INTO session (id, domain_id, pool_id, session_type, status, token_hash, account_id, revision, \
-                 expires_at, ended_at) VALUES (x'{id}', {domain}, {pool}, 'browser', {values});"
-            ),
+        let insert = format!(
+            "INSERT INTO session (id, domain_id, pool_id, session_type, status, token_hash, account_id, revision, \
+                 expires_at, ended_at) VALUES (?, {domain}, {pool}, 'browser', {values})"
         );
+        rusqlite::Connection::open(&path).unwrap().execute(&insert, [id.as_bytes()]).unwrap();
     }
     sql(
         &path,
@@ -232,7 +229,10 @@ async fn a_database_with_global_pools_is_migrated_with_its_sessions_and_keys() {
     assert_eq!(authenticated.token_hash, Some(SecretHash([0; 32])));
     let keys = store.key_list().await.unwrap().items;
     assert_eq!((keys.len(), keys[0].pool_id, keys[0].revoked_at), (1, Some(new.pool_id), Some(at(5))));
-    assert_eq!(store.session_list_expired(at(88), 10).await.unwrap().items, [authenticated.clone()]);
+    assert_eq!(
+        store.session_list_expired(at(88), 10).await.unwrap().items,
+        std::slice::from_ref(authenticated)
+    );
     // The pool is not locked for another domain, and nothing refers to a record of it.
     let elsewhere = StoredSession { pool_id: new.pool_id, ..session(1) };
     store.session_create(elsewhere.clone(), event(1, elsewhere.id)).await.unwrap();
