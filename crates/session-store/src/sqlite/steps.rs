@@ -19,11 +19,13 @@ const DOMAIN: DomainId = DomainId(id(1));
 const OTHER_DOMAIN: DomainId = DomainId(id(2));
 const POOL: PoolId = PoolId(id(3));
 const OTHER_POOL: PoolId = PoolId(id(4));
-/// The account, identity and device of every session of the other domain and the other pool.
+/// The account, identity and device of every session of [`OTHER_DOMAIN`].
+const FOREIGN: Id = id(8);
+/// The account, identity and device of every session of [`OTHER_POOL`].
 const COMMON: Id = id(5);
-/// The account, identity and device of ten sessions of the pool.
+/// The account, identity and device of ten sessions of [`POOL`] in [`DOMAIN`].
 const RARE: Id = id(6);
-const UNKNOWN: Id = id(7);
+const UNKNOWN: Id = id(9);
 
 const fn id(byte: u8) -> Id {
     Id::from_bytes([byte; 20])
@@ -45,13 +47,14 @@ fn store(sessions: u32) -> (tempfile::TempDir, Connection) {
              CASE n / 16 % 5 WHEN 0 THEN 'new' WHEN 1 THEN 'unauthenticated' WHEN 2 THEN 'authenticated' \
              WHEN 3 THEN 'complete' ELSE 'revoked' END, \
              subject, subject, subject, iif(n / 16 % 5 < 3, 100, NULL), 0 \
-             FROM (SELECT n, iif(n % 4, :common, iif(n < 40, :rare, NULL)) AS subject FROM number)",
+             FROM (SELECT n, CASE n % 4 WHEN 0 THEN iif(n < 40, :rare, NULL) WHEN 2 THEN :common ELSE :foreign END AS subject FROM number)",
             named_params! {
                 ":sessions": sessions,
                 ":domain": DOMAIN.0.as_bytes(),
                 ":other_domain": OTHER_DOMAIN.0.as_bytes(),
                 ":pool": POOL.0.as_bytes(),
                 ":other_pool": OTHER_POOL.0.as_bytes(),
+                ":foreign": FOREIGN.as_bytes(),
                 ":common": COMMON.as_bytes(),
                 ":rare": RARE.as_bytes(),
             },
@@ -92,6 +95,7 @@ fn measure(connection: &mut Connection, sessions: u32) -> Vec<(String, u64)> {
     for (scope, pool) in [("domain", None), ("pool", Some(POOL))] {
         for (name, id, expected) in [
             ("missing", UNKNOWN, false),
+            ("foreign", FOREIGN, false),
             ("rare", RARE, true),
             ("common", COMMON, pool.is_none()),
             ("a session", id(0), false),
@@ -120,7 +124,7 @@ fn measure(connection: &mut Connection, sessions: u32) -> Vec<(String, u64)> {
         ];
         let mut subjects = vec![None];
         for kind in 0..3 {
-            subjects.extend([Some((kind, RARE)), Some((kind, UNKNOWN))]);
+            subjects.extend([Some((kind, RARE)), Some((kind, UNKNOWN)), Some((kind, FOREIGN))]);
             // In the domain it has sessions, and how many a page visits to find those of a state depends on them.
             if pool.is_some() {
                 subjects.push(Some((kind, COMMON)));
@@ -168,6 +172,23 @@ fn a_request_takes_the_same_steps_among_1_000_and_300_000_sessions() {
     for ((name, in_small), (_, in_large)) in small.iter().zip(&large) {
         assert_eq!(in_small, in_large, "{name}");
     }
+    // What is not the caller's takes as long as what does not exist.
+    let of = |name: &str| large.iter().find(|(other, _)| other == name).map(|(_, steps)| *steps);
+    let mut compared = 0;
+    for (name, steps) in &large {
+        for foreign in ["foreign", &format!("{FOREIGN:?}"), "a session"] {
+            if name.contains(foreign) {
+                let missing = if foreign.starts_with(char::is_lowercase) {
+                    name.replace(foreign, "missing")
+                } else {
+                    name.replace(foreign, &format!("{UNKNOWN:?}"))
+                };
+                assert_eq!(of(&missing), Some(*steps), "{name}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 100, "{compared}");
     let most = large.iter().max_by_key(|(_, steps)| steps).unwrap();
     assert!(most.1 < 2_500, "{most:?}");
 }
