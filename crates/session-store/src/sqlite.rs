@@ -11,6 +11,7 @@ mod error;
 mod list;
 mod migrations;
 mod reference;
+mod revocation;
 mod scanners;
 #[cfg(test)]
 mod steps;
@@ -33,7 +34,10 @@ use self::table::Record;
 use self::writer::Writer;
 use crate::event::{Event, EventId};
 use crate::key::{ApiKey, KeyId};
-use crate::store::{LastSeen, Page, ReferenceKind, SessionFilter, SessionTimes, Store, StoredSession};
+use crate::store::{
+    LastSeen, Page, ReferenceKind, Revocation, SessionFilter, SessionTimes, Store, StoredSession,
+    TokenGuard,
+};
 
 /// A store in one SQLite file, for one process.
 #[derive(Debug)]
@@ -70,10 +74,16 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn session_replace(&self, session: StoredSession, event: Option<Event>) -> Result<bool> {
+    async fn session_replace(
+        &self,
+        session: StoredSession,
+        event: Option<Event>,
+        token: Option<TokenGuard>,
+    ) -> Result<bool> {
         static UPDATE: LazyLock<String> = LazyLock::new(|| StoredSession::statements().session_update());
         self.writer
             .submit(move |connection| {
+                change::token_verify_in_txn(connection, token)?;
                 let replaced = table::execute_in_txn(connection, &UPDATE, &session.parameters()[..])? > 0;
                 if let Some(event) = event.filter(|_| replaced) {
                     change::event_insert_in_txn(connection, &event)?;
@@ -112,18 +122,36 @@ impl Store for SqliteStore {
         self.scanners.scan(Owner::Server, move |connection| list::expired(connection, at, limit)).await
     }
 
-    async fn session_revoke_many(
-        &self,
-        filter: SessionFilter,
-        except: Option<SessionId>,
-        at: Timestamp,
-        event: Event,
-    ) -> Result<u64> {
-        self.writer
+    async fn session_revoke_many(&self, revocation: Revocation, token: Option<TokenGuard>) -> Result<u64> {
+        let owner = Owner::Domain(revocation.domain_id);
+        let outcome = self
+            .writer
             .submit(move |connection| {
-                change::session_revoke_many_in_txn(connection, &filter, except, at, &event)
+                change::token_verify_in_txn(connection, token)?;
+                revocation::revoke_in_txn(connection, &revocation)
             })
-            .await
+            .await?;
+        match outcome {
+            revocation::Outcome::Made(revoked) => Ok(revoked),
+            revocation::Outcome::Pending(number) => {
+                self.scanners.scan(owner, move |connection| revocation::count(connection, number)).await
+            }
+        }
+    }
+
+    async fn revocation_write(&self, now: Timestamp) -> Result<bool> {
+        let (first, has_finished) = {
+            let reader = self.readers.lock();
+            (revocation::first_of_each_domain(&reader)?, revocation::has_finished(&reader)?)
+        };
+        for number in first {
+            let write = move |connection: &_| revocation::write_batch_in_txn(connection, number, now);
+            self.writer.submit(write).await?;
+        }
+        if has_finished {
+            self.writer.submit(move |connection| revocation::remove_finished_in_txn(connection, now)).await?;
+        }
+        Ok(!revocation::first_of_each_domain(&self.readers.lock())?.is_empty())
     }
 
     async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<()> {
@@ -131,7 +159,7 @@ impl Store for SqliteStore {
             let update = LastSeen::statements().session_update();
             format!(
                 "{update} AND last_seen_at <= :last_seen_at AND ended_at IS NULL AND {LIVE} \
-                 AND (expires_at IS NULL OR expires_at > :last_seen_at)"
+                 AND (expires_at IS NULL OR expires_at > :first_at)"
             )
         });
         self.writer.submit(move |connection| table::execute_all_in_txn(connection, &UPDATE, &last_seen)).await
