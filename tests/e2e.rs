@@ -5,6 +5,7 @@
 mod authenticate_session;
 mod authorization;
 mod client;
+mod connections;
 mod contract;
 mod crash;
 mod create_session;

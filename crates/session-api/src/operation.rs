@@ -59,7 +59,7 @@ impl Operation {
             Self::FetchOwnSession => Facts {
                 scope: None,
                 session_token: OwnSession,
-                error_statuses: &[401, 403, 429, 500, 501, 503],
+                error_statuses: &[400, 401, 403, 429, 500, 501, 503],
             },
             Self::ListSessions => Facts {
                 scope: Some(Scope::Read),
@@ -69,12 +69,12 @@ impl Operation {
             Self::CreateSession => Facts {
                 scope: Some(Scope::Create),
                 session_token: NoSessionToken,
-                error_statuses: &[400, 401, 403, 413, 415, 429, 500, 501, 503],
+                error_statuses: &[400, 401, 403, 408, 413, 415, 429, 500, 501, 503],
             },
             Self::AuthenticateSession | Self::RecordInteraction => Facts {
                 scope: Some(Scope::Update),
                 session_token: NoSessionToken,
-                error_statuses: &[400, 401, 403, 404, 409, 413, 415, 429, 500, 501, 503],
+                error_statuses: &[400, 401, 403, 404, 408, 409, 413, 415, 429, 500, 501, 503],
             },
             Self::CompleteSession => Facts {
                 scope: Some(Scope::Update),
@@ -89,7 +89,7 @@ impl Operation {
             Self::RevokeSessions => Facts {
                 scope: Some(Scope::Revoke),
                 session_token: Account,
-                error_statuses: &[400, 401, 403, 413, 415, 429, 500, 501, 503],
+                error_statuses: &[400, 401, 403, 408, 413, 415, 429, 500, 501, 503],
             },
         }
     }
