@@ -21,6 +21,7 @@ mod list_sessions;
 mod readme;
 mod record_interaction;
 mod requests;
+mod reverse_proxy;
 mod revoke_sessions;
 mod secrets;
 mod serve;
