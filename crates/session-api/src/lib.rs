@@ -14,6 +14,6 @@ mod types;
 pub use contract::*;
 pub use derive::derived_openapi;
 pub use extract::*;
-pub use operation::{Operation, SessionTokenUse};
+pub use operation::{Operation, ScopeFor, SessionTokenUse};
 pub use reply::*;
 pub use types::*;

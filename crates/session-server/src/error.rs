@@ -87,10 +87,8 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::OutcomeUnknown(_) => Self::unknown(error),
-            // The rules that can meet the first two return messages of their own.
-            StoreError::AlreadyExists | StoreError::PoolOfOtherDomain | StoreError::Failed(_) => {
-                Self::unexpected(error)
-            }
+            // A new ID is never taken, and an import has a message of its own.
+            StoreError::AlreadyExists | StoreError::Failed(_) => Self::unexpected(error),
         }
     }
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use dropshot::{HttpCodedResponse, HttpError, HttpResponseCreated, HttpResponseOk, RequestContext};
 use http::StatusCode;
-use ipnet::IpNet;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use session_api::{
@@ -22,7 +21,7 @@ use crate::error::Error;
 use crate::limits::Limits;
 use crate::message;
 use crate::metrics::Metrics;
-use crate::origin::Origin;
+use crate::origin::{Origin, TrustedProxies};
 use crate::request::Request;
 use crate::rules::authenticate_session::authenticate_session;
 use crate::rules::create_session::create_session;
@@ -43,8 +42,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// The requests of the public listener's connections.
     pub activity: Arc<Activity>,
-    /// The networks of proxies that are trusted to report the caller's address.
-    pub trusted_proxies: Vec<IpNet>,
+    /// The proxies that are trusted to report the caller's address.
+    pub trusted_proxies: Option<TrustedProxies>,
     /// The operations that this deployment does not offer.
     pub disabled_operations: BTreeSet<Operation>,
 }
@@ -108,7 +107,8 @@ async fn accept(rqctx: &RequestContext<Context>) -> Result<Request, Error> {
     }
     let (request, headers) = (&rqctx.request, rqctx.request.headers());
     message::check(request.version(), request.uri(), headers)?;
-    let origin = Origin::of(&rqctx.request_id, request.remote_addr(), headers, &context.trusted_proxies);
+    let origin =
+        Origin::of(&rqctx.request_id, request.remote_addr(), headers, context.trusted_proxies.as_ref());
     let caller = authenticate(&context.sessions, &context.limits, bearer_token(headers), &origin).await?;
     Ok(Request {
         operation,

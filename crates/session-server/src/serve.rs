@@ -40,7 +40,8 @@ async fn run(config: &Config, dev: bool, log: &Logger) -> Result<(), Box<dyn std
     let mut interrupt = signal(SignalKind::interrupt())?;
 
     let descriptors = raise_descriptor_limit(log)?;
-    let (sessions, directory) = data_directory::open(config)?;
+    let (mut sessions, directory) = data_directory::open(config)?;
+    sessions.log_to(log.new(o!("task" => "store")));
     let sessions = Arc::new(sessions);
     // Before a list or a sweep relies on the stored times.
     if let Some(count) = sweep::apply_lifetimes(&sessions).await? {

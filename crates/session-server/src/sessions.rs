@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use session_store::{Actor, Event, EventAction, EventId, LastSeen, StoredSession};
 use session_types::{InteractionDetails, SessionId, SessionStatus};
+use slog::Logger;
 
 use crate::error::Error;
 use crate::lifecycle::last_seen::LastSeenBuffer;
@@ -37,6 +38,11 @@ impl Sessions {
     /// The storage.
     pub const fn storage(&self) -> &Storage {
         &self.storage
+    }
+
+    /// As [`Storage::log_to`].
+    pub fn log_to(&mut self, log: Logger) {
+        self.storage.log_to(log);
     }
 
     /// The configured lifetimes.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use session_store::{Actor, EventAction, SessionTimes, Store, StoredSession};
-use session_types::SessionStatus;
+use session_types::{SessionId, SessionStatus};
 use slog::{Logger, info, warn};
 use tokio::task::JoinHandle;
 
@@ -58,14 +58,18 @@ pub async fn apply_lifetimes(sessions: &Sessions) -> Result<Option<u64>, Error> 
     }
     let (mut after, mut count) = (None, 0);
     loop {
-        let page = storage.call(|store| store.session_page(after, TIMES_BATCH)).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.id);
-        count += page.len() as u64;
-        let times =
-            page.into_iter().map(|session| (times_of(&session), times_of(&sessions.with_times(session))));
+        let page = storage.page(|store| store.session_page(after, TIMES_BATCH)).await?;
+        after = page.next.map(SessionId);
+        count += page.items.len() as u64;
+        let times = page
+            .items
+            .into_iter()
+            .map(|session| (times_of(&session), times_of(&sessions.with_times(session))));
         let changed = times.filter(|(before, now)| before != now).map(|(_, now)| now).collect();
         storage.call(|store| store.session_update_times(changed)).await?;
+        if after.is_none() {
+            break;
+        }
     }
     storage.call(|store| store.setting_replace(LIFETIMES, wanted)).await?;
     Ok(Some(count))
@@ -78,8 +82,8 @@ pub async fn sweep(sessions: &Sessions, retention: Retention) -> Result<Swept, E
     loop {
         // An interaction from before the end of the lifetime may not be written yet.
         let at = storage.now().saturating_sub(LAST_SEEN_GRACE);
-        let expired = storage.call(|store| store.session_list_expired(at, BATCH)).await?;
-        let marked = try_join_all(expired.into_iter().map(|session| expire(sessions, session))).await?;
+        let expired = storage.page(|store| store.session_list_expired(at, BATCH)).await?;
+        let marked = try_join_all(expired.items.into_iter().map(|session| expire(sessions, session))).await?;
         let count = marked.into_iter().filter(|marked| *marked).count() as u64;
         swept.expired += count;
         if count == 0 {

@@ -31,7 +31,7 @@ use session_server::sessions::Sessions;
 use session_server::storage::{STORE_TIMEOUT, Storage};
 use session_server::sweep::{Retention, Swept, sweep};
 use session_store::{
-    ApiKey, Event, EventId, KeyId, LastSeen, ReferenceKind, SecretHash, SessionFilter, SessionTimes,
+    ApiKey, Event, EventId, KeyId, LastSeen, Page, ReferenceKind, SecretHash, SessionFilter, SessionTimes,
     SqliteStore, Store, StoreError, StoredSession,
 };
 use session_types::{
@@ -96,7 +96,7 @@ impl Store for Counted {
         &self,
         after: Option<SessionId>,
         limit: u32,
-    ) -> Result<Vec<StoredSession>, StoreError> {
+    ) -> Result<Page<StoredSession>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.session_page(after, limit).await
     }
@@ -105,7 +105,7 @@ impl Store for Counted {
         filter: SessionFilter,
         before: Option<SessionId>,
         limit: u32,
-    ) -> Result<Vec<StoredSession>, StoreError> {
+    ) -> Result<Page<StoredSession>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.session_list(filter, before, limit).await
     }
@@ -113,7 +113,7 @@ impl Store for Counted {
         &self,
         at: Timestamp,
         limit: u32,
-    ) -> Result<Vec<StoredSession>, StoreError> {
+    ) -> Result<Page<StoredSession>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.session_list_expired(at, limit).await
     }
@@ -135,7 +135,7 @@ impl Store for Counted {
     async fn session_delete_ended(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
         self.store.session_delete_ended(at, limit).await
     }
-    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Vec<Event>, StoreError> {
+    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Page<Event>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.event_page(after, limit).await
     }
@@ -167,7 +167,7 @@ impl Store for Counted {
     async fn key_create(&self, key: ApiKey) -> Result<(), StoreError> {
         self.store.key_create(key).await
     }
-    async fn key_list(&self) -> Result<Vec<ApiKey>, StoreError> {
+    async fn key_list(&self) -> Result<Page<ApiKey>, StoreError> {
         self.store.key_list().await
     }
     async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool, StoreError> {

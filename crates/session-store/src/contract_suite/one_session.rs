@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use session_types::{AccountId, DeviceId, DomainId, IdentityId, PoolId, SessionId, SessionStatus};
+use session_types::{AccountId, DeviceId, DomainId, IdentityId, PoolId, SessionStatus};
 
-use super::fixture::{any_session, at, create, id, interaction_at, key, session};
-use crate::{LastSeen, ReferenceKind, SessionTimes, Store, StoreError, StoredSession};
+use super::fixture::{any_session, at, create, domain_filter, event, id, interaction_at, key, list, session};
+use crate::{
+    ApiKey, LastSeen, Page, ReferenceKind, SessionFilter, SessionTimes, Store, StoreError, StoredSession,
+};
 
 pub async fn any_session_comes_back_equal(store: Arc<impl Store>) {
     let mut runner = TestRunner::default();
@@ -21,6 +23,7 @@ pub async fn any_session_comes_back_equal(store: Arc<impl Store>) {
             domain_id: created.domain_id,
             pool_id: created.pool_id,
             session_type: created.session_type,
+            created_at: created.created_at,
             revision: created.revision,
             ..any()
         };
@@ -33,10 +36,10 @@ pub async fn any_session_comes_back_equal(store: Arc<impl Store>) {
 pub async fn missing_records_are_not_found(store: Arc<impl Store>) {
     store.ready().await.expect("ready");
     assert_eq!(store.session_fetch(session(1).id).await, Ok(None));
-    assert_eq!(store.session_page(None, 10).await, Ok(vec![]));
+    assert_eq!(store.session_page(None, 10).await, Ok(Page::default()));
     assert_eq!(store.session_replace(session(1), None).await, Ok(false));
     assert_eq!(store.key_fetch(key(1).id).await, Ok(None));
-    assert_eq!(store.key_list().await, Ok(vec![]));
+    assert_eq!(store.key_list().await, Ok(Page::default()));
     assert_eq!(store.key_revoke(key(1).id, at(1)).await, Ok(false));
     assert_eq!(store.reference_find(id(9, 9), DomainId(id(1, 1)), None).await, Ok(None));
 }
@@ -49,22 +52,27 @@ pub async fn a_taken_id_is_refused_and_changes_nothing(store: Arc<impl Store>) {
     second.status = SessionStatus::Revoked;
     assert_eq!(create(&*store, &second).await, Err(StoreError::AlreadyExists));
     assert_eq!(store.session_fetch(first.id).await, Ok(Some(first)));
-    // The pool of the refused session was not stored: another domain can still claim it.
-    second.id = SessionId(id(3, 3));
-    second.domain_id = DomainId(id(1, 99));
-    assert_eq!(create(&*store, &second).await, Ok(()));
 }
 
-pub async fn a_pool_belongs_to_its_first_domain(store: Arc<impl Store>) {
-    create(&*store, &session(1)).await.expect("created");
-    let mut of_other_domain = session(2);
-    of_other_domain.domain_id = DomainId(id(1, 99));
-    assert_eq!(create(&*store, &of_other_domain).await, Err(StoreError::PoolOfOtherDomain));
-    let mut bound = key(1);
-    bound.domain_id = DomainId(id(1, 99));
-    bound.pool_id = Some(PoolId(id(1, 2)));
-    assert_eq!(store.key_create(bound).await, Err(StoreError::PoolOfOtherDomain));
-    assert_eq!(store.session_fetch(of_other_domain.id).await, Ok(None));
+pub async fn a_pools_id_is_known_within_its_domain_alone(store: Arc<impl Store>) {
+    let other = DomainId(id(1, 99));
+    let (one, two) = (session(1), StoredSession { domain_id: other, ..session(2) });
+    let (domain_id, pool_id) = (one.domain_id, one.pool_id);
+    create(&*store, &one).await.expect("created");
+    // It does not exist in another domain, which can use the same ID.
+    assert_eq!(store.reference_find(pool_id.0, other, None).await, Ok(None));
+    assert_eq!(create(&*store, &two).await, Ok(()));
+    let bound = ApiKey { domain_id: other, pool_id: Some(pool_id), ..key(1) };
+    assert_eq!(store.key_create(bound).await, Ok(()));
+    assert_eq!(store.reference_find(pool_id.0, other, None).await, Ok(Some(ReferenceKind::Pool)));
+    for (domain_id, expected) in [(domain_id, &one), (other, &two)] {
+        let of_pool = SessionFilter { domain_id, pool_id: Some(pool_id), ..domain_filter() };
+        assert_eq!(list(&*store, of_pool, 10).await, std::slice::from_ref(expected));
+    }
+    let of_other = SessionFilter { domain_id: other, pool_id: Some(pool_id), ..domain_filter() };
+    let revoked = store.session_revoke_many(of_other, None, at(5), event(9, two.id)).await;
+    assert_eq!(revoked, Ok(1));
+    assert_eq!(store.session_fetch(one.id).await, Ok(Some(one)), "the other pool is not touched");
 }
 
 pub async fn of_two_replacements_of_one_revision_only_one_succeeds(store: Arc<impl Store>) {
@@ -189,6 +197,12 @@ pub async fn references_are_found_within_their_domain_and_pool(store: Arc<impl S
         assert_eq!(store.reference_find(id, domain, Some(pool)).await, Ok(Some(kind)));
         assert_eq!(store.reference_find(id, DomainId(self::id(1, 99)), None).await, Ok(None));
     }
+    // A pool that only a key names.
+    let other_pool = PoolId(id(1, 88));
+    assert_eq!(store.reference_find(other_pool.0, domain, None).await, Ok(None));
+    let bound = ApiKey { domain_id: domain, pool_id: Some(other_pool), ..key(1) };
+    store.key_create(bound).await.expect("created");
+    assert_eq!(store.reference_find(other_pool.0, domain, None).await, Ok(Some(ReferenceKind::Pool)));
     let other_pool = Some(PoolId(id(1, 77)));
     for id in [account, identity, device, pool.0] {
         assert_eq!(store.reference_find(id, domain, other_pool).await, Ok(None));

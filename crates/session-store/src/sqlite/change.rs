@@ -1,7 +1,7 @@
 //! Changes that consist of several statements.
 
-use rusqlite::{Connection, OptionalExtension, named_params};
-use session_types::{DomainId, PoolId, SessionId, SessionStatus, Timestamp};
+use rusqlite::{Connection, named_params};
+use session_types::{SessionId, SessionStatus, Timestamp};
 
 use super::column::Column;
 use super::error::{Result, failed, insert_failed};
@@ -10,33 +10,17 @@ use super::table;
 use crate::event::{Event, EventId};
 use crate::store::{SessionFilter, StoreError, StoredSession};
 
-/// Adds the pool if it is new. Fails if it belongs to another domain.
-pub(super) fn pool_claim_in_txn(connection: &Connection, pool_id: PoolId, domain_id: DomainId) -> Result<()> {
-    let parameters = named_params! { ":id": pool_id.to_column() };
-    let owner: Option<DomainId> = connection
-        .prepare_cached("SELECT domain_id FROM pool WHERE id = :id")
-        .and_then(|mut select| select.query_row(parameters, table::read_value).optional())
-        .map_err(failed)?;
-    if let Some(owner) = owner {
-        return if owner == domain_id { Ok(()) } else { Err(StoreError::PoolOfOtherDomain) };
-    }
-    let sql = "INSERT INTO pool (id, domain_id) VALUES (:id, :domain_id)";
-    let parameters = named_params! { ":id": pool_id.to_column(), ":domain_id": domain_id.to_column() };
-    table::execute_in_txn(connection, sql, parameters).map(drop)
-}
-
 /// Adds an event.
 pub(super) fn event_insert_in_txn(connection: &Connection, event: &Event) -> Result<()> {
     table::insert_in_txn(connection, event).map_err(failed)
 }
 
-/// Adds a session with its event and, if it is new, its pool.
+/// Adds a session with its event.
 pub(super) fn session_create_in_txn(
     connection: &Connection,
     session: &StoredSession,
     event: &Event,
 ) -> Result<()> {
-    pool_claim_in_txn(connection, session.pool_id, session.domain_id)?;
     table::insert_in_txn(connection, session).map_err(insert_failed)?;
     event_insert_in_txn(connection, event)
 }
@@ -48,14 +32,12 @@ pub(super) fn session_import_in_txn(
     session: &StoredSession,
     event: &Event,
 ) -> Result<Result<()>> {
-    // Before the pool is claimed, because nothing is rolled back.
-    let parameters = named_params! { ":id": session.id.to_column() };
-    if table::exists(connection, "SELECT 1 FROM session WHERE id = :id", parameters)? {
-        return Ok(Err(StoreError::AlreadyExists));
-    }
-    match session_create_in_txn(connection, session, event) {
-        Err(error @ (StoreError::Failed(_) | StoreError::OutcomeUnknown(_))) => Err(error),
-        result => Ok(result),
+    match table::insert_in_txn(connection, session).map_err(insert_failed) {
+        Err(StoreError::AlreadyExists) => Ok(Err(StoreError::AlreadyExists)),
+        inserted => {
+            inserted?;
+            event_insert_in_txn(connection, event).map(Ok)
+        }
     }
 }
 

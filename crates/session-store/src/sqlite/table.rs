@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::types::ToSqlOutput;
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params};
 use session_types::Id;
 
@@ -10,7 +10,7 @@ use super::column::{Column, Property};
 use super::error::{Result, failed};
 use crate::event::Event;
 use crate::key::ApiKey;
-use crate::store::{LastSeen, SessionTimes, StoredSession, session_fields};
+use crate::store::{LastSeen, Page, SessionTimes, SkippedRow, StoreError, StoredSession, session_fields};
 
 /// A type whose fields are columns of one table.
 pub(super) trait Record: Sized {
@@ -24,14 +24,18 @@ pub(super) trait Record: Sized {
     fn parameters(&self) -> Vec<(&'static str, ToSqlOutput<'_>)>;
 }
 
+/// How many rows one page visits at most, whether or not they match: some 20 ms.
+pub(super) const VISITS_MAX: u32 = 10_000;
+
 /// The columns of a session that an update compares instead of setting them.
-const COMPARED: [&str; 5] = ["id", "domain_id", "pool_id", "session_type", "revision"];
+const COMPARED: [&str; 6] = ["id", "domain_id", "pool_id", "session_type", "created_at", "revision"];
 
 /// The statements of a record, with a parameter for each column: `:id` for the column `id`.
 pub(super) struct Statements {
+    table: String,
     parameters: Vec<String>,
-    /// `SELECT` and `FROM`.
-    pub(super) select: String,
+    /// The names of the columns, the ID first.
+    pub(super) columns: String,
     select_by_id: String,
     select_page: String,
     insert: String,
@@ -44,13 +48,13 @@ impl Statements {
             .flat_map(|(name, suffixes)| suffixes.iter().map(move |suffix| format!("{name}{suffix}")))
             .collect();
         let parameters: Vec<String> = columns.iter().map(|column| format!(":{column}")).collect();
-        let (names, values) = (columns.join(", "), parameters.join(", "));
-        let select = format!("SELECT {names} FROM {table}");
+        let (columns, values) = (columns.join(", "), parameters.join(", "));
         Self {
-            select_by_id: format!("{select} WHERE id = :id"),
-            select_page: format!("{select} WHERE id > :after ORDER BY id LIMIT :limit"),
-            insert: format!("INSERT INTO {table} ({names}) VALUES ({values})"),
-            select,
+            table: table.to_owned(),
+            select_by_id: format!("SELECT {columns} FROM {table} WHERE id = :id"),
+            select_page: format!("SELECT {columns}, 1 FROM {table} WHERE id > :after ORDER BY id"),
+            insert: format!("INSERT INTO {table} ({columns}) VALUES ({values})"),
+            columns,
             parameters,
         }
     }
@@ -65,6 +69,26 @@ impl Statements {
         };
         let (set, compared) = (equal(set, ", "), equal(compared, " AND "));
         format!("UPDATE session SET {set}, revision = revision + 1 WHERE {compared}")
+    }
+}
+
+impl Statements {
+    /// Describes a row that cannot be read.
+    fn skipped(&self, row: &Row<'_>, error: &rusqlite::Error) -> SkippedRow {
+        let id = match row.get_ref(0) {
+            Ok(ValueRef::Blob(bytes)) => match bytes.try_into() {
+                Ok(bytes) => Id::from_bytes(bytes).to_string(),
+                Err(_) => format!("{bytes:02x?}"),
+            },
+            _ => "unknown".to_owned(),
+        };
+        let cause = match error {
+            rusqlite::Error::FromSqlConversionFailure(column, _, cause) => {
+                format!("{}: {cause}", self.parameters.get(*column).map_or("", |name| &name[1..]))
+            }
+            other => other.to_string(),
+        };
+        SkippedRow { table: self.table.clone(), id, cause }
     }
 }
 
@@ -126,22 +150,42 @@ pub(super) fn fetch<T: Record>(connection: &Connection, id: Id) -> Result<Option
 }
 
 /// Returns at most `limit` records with an ID above `after`, by ascending ID.
-pub(super) fn page<T: Record>(connection: &Connection, after: Option<Id>, limit: u32) -> Result<Vec<T>> {
+pub(super) fn page<T: Record>(connection: &Connection, after: Option<Id>, limit: u32) -> Result<Page<T>> {
     // No ID sorts below the empty blob.
     let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
-    select(connection, &T::statements().select_page, named_params! { ":after": after, ":limit": limit })
+    visit(connection, &T::statements().select_page, named_params! { ":after": after }, limit)
 }
 
-/// Returns the records that a statement selects. It starts with [`Statements::select`].
-pub(super) fn select<T: Record>(
+/// Visits the rows that a statement selects until `limit` of them match or [`VISITS_MAX`] were visited, and returns those
+/// that match. The statement selects [`Statements::columns`] and whether the row matches.
+pub(super) fn visit<T: Record>(
     connection: &Connection,
     sql: &str,
     parameters: impl Params,
-) -> Result<Vec<T>> {
-    connection
-        .prepare_cached(sql)
-        .and_then(|mut select| select.query_map(parameters, T::read)?.collect())
-        .map_err(failed)
+    limit: u32,
+) -> Result<Page<T>> {
+    let statements = T::statements();
+    let mut select = connection.prepare_cached(sql).map_err(failed)?;
+    let mut rows = select.query(parameters).map_err(failed)?;
+    let mut page = Page::default();
+    let (mut visits, mut last) = (0, None);
+    while let Some(row) = rows.next().map_err(failed)? {
+        visits += 1;
+        let id: rusqlite::Result<Id> = read_value(row);
+        last = id.as_ref().ok().copied().or(last);
+        if row.get(statements.parameters.len()).map_err(failed)? {
+            match T::read(row) {
+                Ok(record) => page.items.push(record),
+                Err(error) => page.skipped.push(statements.skipped(row, &error)),
+            }
+        }
+        if page.items.len() >= limit as usize || visits >= VISITS_MAX {
+            let unreadable = || StoreError::Failed(format!("{}: no ID can be read", statements.table));
+            page.next = Some(last.ok_or_else(unreadable)?);
+            break;
+        }
+    }
+    Ok(page)
 }
 
 /// Reads a row that has one property.
@@ -180,10 +224,7 @@ mod tests {
     #[test]
     fn statements_name_every_column_of_a_record() {
         let statements = LastSeen::statements();
-        assert_eq!(
-            statements.select,
-            "SELECT id, last_seen_at, last_seen_ip, last_seen_user_agent, expires_at FROM session"
-        );
+        assert_eq!(statements.columns, "id, last_seen_at, last_seen_ip, last_seen_user_agent, expires_at");
         assert_eq!(
             statements.session_update(),
             "UPDATE session SET last_seen_at = :last_seen_at, last_seen_ip = :last_seen_ip, \
