@@ -10,15 +10,17 @@ use crate::check;
 use crate::demo;
 use crate::faults;
 use crate::process::{Failed, cargo_succeeds, cargo_test, has_cargo, root, say};
+use crate::resilience;
 
 /// The programs that the tests use, the argument with which each prints its version, and the Debian packages that contain
 /// them.
-const PROGRAMS: [(&str, &str, &str); 5] = [
+const PROGRAMS: [(&str, &str, &str); 6] = [
     ("curl", "--version", "curl"),
     ("git", "--version", "git"),
     ("openssl", "version", "openssl"),
     ("nginx", "-v", "nginx-light"),
     ("caddy", "version", "caddy"),
+    ("faketime", "--version", "faketime"),
 ];
 
 /// Runs the checks, the fastest first. Returns `false` after the first one that fails.
@@ -45,7 +47,8 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
     let (passed, counts) =
         cargo_test(&[&["test", "--locked", "--no-fail-fast"], &EVERYTHING[..]].concat(), out)?;
     let agree = passed && check::run(None, false, Format::Human, out)? && faults::run(&[], out)?;
-    let demo = agree && demo_is_as_the_readme_shows(out, progress)?;
+    let withstands = agree && resilience::run(resilience::Settings::default(), out)?;
+    let demo = withstands && demo_is_as_the_readme_shows(out, progress)?;
     say(out, &format!("tests: {} passed, {} failed", counts.passed, counts.failed))?;
     Ok(demo)
 }
