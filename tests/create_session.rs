@@ -12,7 +12,7 @@ async fn create(server: &Sessiond, token: &str, body: Value) -> Response {
 #[tokio::test]
 async fn the_state_at_the_start_follows_from_what_is_given() {
     let server = Sessiond::start().await;
-    let key = server.key(&["session:create"]);
+    let key = server.key(&["session:create", "session:authenticate"]);
     let (account, identity) = (seed::ACCOUNT_ID, seed::IDENTITY_ID);
     let table = [
         (json!({}), "new"),
@@ -39,7 +39,7 @@ async fn the_state_at_the_start_follows_from_what_is_given() {
 #[tokio::test]
 async fn every_given_property_is_stored() {
     let server = Sessiond::start().await;
-    let key = server.key(&["session:create"]);
+    let key = server.key(&["session:create", "session:authenticate"]);
     let (session, _) = server
         .create(
             &key,
@@ -66,7 +66,7 @@ async fn every_given_property_is_stored() {
 #[tokio::test]
 async fn a_value_at_its_bound_is_accepted_and_one_beyond_is_refused_by_name() {
     let server = Sessiond::start().await;
-    let key = server.key(&["session:create"]);
+    let key = server.key(&["session:create", "session:authenticate"]);
     let body = |name: &str, value: Value| {
         let mut body = json!({ "session_type": "api" });
         match name.split_once('.') {

@@ -5,6 +5,7 @@
 mod authenticate_session;
 mod authorization;
 mod client;
+mod connections;
 mod contention;
 mod contract;
 mod create_session;
@@ -21,6 +22,7 @@ mod readme;
 mod record_interaction;
 mod requests;
 mod resilience;
+mod reverse_proxy;
 mod revoke_sessions;
 mod secrets;
 mod serve;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use session_store::{Actor, Event, EventAction, EventId, LastSeen, StoredSession};
 use session_types::{DomainId, InteractionDetails, SessionId, SessionStatus, Timestamp};
 use slog::Logger;
+use tokio::sync::Notify;
 
 use crate::change_queue::{ChangeKind, ChangeQueues, Turn};
 use crate::error::Error;
@@ -31,6 +32,7 @@ pub struct Sessions {
     /// Held while one batch of the buffer is written, so that those who need it written do not write it twice.
     writing: tokio::sync::Mutex<()>,
     changes: ChangeQueues,
+    revoked: Notify,
 }
 
 impl Sessions {
@@ -42,6 +44,7 @@ impl Sessions {
             last_seen: LastSeenBuffer::default(),
             writing: tokio::sync::Mutex::default(),
             changes: ChangeQueues::default(),
+            revoked: Notify::new(),
         }
     }
 
@@ -157,6 +160,16 @@ impl Sessions {
     /// Waits until the buffer of interactions is half full.
     pub async fn last_seen_filling(&self) {
         self.last_seen.filling().await;
+    }
+
+    /// Notifies the task that writes pending revocations.
+    pub(crate) fn revocation_was_made(&self) {
+        self.revoked.notify_one();
+    }
+
+    /// Waits until there may be a pending revocation.
+    pub(crate) async fn revocation_made(&self) {
+        self.revoked.notified().await;
     }
 
     /// Creates an event of now. `request` is `None` for an event that no request caused.

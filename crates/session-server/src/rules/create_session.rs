@@ -21,7 +21,8 @@ pub async fn create_session(
     request: Request,
     mut body: SessionCreate,
 ) -> Result<SessionWithAuthtoken, Error> {
-    authorize(&request.caller, request.operation, Target::NoSession)?;
+    let has_account = body.account_id.is_some() || body.authenticated_identity_id.is_some();
+    authorize(&request.caller, request.operation, Target::NewSession { has_account })?;
     let Caller::Key(key) = &request.caller else {
         return Err(Error::unexpected("a session token was authorized to create a session"));
     };
