@@ -126,7 +126,7 @@ async fn under_load(
     }
     let revoke_after = after.mul_f64(0.7);
     clients.spawn(Arc::clone(disposable).revoke(revoke_after));
-    clients.spawn(Arc::clone(disposable).use_until_it_fails());
+    clients.spawn(Arc::clone(disposable).use_until_stopped(Arc::clone(load)));
     tokio::time::sleep(after).await;
     running.server.kill();
     let crashed_at = now_ns();
@@ -257,20 +257,19 @@ impl Disposable {
         }
     }
 
-    async fn use_until_it_fails(self: Arc<Self>) {
-        while self.use_once(&self.service).await.is_some() {
+    async fn use_until_stopped(self: Arc<Self>, load: Arc<Load>) {
+        while !load.is_stopped() {
+            self.use_once(&self.service).await;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
-    /// Sends the key; `None` if there was no response.
-    async fn use_once(&self, service: &Service) -> Option<()> {
+    async fn use_once(&self, service: &Service) {
         let exchange = service.send(Method::GET, "/api/v1/session?limit=1", &self.key, None).await;
-        let status = exchange.response?.status;
-        if matches!(status, 200 | 401) {
-            lock(&self.uses).push((exchange.invoked, status == 200));
+        let status = exchange.response.map(|response| response.status);
+        if matches!(status, Some(200 | 401)) {
+            lock(&self.uses).push((exchange.invoked, status == Some(200)));
         }
-        Some(())
     }
 
     /// Checks, after the restart, that the key was never accepted after its revocation was acknowledged or seen.
