@@ -16,7 +16,7 @@ use super::column::{Column, NULL, Property};
 use super::error::{Result, failed};
 use super::list::{LIVE, Query, live};
 use super::table::{self, Record};
-use crate::store::{Revocation, SessionFilter, StateFilter, StoreError};
+use crate::store::{Revocation, SessionFilter, StoreError};
 
 /// How many sessions a revocation visits in one transaction, some ten milliseconds of the writer's time: one that would
 /// visit more is pending, and is written in batches of this size.
@@ -121,7 +121,7 @@ fn visit(
     parameters: &[(&'static str, ToSqlOutput<'_>)],
     limit: u32,
 ) -> Result<Vec<(SessionId, bool)>> {
-    let filter = filter_of(revocation);
+    let filter = revocation.filter();
     let mut query = Query::live_ranges(&filter, after.as_ref());
     let applies = applies(&mut query, &filter, revocation);
     query.sql = format!(
@@ -143,18 +143,6 @@ fn applies<'a>(query: &mut Query<'a>, filter: &'a SessionFilter, revocation: &'a
     query.parameters.push((":live_at", revocation.at.to_column()));
     query.parameters.push((":except", revocation.except.as_ref().map_or(NULL, Column::to_column)));
     conditions.join(" AND ")
-}
-
-const fn filter_of(revocation: &Revocation) -> SessionFilter {
-    SessionFilter {
-        domain_id: revocation.domain_id,
-        pool_id: revocation.pool_id,
-        account_id: revocation.account_id,
-        identity_id: revocation.identity_id,
-        device_id: revocation.device_id,
-        session_type: None,
-        state: StateFilter::Any,
-    }
 }
 
 /// Writes those of the visited sessions to which the revocation applies, and their events; `written` were written before.
@@ -212,7 +200,7 @@ pub(super) fn count(connection: &Connection, number: i64) -> Result<u64> {
                     WHERE domain_id = :domain_id AND number < :number AND finished_at IS NULL";
     let parameters = named_params! { ":domain_id": domain_id, ":number": number };
     let others = if table::exists(&snapshot, is_first, parameters)? { IS_NOT_REVOKED_BEFORE } else { "1" };
-    let filter = filter_of(&recorded.revocation);
+    let filter = recorded.revocation.filter();
     let mut query = Query::live_ranges(&filter, recorded.written_to.as_ref());
     let applies = applies(&mut query, &filter, &recorded.revocation);
     query.sql = format!(
