@@ -257,3 +257,54 @@ pub(super) fn remove_finished_in_txn(connection: &Connection, now: Timestamp) ->
 pub(super) fn has_finished(connection: &Connection) -> Result<bool> {
     table::exists(connection, "SELECT 1 FROM revocation WHERE finished_at IS NOT NULL", [])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract_suite::{id, session};
+    use crate::event::{Actor, EventId};
+    use crate::sqlite::connection::open_writer;
+
+    #[test]
+    fn a_count_is_the_same_while_the_revocation_is_written_and_after_that() {
+        const SESSIONS: u64 = 3 * BATCH as u64 + 1;
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open_writer(&folder.path().join("sessions.db")).unwrap();
+        let add = |last| table::session_insert_in_txn(&connection, &session(last)).unwrap();
+        (0..SESSIONS).for_each(add);
+        let now = Timestamp::from_ms(5).unwrap();
+        let revocation = Revocation {
+            domain_id: session(0).domain_id,
+            pool_id: None,
+            account_id: None,
+            identity_id: None,
+            device_id: None,
+            except: None,
+            at: now,
+            event_id: EventId(id(5, 0)),
+            actor: Actor::Server,
+            reason: None,
+            request_id: None,
+        };
+        let Outcome::Pending(number) = revoke_in_txn(&connection, &revocation).unwrap() else {
+            panic!("it was made at once")
+        };
+        let mut batches = 0;
+        loop {
+            // Before the first one, after each, and with sessions that were added meanwhile.
+            assert_eq!(count(&connection, number), Ok(SESSIONS), "after {batches} batches");
+            add(10_000 + batches);
+            assert_eq!(count(&connection, number), Ok(SESSIONS), "after {batches} batches");
+            if !write_batch_in_txn(&connection, number, now).unwrap() {
+                break;
+            }
+            batches += 1;
+        }
+        assert_eq!(batches, 3);
+        add(20_000);
+        assert_eq!(count(&connection, number), Ok(SESSIONS));
+        let later = Timestamp::from_ms(5 + 60_000).unwrap();
+        remove_finished_in_txn(&connection, later).unwrap();
+        assert!(matches!(count(&connection, number), Err(StoreError::OutcomeUnknown(_))));
+    }
+}
