@@ -5,6 +5,7 @@
 mod authenticate_session;
 mod authorization;
 mod client;
+mod contention;
 mod contract;
 mod crash;
 mod create_session;

@@ -165,6 +165,7 @@ struct LimitsSection {
     trusted: Option<Vec<IpNet>>,
     failed_authentications_per_minute: Option<NonZeroU32>,
     creations_per_minute: Option<NonZeroU32>,
+    revocations_per_minute: Option<NonZeroU32>,
 }
 
 /// A duration such as `30m` or `12h`, or `none`.
@@ -300,6 +301,7 @@ impl Config {
                     .failed_authentications_per_minute
                     .unwrap_or(limits.failed_authentications),
                 creations: file.limits.creations_per_minute.unwrap_or(limits.creations),
+                revocations: file.limits.revocations_per_minute.unwrap_or(limits.revocations),
             },
             listen: serve.listen.or(file.listen).unwrap_or_else(|| local(8080)),
             internal_listen: serve.internal_listen.or(file.internal_listen).unwrap_or_else(|| local(8081)),

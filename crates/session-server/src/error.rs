@@ -49,6 +49,14 @@ impl Error {
         }
     }
 
+    /// The one refusal of every token that is not valid, so that it does not reveal why.
+    pub fn bad_authtoken() -> Self {
+        Self::new(
+            ErrorCode::BadAuthtoken,
+            "the token is not valid or no longer valid; authenticate again for a new one",
+        )
+    }
+
     /// The server failed; `cause` is logged and not returned.
     pub fn unexpected(cause: impl fmt::Display) -> Self {
         let message = "the server failed; its log has the cause under the request ID";
@@ -87,6 +95,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::OutcomeUnknown(_) => Self::unknown(error),
+            StoreError::TokenReplaced => Self::bad_authtoken(),
             // A new ID is never taken, and an import has a message of its own.
             StoreError::AlreadyExists | StoreError::Failed(_) => Self::unexpected(error),
         }

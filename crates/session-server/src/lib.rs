@@ -8,6 +8,7 @@ pub mod admin;
 pub mod authn;
 pub mod authorize;
 pub mod caller;
+pub mod change_queue;
 pub mod cli;
 pub mod config;
 pub mod credential;

@@ -11,7 +11,7 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use ipnet::IpNet;
 use session_store::KeyId;
-use session_types::Id;
+use session_types::{DomainId, Id};
 
 use crate::error::Error;
 use crate::origin::contains;
@@ -31,16 +31,26 @@ pub struct LimitSettings {
     pub failed_authentications: NonZeroU32,
     /// Creations per minute, by key.
     pub creations: NonZeroU32,
+    /// Revocations of many sessions per minute, by key or account.
+    pub revocations: NonZeroU32,
 }
 
 impl Default for LimitSettings {
     /// No network is without limits: a proxy on the same host, whose header is not believed, would switch off all of them.
     /// Tokens are not typed by people, so a few failures are many; a login flow, which has a key of its own, creates one
-    /// session per visitor, and 100 visitors a second are many.
+    /// session per visitor, and 100 visitors a second are many. A person signs out everywhere a few times a day, and a
+    /// service that signs out one account after another does with ten a second; a revocation takes the writer a
+    /// millisecond, or some ten if it finds hundreds of sessions.
     fn default() -> Self {
         const FAILED_AUTHENTICATIONS: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
         const CREATIONS: NonZeroU32 = NonZeroU32::new(6_000).expect("not zero");
-        Self { trusted: Vec::new(), failed_authentications: FAILED_AUTHENTICATIONS, creations: CREATIONS }
+        const REVOCATIONS: NonZeroU32 = NonZeroU32::new(600).expect("not zero");
+        Self {
+            trusted: Vec::new(),
+            failed_authentications: FAILED_AUTHENTICATIONS,
+            creations: CREATIONS,
+            revocations: REVOCATIONS,
+        }
     }
 }
 
@@ -92,6 +102,7 @@ pub struct Limits {
     failures_by_address: Keyed<IpAddr>,
     failures_by_id: Keyed<Id>,
     creations_by_key: Keyed<KeyId>,
+    revocations: Keyed<(DomainId, Id)>,
 }
 
 impl Limits {
@@ -102,6 +113,7 @@ impl Limits {
             failures_by_address: Keyed::new(settings.failed_authentications),
             failures_by_id: Keyed::new(settings.failed_authentications),
             creations_by_key: Keyed::new(settings.creations),
+            revocations: Keyed::new(settings.revocations),
         }
     }
 
@@ -124,6 +136,12 @@ impl Limits {
             return Ok(());
         }
         self.creations_by_key.count(&key, "sessions were created with this API key")
+    }
+
+    /// Counts a revocation of many sessions. Fails over the limit of the caller, which is a key or an account of the domain.
+    /// No network is without this limit: it is about what a revocation costs the store.
+    pub fn revocation(&self, domain_id: DomainId, caller: Id) -> Result<(), Error> {
+        self.revocations.count(&(domain_id, caller), "revocations of many sessions")
     }
 }
 
@@ -180,6 +198,19 @@ mod tests {
         assert!(create(1, key).is_ok() && create(2, key).is_ok());
         assert!(create(3, key).is_err());
         assert!(create(4, KeyId(Id::from_bytes([2; 20]))).is_ok());
+    }
+
+    #[test]
+    fn a_caller_of_revocations_is_limited_within_its_domain() {
+        let settings = LimitSettings { revocations: NonZeroU32::new(2).unwrap(), ..LimitSettings::default() };
+        let limits = Limits::new(settings);
+        let [one, other] = [1, 2].map(|byte| Id::from_bytes([byte; 20]));
+        let revoke = |domain, caller| limits.revocation(DomainId(domain), caller);
+        assert!(revoke(one, one).is_ok() && revoke(one, one).is_ok());
+        let error = revoke(one, one).unwrap_err();
+        assert_eq!((error.status.as_u16(), error.code), (429, ErrorCode::BadRequest));
+        assert!(error.retry_after_s.is_some());
+        assert!(revoke(one, other).is_ok() && revoke(other, one).is_ok());
     }
 
     #[test]

@@ -128,7 +128,7 @@ async fn expire(sessions: &Sessions, session: StoredSession) -> Result<bool, Err
     let reason = sessions.lifetimes().expiry_of(&current).map(|(_, reason)| reason);
     let reason = reason.as_ref().map(AsRef::as_ref);
     let event = sessions.new_event(EventAction::Expired, current.id, Actor::Server, None, reason)?;
-    sessions.storage().call(|store| store.session_replace(current, Some(event))).await
+    sessions.storage().call(|store| store.session_replace(current, Some(event), None)).await
 }
 
 const fn times_of(session: &StoredSession) -> SessionTimes {

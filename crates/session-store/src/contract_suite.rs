@@ -28,6 +28,7 @@ macro_rules! contract_suite {
             of_two_replacements_of_one_revision_only_one_succeeds,
             concurrent_replacements_each_increment_the_revision,
             a_change_is_made_even_if_its_future_is_dropped,
+            a_change_by_a_token_is_made_only_if_the_token_is_valid_then,
             a_last_interaction_never_moves_back_or_revives_a_session,
             the_times_of_a_session_are_replaced,
             references_are_found_within_their_domain_and_pool,

@@ -33,7 +33,9 @@ use self::table::Record;
 use self::writer::Writer;
 use crate::event::{Event, EventId};
 use crate::key::{ApiKey, KeyId};
-use crate::store::{LastSeen, Page, ReferenceKind, SessionFilter, SessionTimes, Store, StoredSession};
+use crate::store::{
+    LastSeen, Page, ReferenceKind, SessionFilter, SessionTimes, Store, StoredSession, TokenGuard,
+};
 
 /// A store in one SQLite file, for one process.
 #[derive(Debug)]
@@ -70,10 +72,16 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn session_replace(&self, session: StoredSession, event: Option<Event>) -> Result<bool> {
+    async fn session_replace(
+        &self,
+        session: StoredSession,
+        event: Option<Event>,
+        token: Option<TokenGuard>,
+    ) -> Result<bool> {
         static UPDATE: LazyLock<String> = LazyLock::new(|| StoredSession::statements().session_update());
         self.writer
             .submit(move |connection| {
+                change::token_verify_in_txn(connection, token)?;
                 let replaced = table::execute_in_txn(connection, &UPDATE, &session.parameters()[..])? > 0;
                 if let Some(event) = event.filter(|_| replaced) {
                     change::event_insert_in_txn(connection, &event)?;
@@ -118,9 +126,11 @@ impl Store for SqliteStore {
         except: Option<SessionId>,
         at: Timestamp,
         event: Event,
+        token: Option<TokenGuard>,
     ) -> Result<u64> {
         self.writer
             .submit(move |connection| {
+                change::token_verify_in_txn(connection, token)?;
                 change::session_revoke_many_in_txn(connection, &filter, except, at, &event)
             })
             .await
@@ -131,7 +141,7 @@ impl Store for SqliteStore {
             let update = LastSeen::statements().session_update();
             format!(
                 "{update} AND last_seen_at <= :last_seen_at AND ended_at IS NULL AND {LIVE} \
-                 AND (expires_at IS NULL OR expires_at > :last_seen_at)"
+                 AND (expires_at IS NULL OR expires_at > :first_at)"
             )
         });
         self.writer.submit(move |connection| table::execute_all_in_txn(connection, &UPDATE, &last_seen)).await

@@ -168,6 +168,10 @@ pub struct SkippedRow {
 pub struct LastSeen {
     /// The session.
     pub session_id: SessionId,
+    /// When the first of the interactions was that are stored as one, this one being the last of them. It was before the
+    /// end of the session's lifetime; each later one may have been after the end that is stored, because it was before
+    /// the end that the former one has set.
+    pub first_at: Timestamp,
     /// The interaction.
     pub details: InteractionDetails,
     /// When the session's lifetime passes after it.
@@ -200,12 +204,24 @@ pub enum ReferenceKind {
     Domain,
 }
 
+/// The token that a change relies on: the caller's, of this or of another session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenGuard {
+    /// The session of the token.
+    pub session_id: SessionId,
+    /// The SHA-256 of the token's secret.
+    pub token_hash: SecretHash,
+}
+
 /// The store did not do what it was asked. Nothing was changed, except as [`StoreError::OutcomeUnknown`] says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// A session or key with this ID exists.
     #[error("the ID is taken")]
     AlreadyExists,
+    /// The session of the [`TokenGuard`] has another token, or none because it has ended.
+    #[error("the token was replaced, or its session has ended")]
+    TokenReplaced,
     /// The store failed. The text is for the log, never for a caller.
     #[error("{0}")]
     Failed(String),
@@ -231,9 +247,16 @@ pub trait Store: Send + Sync + 'static {
     async fn session_create(&self, session: StoredSession, event: Event) -> Result<(), StoreError>;
 
     /// Replaces the session of the same ID and adds the event, if the stored revision is the given one; increments the
-    /// revision. Returns whether it did. ID, domain, pool, type and creation time of a session never change.
-    async fn session_replace(&self, session: StoredSession, event: Option<Event>)
-    -> Result<bool, StoreError>;
+    /// revision. Returns whether it did. ID, domain, pool, type and creation time of a session never
+    /// change.
+    ///
+    /// Fails with [`StoreError::TokenReplaced`] unless the token of `token` is valid in the same transaction.
+    async fn session_replace(
+        &self,
+        session: StoredSession,
+        event: Option<Event>,
+        token: Option<TokenGuard>,
+    ) -> Result<bool, StoreError>;
 
     /// Adds sessions with their events, each as [`Store::session_create`] would or not at all. Returns one result for
     /// each, in order.
@@ -269,16 +292,19 @@ pub trait Store: Send + Sync + 'static {
 
     /// Revokes, in one transaction, every session that matches the filter, is live at `at` and is not `except`. Adds
     /// an event like the given one for each, with its own ID and session. Returns the number of sessions.
+    ///
+    /// Fails with [`StoreError::TokenReplaced`] unless the token of `token` is valid in the same transaction.
     async fn session_revoke_many(
         &self,
         filter: SessionFilter,
         except: Option<SessionId>,
         at: Timestamp,
         event: Event,
+        token: Option<TokenGuard>,
     ) -> Result<u64, StoreError>;
 
     /// Stores last interactions: of live sessions that have had one before, never an earlier one than is stored, and
-    /// none at or after the end of the session's lifetime. Others are skipped.
+    /// none whose `first_at` is at or after the end of the session's lifetime. Others are skipped.
     async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<(), StoreError>;
 
     /// Sets the times of sessions, after the configured lifetimes have changed.

@@ -12,7 +12,8 @@ use crate::request::Request;
 /// Revokes, in one transaction, every live session that the body names and the caller may revoke. Returns how many.
 ///
 /// Fails with `required_value` or `invalid_value` unless exactly one of account, identity, device and pool is named, or
-/// with `not_permitted` or `not_authenticated`; nothing is changed then.
+/// with `not_permitted` or `not_authenticated`, over a rate limit, or with `bad_authtoken` if the caller's token was
+/// replaced meanwhile; nothing is changed then.
 pub async fn revoke_sessions(request: Request, body: Revocation) -> Result<RevocationResult, Error> {
     authorize(&request.caller, request.operation, Target::NoSession)?;
     let named = [
@@ -40,16 +41,24 @@ pub async fn revoke_sessions(request: Request, body: Revocation) -> Result<Revoc
         device_id: body.device_id,
         ..authorized_filter(&request.caller, body.account_id, body.pool_id, StateFilter::Any)?
     };
+    let caller = match &request.caller {
+        Caller::Key(key) => key.id.0,
+        // All tokens of an account revoke the same sessions.
+        Caller::Session(own) => own.account_id.map_or(own.id.0, |account_id| account_id.0),
+    };
+    request.limits.revocation(filter.domain_id, caller)?;
+    let token = request.caller.token()?;
     let (sessions, storage) = (&request.sessions, request.sessions.storage());
-    // The store alone decides which sessions are live, so it has to know their last interactions.
-    sessions.write_last_seen().await?;
+    // The store alone decides which sessions are live at this time, so it has to know the interactions that matter.
+    let now = storage.now();
+    sessions.write_reviving(filter.domain_id, now).await?;
     // The store gives each session's event its own ID and session.
     let template = SessionId(storage.new_id()?);
     let actor = request.caller.actor();
     let event =
         sessions.new_event(EventAction::Revoked, template, actor, Some(&request.origin), Some(reason))?;
-    let now = storage.now();
-    let revoked =
-        storage.call(|store| store.session_revoke_many(filter, body.except_session_id, now, event)).await?;
+    let revoked = storage
+        .call(|store| store.session_revoke_many(filter, body.except_session_id, now, event, token))
+        .await?;
     Ok(RevocationResult { revoked })
 }

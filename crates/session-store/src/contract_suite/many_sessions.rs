@@ -136,7 +136,7 @@ pub async fn a_revocation_ends_and_counts_the_live_sessions(store: Arc<impl Stor
     assert!(matching.len() > 3, "{}", matching.len());
     let except = matching[0].id;
     let template = Event { action: EventAction::Revoked, ..event(77_777, except) };
-    let revoke = || store.session_revoke_many(filter, Some(except), at(200), template.clone());
+    let revoke = || store.session_revoke_many(filter, Some(except), at(200), template.clone(), None);
     assert_eq!(revoke().await, Ok(matching.len() as u64 - 1));
     assert_eq!(revoke().await, Ok(0), "none is live any more");
     for before in &all {
@@ -194,7 +194,7 @@ pub async fn a_revocation_of_ten_thousand_sessions_is_atomic_and_adds_an_event_f
             }
         })
     };
-    assert_eq!(store.session_revoke_many(filter, None, at(5), template).await, Ok(10_000));
+    assert_eq!(store.session_revoke_many(filter, None, at(5), template, None).await, Ok(10_000));
     reader.await.expect("no panic");
     assert_eq!(list(&*store, authenticated, 1).await, vec![]);
     let events = store.event_page(Some(EventId(id(9_998, 0))), 20_000).await.expect("listed");

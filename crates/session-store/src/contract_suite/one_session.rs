@@ -8,7 +8,8 @@ use session_types::{AccountId, DeviceId, DomainId, IdentityId, PoolId, SessionSt
 
 use super::fixture::{any_session, at, create, domain_filter, event, id, interaction_at, key, list, session};
 use crate::{
-    ApiKey, LastSeen, Page, ReferenceKind, SessionFilter, SessionTimes, Store, StoreError, StoredSession,
+    ApiKey, LastSeen, Page, ReferenceKind, SecretHash, SessionFilter, SessionTimes, Store, StoreError,
+    StoredSession, TokenGuard,
 };
 
 pub async fn any_session_comes_back_equal(store: Arc<impl Store>) {
@@ -27,7 +28,7 @@ pub async fn any_session_comes_back_equal(store: Arc<impl Store>) {
             revision: created.revision,
             ..any()
         };
-        assert_eq!(store.session_replace(replacement.clone(), None).await, Ok(true));
+        assert_eq!(store.session_replace(replacement.clone(), None, None).await, Ok(true));
         replacement.revision += 1;
         assert_eq!(store.session_fetch(created.id).await, Ok(Some(replacement)));
     }
@@ -37,7 +38,7 @@ pub async fn missing_records_are_not_found(store: Arc<impl Store>) {
     store.ready().await.expect("ready");
     assert_eq!(store.session_fetch(session(1).id).await, Ok(None));
     assert_eq!(store.session_page(None, 10).await, Ok(Page::default()));
-    assert_eq!(store.session_replace(session(1), None).await, Ok(false));
+    assert_eq!(store.session_replace(session(1), None, None).await, Ok(false));
     assert_eq!(store.key_fetch(key(1).id).await, Ok(None));
     assert_eq!(store.key_list().await, Ok(Page::default()));
     assert_eq!(store.key_revoke(key(1).id, at(1)).await, Ok(false));
@@ -70,7 +71,7 @@ pub async fn a_pools_id_is_known_within_its_domain_alone(store: Arc<impl Store>)
         assert_eq!(list(&*store, of_pool, 10).await, std::slice::from_ref(expected));
     }
     let of_other = SessionFilter { domain_id: other, pool_id: Some(pool_id), ..domain_filter() };
-    let revoked = store.session_revoke_many(of_other, None, at(5), event(9, two.id)).await;
+    let revoked = store.session_revoke_many(of_other, None, at(5), event(9, two.id), None).await;
     assert_eq!(revoked, Ok(1));
     assert_eq!(store.session_fetch(one.id).await, Ok(Some(one)), "the other pool is not touched");
 }
@@ -82,8 +83,8 @@ pub async fn of_two_replacements_of_one_revision_only_one_succeeds(store: Arc<im
     one.token_hash = None;
     let mut other = session(1);
     other.status = SessionStatus::Authenticated;
-    assert_eq!(store.session_replace(one.clone(), None).await, Ok(true));
-    assert_eq!(store.session_replace(other, None).await, Ok(false));
+    assert_eq!(store.session_replace(one.clone(), None, None).await, Ok(true));
+    assert_eq!(store.session_replace(other, None, None).await, Ok(false));
     one.revision = 1;
     assert_eq!(store.session_fetch(one.id).await, Ok(Some(one)));
 }
@@ -98,7 +99,8 @@ pub async fn concurrent_replacements_each_increment_the_revision(store: Arc<impl
                 let mut replaced = 0_u64;
                 while replaced < 25 {
                     let session = store.session_fetch(id).await.expect("fetched").expect("it exists");
-                    replaced += u64::from(store.session_replace(session, None).await.expect("compared"));
+                    replaced +=
+                        u64::from(store.session_replace(session, None, None).await.expect("compared"));
                 }
             })
         })
@@ -140,6 +142,7 @@ pub async fn a_last_interaction_never_moves_back_or_revives_a_session(store: Arc
     }
     let interaction = |last: u64, ms: u64| LastSeen {
         session_id: session(last).id,
+        first_at: at(ms),
         details: interaction_at(ms),
         expires_at: Some(at(ms + 100)),
     };
@@ -166,7 +169,43 @@ pub async fn a_last_interaction_never_moves_back_or_revives_a_session(store: Arc
         .expect("stored");
     assert_eq!(fetch(1).await, expected);
     // A replacement of the session as it was before is refused.
-    assert_eq!(store.session_replace(seen, None).await, Ok(false));
+    assert_eq!(store.session_replace(seen, None, None).await, Ok(false));
+    // The first of several that are stored as one was before the end, and extended the lifetime.
+    let several = |first_at| LastSeen { first_at: at(first_at), ..interaction(1, 200) };
+    store.session_update_last_seen(vec![several(150)]).await.expect("stored");
+    assert_eq!(fetch(1).await, expected);
+    store.session_update_last_seen(vec![several(149)]).await.expect("stored");
+    assert_eq!(fetch(1).await.last_seen, Some(interaction_at(200)));
+}
+
+pub async fn a_change_by_a_token_is_made_only_if_the_token_is_valid_then(store: Arc<impl Store>) {
+    let account_id = Some(AccountId(id(2, 1)));
+    let [own, other] = [1, 2].map(|last| StoredSession { account_id, ..session(last) });
+    for one in [&own, &other] {
+        create(&*store, one).await.expect("created");
+    }
+    let valid = TokenGuard { session_id: own.id, token_hash: SecretHash([7; 32]) };
+    let replaced = TokenGuard { token_hash: SecretHash([8; 32]), ..valid };
+    let of_missing = TokenGuard { session_id: session(3).id, ..valid };
+    let filter = SessionFilter { account_id, ..domain_filter() };
+    let completed = |revision| StoredSession { status: SessionStatus::Complete, revision, ..other.clone() };
+    for token in [replaced, of_missing] {
+        let refused = Err(StoreError::TokenReplaced);
+        let late = event(1, other.id);
+        assert_eq!(store.session_replace(completed(0), Some(late.clone()), Some(token)).await, refused);
+        // Also if the revision is another one.
+        assert_eq!(store.session_replace(completed(9), None, Some(token)).await, refused);
+        let refused = Err(StoreError::TokenReplaced);
+        assert_eq!(store.session_revoke_many(filter, None, at(5), late, Some(token)).await, refused);
+    }
+    for one in [&own, &other] {
+        assert_eq!(store.session_fetch(one.id).await, Ok(Some(one.clone())));
+    }
+    assert_eq!(store.session_replace(other.clone(), None, Some(valid)).await, Ok(true));
+    assert_eq!(store.session_replace(own.clone(), None, Some(valid)).await, Ok(true), "its own");
+    let revoke = || store.session_revoke_many(filter, None, at(5), event(77_777, own.id), Some(valid));
+    assert_eq!(revoke().await, Ok(2));
+    assert_eq!(revoke().await, Err(StoreError::TokenReplaced), "the token's session has ended");
 }
 
 pub async fn the_times_of_a_session_are_replaced(store: Arc<impl Store>) {

@@ -32,9 +32,9 @@ pub async fn an_event_is_stored_if_and_only_if_its_change_is(store: Arc<impl Sto
     let refused = with(2, EventAction::Created, Actor::Server);
     assert_eq!(store.session_create(one.clone(), refused).await, Err(StoreError::AlreadyExists));
     let completed = with(3, EventAction::Completed, Actor::Session(id));
-    assert_eq!(store.session_replace(one.clone(), Some(completed.clone())).await, Ok(true));
+    assert_eq!(store.session_replace(one.clone(), Some(completed.clone()), None).await, Ok(true));
     let late = with(4, EventAction::Revoked, Actor::Server);
-    assert_eq!(store.session_replace(one, Some(late)).await, Ok(false));
+    assert_eq!(store.session_replace(one, Some(late), None).await, Ok(false));
     assert_eq!(store.event_page(None, 10).await.map(|page| page.items), Ok(vec![created, completed]));
 }
 

@@ -8,7 +8,16 @@ use super::error::{Result, failed, insert_failed};
 use super::list::Query;
 use super::table;
 use crate::event::{Event, EventId};
-use crate::store::{SessionFilter, StoreError, StoredSession};
+use crate::store::{SessionFilter, StoreError, StoredSession, TokenGuard};
+
+/// Fails with [`StoreError::TokenReplaced`] unless the session of the token still has it.
+pub(super) fn token_verify_in_txn(connection: &Connection, token: Option<TokenGuard>) -> Result<()> {
+    let Some(TokenGuard { session_id, token_hash }) = token else { return Ok(()) };
+    // A session that has ended has no token.
+    let sql = "SELECT 1 FROM session WHERE id = :id AND token_hash = :token_hash";
+    let parameters = named_params! { ":id": session_id.to_column(), ":token_hash": token_hash.to_column() };
+    if table::exists(connection, sql, parameters)? { Ok(()) } else { Err(StoreError::TokenReplaced) }
+}
 
 /// Adds an event.
 pub(super) fn event_insert_in_txn(connection: &Connection, event: &Event) -> Result<()> {

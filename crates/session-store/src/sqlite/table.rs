@@ -30,6 +30,9 @@ pub(super) const VISITS_MAX: u32 = 10_000;
 /// The columns of a session that an update compares instead of setting them.
 const COMPARED: [&str; 6] = ["id", "domain_id", "pool_id", "session_type", "created_at", "revision"];
 
+/// The fields of a record that an update uses in a further condition only, because they are no columns.
+const CONDITIONS: [&str; 1] = ["first_at"];
+
 /// The statements of a record, with a parameter for each column: `:id` for the column `id`.
 pub(super) struct Statements {
     table: String,
@@ -62,7 +65,8 @@ impl Statements {
     /// Returns the `UPDATE` of a session that sets the columns of this record, compares those of [`COMPARED`] and
     /// increments the revision. It ends in its `WHERE`, so that a further condition can be appended.
     pub(super) fn session_update(&self) -> String {
-        let columns = self.parameters.iter().map(|parameter| &parameter[1..]);
+        let fields = self.parameters.iter().map(|parameter| &parameter[1..]);
+        let columns = fields.filter(|field| !CONDITIONS.contains(field));
         let (compared, set): (Vec<_>, Vec<_>) = columns.partition(|column| COMPARED.contains(column));
         let equal = |columns: Vec<&str>, separator: &str| {
             columns.iter().map(|column| format!("{column} = :{column}")).collect::<Vec<_>>().join(separator)
@@ -135,7 +139,7 @@ macro_rules! session_record {
 session_fields!(session_record);
 
 records! {
-    "session": LastSeen { session_id as "id", details as "last_seen", expires_at, }
+    "session": LastSeen { session_id as "id", first_at, details as "last_seen", expires_at, }
     "session": SessionTimes { session_id as "id", expires_at, ended_at, }
     "api_key": ApiKey { id, name, domain_id, pool_id, scopes, secret_hash, revoked_at, }
     "event": Event { id, action, session_id, actor, reason, request_id, }
@@ -224,7 +228,7 @@ mod tests {
     #[test]
     fn statements_name_every_column_of_a_record() {
         let statements = LastSeen::statements();
-        assert_eq!(statements.columns, "id, last_seen_at, last_seen_ip, last_seen_user_agent, expires_at");
+        assert_eq!(SessionTimes::statements().columns, "id, expires_at, ended_at");
         assert_eq!(
             statements.session_update(),
             "UPDATE session SET last_seen_at = :last_seen_at, last_seen_ip = :last_seen_ip, \
