@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -42,15 +42,28 @@ use session_types::{
 use strum::VariantArray;
 use tempfile::TempDir;
 
+#[path = "rules/clock.rs"]
+mod clock;
 #[path = "rules/contention.rs"]
 mod contention;
 
 /// A clock that stands still until the test moves it.
-struct ManualClock(AtomicU64);
+struct ManualClock {
+    /// The right time.
+    right_ms: AtomicU64,
+    /// How far the wall clock is ahead of it.
+    ahead_ms: AtomicU64,
+}
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst)).unwrap()
+        let (right, ahead) = (self.right_ms.load(Ordering::SeqCst), self.ahead_ms.load(Ordering::SeqCst));
+        Timestamp::from_ms(right + ahead).unwrap()
+    }
+
+    fn monotonic(&self) -> Instant {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        *START + Duration::from_millis(self.right_ms.load(Ordering::SeqCst))
     }
 }
 
@@ -222,7 +235,7 @@ fn world() -> World {
         before_change: Mutex::new(None),
         replaced: AtomicUsize::new(0),
     });
-    let clock = Arc::new(ManualClock(AtomicU64::new(START_MS)));
+    let clock = Arc::new(ManualClock { right_ms: AtomicU64::new(START_MS), ahead_ms: AtomicU64::new(0) });
     let random = Arc::new(Counter(AtomicU64::new(0)));
     let storage = Storage::new(store.clone(), clock.clone(), random, STORE_TIMEOUT);
     let sessions = Arc::new(Sessions::new(storage, Lifetimes::default()));
@@ -252,7 +265,7 @@ impl World {
     /// Moves the clock forward. Returns the time then, in milliseconds.
     fn pass(&self, time: Duration) -> u64 {
         let ms = u64::try_from(time.as_millis()).unwrap();
-        self.clock.0.fetch_add(ms, Ordering::SeqCst) + ms
+        self.clock.right_ms.fetch_add(ms, Ordering::SeqCst) + ms
     }
 
     /// The result of the work and how many reads of the store it took.
@@ -364,14 +377,14 @@ async fn ids_and_interactions_have_the_time_of_the_clock() {
     assert_eq!(summary.first_seen, summary.last_seen);
     assert_eq!(summary.first_seen.unwrap().at.as_ms(), later);
 
-    // Back in time, as when the clock is set: the last interaction stays.
-    world.clock.0.store(START_MS - 1, Ordering::SeqCst);
+    // Back in time, as when the clock is set: what is in the future counts as now.
+    world.clock.right_ms.store(START_MS - 1, Ordering::SeqCst);
     let session = world.authenticate(id).await;
-    assert_eq!(session.summary.last_seen.unwrap().at.as_ms(), later);
-    world.clock.0.store(later + 1, Ordering::SeqCst);
+    assert_eq!(session.summary.last_seen.unwrap().at.as_ms(), START_MS - 1);
+    world.clock.right_ms.store(later + 1, Ordering::SeqCst);
     let session = world.authenticate(id).await;
     assert_eq!(session.summary.last_seen.unwrap().at.as_ms(), later + 1);
-    assert_eq!(session.summary.first_seen.unwrap().at.as_ms(), later);
+    assert_eq!(session.summary.first_seen.unwrap().at.as_ms(), START_MS - 1);
 }
 
 fn by_pool() -> Revocation {

@@ -39,7 +39,7 @@ pub(super) trait Record: Sized {
 pub(super) const VISITS_MAX: u32 = 10_000;
 
 /// The columns of a session that an update compares instead of setting them.
-const COMPARED: [&str; 6] = ["id", "domain_id", "pool_id", "session_type", "created_at", "revision"];
+const COMPARED: [&str; 5] = ["id", "domain_id", "pool_id", "session_type", "revision"];
 
 /// The fields of a record that an update uses in a further condition only, because they are no columns.
 const CONDITIONS: [&str; 1] = ["first_at"];
