@@ -2,8 +2,8 @@
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use session_store::{KeyId, StoredSession};
-use session_types::{DomainId, ErrorCode, PoolId, SessionId, SessionType};
+use session_store::KeyId;
+use session_types::{ErrorCode, SessionId};
 
 use crate::caller::Caller;
 use crate::credential::{Credential, Kind, REPLACED_TOKENS_MAX};
@@ -80,21 +80,21 @@ async fn verify(sessions: &Sessions, credential: Option<Credential>) -> Result<C
 
 async fn verify_session(sessions: &Sessions, credential: &Credential) -> Result<Caller, Error> {
     let id = SessionId(credential.id);
-    let stored = sessions.storage().call(|store| store.session_fetch(id)).await?;
-    // For an unknown ID the same work is done with a session that no token matches, so that the time does not reveal
-    // whether there is one.
-    let session = sessions.current(stored.unwrap_or_else(|| {
-        StoredSession::new(id, DomainId(credential.id), PoolId(credential.id), SessionType::Browser)
-    }));
+    let session = sessions.fetch(id).await?;
     // The current hash first, then those of replaced tokens.
     let mut hashes = [None; 1 + REPLACED_TOKENS_MAX];
-    hashes[0] = session.token_hash;
-    for (slot, hash) in hashes[1..].iter_mut().zip(session.replaced_token_hashes.iter().rev()) {
-        *slot = Some(*hash);
+    if let Some(session) = &session {
+        hashes[0] = session.token_hash;
+        for (slot, hash) in hashes[1..].iter_mut().zip(session.replaced_token_hashes.iter().rev()) {
+            *slot = Some(*hash);
+        }
     }
     let [is_current, is_replaced @ ..] = credential.matches(hashes);
-    if is_current && !session.status.is_final() {
-        return Ok(Caller::Session(Box::new(session)));
+    match session {
+        Some(session) if is_current && !session.status.is_final() => {
+            return Ok(Caller::Session(Box::new(session)));
+        }
+        _ => {}
     }
     if is_replaced.contains(&true) {
         // Its holder has a newer one, so this one may be stolen.
