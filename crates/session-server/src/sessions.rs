@@ -5,7 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use session_store::{Actor, Event, EventAction, EventId, LastSeen, StoredSession};
-use session_types::{DomainId, InteractionDetails, SessionId, SessionStatus, Timestamp};
+use session_types::{
+    DomainId, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp,
+};
 use slog::{Logger, info, warn};
 use tokio::sync::Notify;
 
@@ -74,9 +76,19 @@ impl Sessions {
     }
 
     /// Returns the session as it is now, or `None` if there is none. One read by primary key.
+    ///
+    /// For an unknown ID it does the same work with a session that does not exist, so that the time does not reveal
+    /// whether there is one to a caller who may not read it.
     pub async fn fetch(&self, id: SessionId) -> Result<Option<StoredSession>, Error> {
-        let session = self.storage.call(|store| store.session_fetch(id)).await?;
-        Ok(session.map(|session| self.current(session)))
+        let stored = self.storage.call(|store| store.session_fetch(id)).await?;
+        let exists = stored.is_some();
+        let no_session = || StoredSession {
+            // The time in an ID that a caller made up says nothing about the clock.
+            created_at: self.storage.now(),
+            ..StoredSession::new(id, DomainId(id.0), PoolId(id.0), SessionType::Browser)
+        };
+        let session = self.current(stored.unwrap_or_else(no_session));
+        Ok(exists.then_some(session))
     }
 
     /// Returns a stored session as it is now: with an interaction that is not written yet, complete if its lifetime has
