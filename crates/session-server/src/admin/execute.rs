@@ -24,11 +24,7 @@ pub(crate) async fn execute(
     let done = match perform(sessions, command, input, output).await {
         Ok(done) => done,
         Err(error) => {
-            let text = match error.cause {
-                Some(cause) => format!("sessiond: {}: {cause}", error.message),
-                None => format!("sessiond: {}", error.message),
-            };
-            let _ = output.send(Line::Err(text)).await;
+            let _ = output.send(Line::Err(format!("sessiond: {}", error.into_cause()))).await;
             false
         }
     };
