@@ -833,9 +833,17 @@ pub mod types {
                 return Err("shorter than 1 characters".into());
             }
             static PATTERN: ::std::sync::LazyLock<::regress::Regex> = ::std::sync::LazyLock::new(||
-            { ::regress::Regex::new("^[^\\x00-\\x1f\\x7f]*$").unwrap() });
+            {
+                ::regress::Regex::new(
+                        "^[^\\x00-\\x1f\\x7f-\\x9f\\u061C\\u200E-\\u200F\\u2028-\\u202E\\u2066-\\u2069]*$",
+                    )
+                    .unwrap()
+            });
             if PATTERN.find(value).is_none() {
-                return Err("doesn't match pattern \"^[^\\x00-\\x1f\\x7f]*$\"".into());
+                return Err(
+                    "doesn't match pattern \"^[^\\x00-\\x1f\\x7f-\\x9f\\u061C\\u200E-\\u200F\\u2028-\\u202E\\u2066-\\u2069]*$\""
+                        .into(),
+                );
             }
             Ok(Self(value.to_string()))
         }
@@ -961,9 +969,17 @@ pub mod types {
                 return Err("shorter than 1 characters".into());
             }
             static PATTERN: ::std::sync::LazyLock<::regress::Regex> = ::std::sync::LazyLock::new(||
-            { ::regress::Regex::new("^[^\\x00-\\x1f\\x7f]*$").unwrap() });
+            {
+                ::regress::Regex::new(
+                        "^[^\\x00-\\x1f\\x7f-\\x9f\\u061C\\u200E-\\u200F\\u2028-\\u202E\\u2066-\\u2069]*$",
+                    )
+                    .unwrap()
+            });
             if PATTERN.find(value).is_none() {
-                return Err("doesn't match pattern \"^[^\\x00-\\x1f\\x7f]*$\"".into());
+                return Err(
+                    "doesn't match pattern \"^[^\\x00-\\x1f\\x7f-\\x9f\\u061C\\u200E-\\u200F\\u2028-\\u202E\\u2066-\\u2069]*$\""
+                        .into(),
+                );
             }
             Ok(Self(value.to_string()))
         }
@@ -2065,7 +2081,7 @@ pub mod types {
 
 Sessions of people and programs: a login flow creates and authenticates them, gateways fetch them on every request, and callers with permission complete and revoke them.
 
-Version: 1.1.0*/
+Version: 1.2.0*/
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
@@ -2107,7 +2123,7 @@ impl Client {
 }
 impl ClientInfo<crate::inner::Inner> for Client {
     fn api_version() -> &'static str {
-        "1.1.0"
+        "1.2.0"
     }
     fn baseurl(&self) -> &str {
         self.baseurl.as_str()

@@ -5,6 +5,7 @@
 
 mod queue;
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +89,10 @@ fn line_of(format: LogFormat, record: &Record<'_>, values: &OwnedKVList) -> Vec<
     if let Some((_, inside)) = line.split_last_mut() {
         inside.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
     }
-    without_tokens(&line)
+    match without_tokens(&line) {
+        Cow::Borrowed(_) => line,
+        Cow::Owned(redacted) => redacted,
+    }
 }
 
 #[cfg(test)]
