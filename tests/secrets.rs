@@ -119,15 +119,18 @@ async fn a_search_for_known_tokens_over_everything_that_was_written_finds_nothin
     }
 }
 
+fn percent_encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat()
+}
+
 /// A token as it may be pasted or sent: as it is, in upper case, percent-encoded in part, and without its prefix.
 fn written(token: &str) -> [String; 7] {
-    let encoded: String = token.bytes().map(|byte| format!("%{byte:02X}")).collect();
     [
         token.to_owned(),
         token.to_uppercase(),
         token.replacen('s', "%73", 1),
         token.replacen('_', "%5F", 1),
-        encoded,
+        percent_encoded(token),
         token[4..].to_owned(),
         token[36..88].to_owned(),
     ]
@@ -136,9 +139,8 @@ fn written(token: &str) -> [String; 7] {
 /// Whether the secret of a token is in the text, however it is written.
 fn has_secret(text: &str, token: &str) -> bool {
     let secret = &token[36..88];
-    let encoded: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
     let text = text.to_lowercase();
-    text.contains(secret) || text.contains(&encoded)
+    text.contains(secret) || text.contains(&percent_encoded(secret))
 }
 
 #[tokio::test]
