@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -15,6 +16,9 @@ use session_test_support::{binary, seed};
 /// A flood of requests is this many, each with this much in its URL: more than may wait to be written.
 const FLOOD: usize = 1_000;
 const URL_BYTES: usize = 16 << 10;
+
+/// As much as a pipe holds.
+const CHUNK: usize = 64 << 10;
 
 /// How long what takes moments may take on a busy machine; the server's own limits are shorter.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -86,15 +90,22 @@ fn flood(server: &Server) {
     assert_eq!(send(server, &vec![get(&long, "guess"); FLOOD], "401"), FLOOD);
 }
 
-async fn end_of(server: &mut Server) -> i32 {
+async fn wait_until(what: &str, mut met: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
-    loop {
-        if let Some(code) = server.ended().unwrap() {
-            return code;
-        }
-        assert!(began.elapsed() < PATIENCE, "it did not stop");
+    while !met().await {
+        assert!(began.elapsed() < PATIENCE, "waited in vain until {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+async fn end_of(server: &mut Server) -> i32 {
+    let mut code = None;
+    wait_until("it stops", async || {
+        code = server.ended().unwrap();
+        code.is_some()
+    })
+    .await;
+    code.unwrap()
 }
 
 #[tokio::test]
@@ -106,17 +117,25 @@ async fn a_warning_in_a_flood_that_nobody_reads_is_the_first_that_is_read_and_ev
     flood(&server);
     let warning = use_replaced_token(&server, &key);
     flood(&server);
+    let text = Arc::new(Mutex::new(String::new()));
+    let read = Arc::clone(&text);
     let reading = std::thread::spawn(move || {
-        let mut text = String::new();
-        reader.read_to_string(&mut text).unwrap();
-        text
+        let mut buffer = vec![0; CHUNK];
+        while let Ok(count @ 1..) = reader.read(&mut buffer) {
+            read.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
     });
-    // Until what waited is written.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // Ordinary lines are written in their order, so that everything before this one is written once it is.
+    wait_until("the log is read", async || {
+        send(&server, &[get("/api/v1/whoami?marker", "guess")], "401");
+        text.lock().unwrap().contains("?marker")
+    })
+    .await;
     server.signal(Signal::TERM).unwrap();
     assert_eq!(end_of(&mut server).await, 0);
     drop(server);
-    let text = reading.join().unwrap();
+    reading.join().unwrap();
+    let text = text.lock().unwrap();
     let at = text.find(&warning).unwrap_or_else(|| panic!("no warning in {} bytes", text.len()));
     // The pipe was full, and so was the chunk that was being written to it.
     assert!(at < 256 << 10, "only after {at} bytes");
@@ -148,26 +167,43 @@ async fn a_log_that_cannot_be_written_stops_nothing_and_goes_on_when_it_can() {
         let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
         OpenOptions::new().read(true).custom_flags(nonblocking).open(&path).unwrap()
     };
-    let first = open();
+    // What is read from the pipe is added to the text; an error says that there is nothing to read yet.
+    let read = |pipe: &mut File, text: &mut String| {
+        let mut buffer = vec![0; CHUNK];
+        let count = pipe.read(&mut buffer).unwrap_or_default();
+        text.push_str(&String::from_utf8_lossy(&buffer[..count]));
+    };
+    let mut first = open();
     let log = OpenOptions::new().write(true).open(&path).unwrap();
     let mut server = start(folder.path(), log);
     let key = key(&server);
+    let mut text = String::new();
+    wait_until("it is ready", async || {
+        read(&mut first, &mut text);
+        text.contains("key create")
+    })
+    .await;
+    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let internal = records.iter().find_map(|record| record["internal_listen"].as_str()).unwrap();
     drop(first);
     // Nobody has the pipe open for reading, so that each write fails.
     assert_eq!(send(&server, &vec![get("/api/v1/whoami", "guess"); 100], "401"), 100);
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    wait_until("the metric has the lost lines", async || {
+        let metrics = reqwest::get(format!("http://{internal}/metrics")).await.unwrap().text().await.unwrap();
+        let counted = metrics.lines().find_map(|line| {
+            line.strip_prefix(r#"sessiond_log_lines_dropped_total{reason="write_error"} "#)?.parse().ok()
+        });
+        counted.is_some_and(|count: u64| count >= 100)
+    })
+    .await;
     let mut second = open();
     let warning = use_replaced_token(&server, &key);
     let mut text = String::new();
-    let began = Instant::now();
-    while !text.contains(&warning) || !text.contains("log lines were lost") {
-        assert!(began.elapsed() < PATIENCE, "{text}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        let mut buffer = vec![0; 65_536];
-        // An error says that there is nothing to read yet.
-        let count = second.read(&mut buffer).unwrap_or_default();
-        text.push_str(&String::from_utf8_lossy(&buffer[..count]));
-    }
+    wait_until("it is written again", async || {
+        read(&mut second, &mut text);
+        text.contains(&warning) && text.contains("log lines were lost")
+    })
+    .await;
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let lost: u64 = lines.iter().filter_map(|line| line["write_error"].as_u64()).sum();
     assert!(lost >= 100, "{lost}");
