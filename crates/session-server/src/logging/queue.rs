@@ -321,31 +321,35 @@ mod tests {
         let lost = LostLines::default();
         let queue = Queue::new(lost.clone());
         let line = format!("{}\n", "o".repeat(1_023));
-        thread::scope(|scope| {
+        let count = 2 * ORDINARY_MAX_BYTES / line.len();
+        // Checked after the thread has ended, because a panic before would wait for it.
+        let (waiting, first, was_written, dropped) = thread::scope(|scope| {
             scope.spawn(|| queue.write_to(Stalled { permits, text: sent }, report));
-            let count = 2 * ORDINARY_MAX_BYTES / line.len();
             for _ in 0..count {
                 queue.push(line.as_bytes(), false);
             }
             queue.push(b"urgent\n", true);
             let waiting = queue.lock().ordinary.bytes;
-            assert!(waiting <= ORDINARY_MAX_BYTES && waiting > ORDINARY_MAX_BYTES - line.len());
+            permit.send(()).unwrap();
+            permit.send(()).unwrap();
+            let first = String::from_utf8([text.recv().unwrap(), text.recv().unwrap()].concat()).unwrap();
             queue.close(Duration::from_millis(1));
-            // It was possible to close it although nothing could be written.
-            assert!(!queue.lock().is_written);
+            let was_written = queue.lock().is_written;
             let dropped = lost.queue_full.get();
-            assert!(dropped >= (count / 2 - CHUNK_BYTES / line.len()) as u64, "{dropped}");
             for _ in 0..count {
                 permit.send(()).unwrap();
             }
             queue.close(Duration::from_mins(1));
-            let written: Vec<Vec<u8>> = text.try_iter().collect();
-            let urgent = written.iter().position(|chunk| chunk.ends_with(b"urgent\n")).unwrap();
-            assert!(urgent <= 1, "after at most the chunk that was being written: {urgent}");
-            let all = String::from_utf8(written.concat()).unwrap();
-            let ordinary = all.lines().filter(|line| line.starts_with('o')).count();
-            assert_eq!(ordinary as u64 + dropped, count as u64);
-            assert!(all.contains(&format!("lost {dropped} 0\n")), "what was lost is reported");
+            (waiting, first, was_written, dropped)
         });
+        assert!(waiting <= ORDINARY_MAX_BYTES && waiting > ORDINARY_MAX_BYTES - line.len(), "{waiting}");
+        assert!(first.contains("urgent\n"), "after no more than the chunk that was being written");
+        assert!(!was_written, "it can be closed although nothing can be written");
+        assert!(dropped >= (count / 2 - CHUNK_BYTES / line.len()) as u64, "{dropped}");
+        let all = first + &String::from_utf8(text.try_iter().collect::<Vec<_>>().concat()).unwrap();
+        let ordinary = all.lines().filter(|line| line.starts_with('o')).count();
+        assert_eq!(ordinary as u64 + dropped, count as u64);
+        let reported = all.lines().filter_map(|line| line.strip_prefix("lost ")?.strip_suffix(" 0"));
+        assert_eq!(reported.map(|count| count.parse::<u64>().unwrap()).sum::<u64>(), dropped);
     }
 }
