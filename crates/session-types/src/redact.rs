@@ -176,6 +176,15 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_a_token_is_redacted_from_the_first_character_beyond_an_ids_length() {
+        let id = "0123456789abcdefghjkmnpqrstvwxyz";
+        for before in ["", "/", "uri: /", "lou", "%2F"] {
+            assert_eq!(redacted(&format!("{before}{id}")), format!("{before}{id}"));
+            assert_eq!(redacted(&format!("{before}{id}0")), format!("{before}[REDACTED]"));
+        }
+    }
+
+    #[test]
     fn names_and_digests_stay_readable() {
         for name in [
             "013xrzp12g3nqk8nkv4y96wrbzje9dsr",
