@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use session_test_support::{Response, Sessiond, seed};
 
-const SCOPES: [&str; 3] = ["session:create", "session:update", "session:read"];
+const SCOPES: [&str; 3] = ["session:create", "session:authenticate", "session:read"];
 
 fn who(account_id: &str) -> Value {
     json!({ "account_id": account_id, "authenticated_identity_id": seed::IDENTITY_ID })

@@ -1,5 +1,6 @@
 //! Authorization: every operation by every kind of caller.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use session_test_support::{Contract, Response, Sessiond, seed};
 
@@ -8,10 +9,11 @@ const OTHER_DOMAIN: &str = "013xrzp12g3nqk8n32sd3jyxq5a8yw00";
 const OTHER_DOMAINS_POOL: &str = "013xrzp12g3nqk8ng09nmc8kwqzfaf11";
 const OTHER_ACCOUNT: &str = "013xrzp12g3nqk8n6cyr5x0k8yb10h00";
 const MISSING: &str = "013xrzp12g3nqk8nkv4y96wrbzje9d00";
-const SCOPES: [&str; 4] = ["session:read", "session:create", "session:update", "session:revoke"];
+const SCOPES: [&str; 5] =
+    ["session:read", "session:create", "session:authenticate", "session:update", "session:revoke"];
 
 /// Every kind of caller, in the order of the table's columns.
-const CALLERS: [&str; 19] = [
+const CALLERS: [&str; 20] = [
     "no token",
     "bad token",
     "own token, new",
@@ -26,6 +28,7 @@ const CALLERS: [&str; 19] = [
     "a session that is not authenticated",
     "key with session:read",
     "key with session:create",
+    "key with session:authenticate",
     "key with session:update",
     "key with session:revoke",
     "key of another pool",
@@ -37,22 +40,22 @@ const CALLERS: [&str; 19] = [
 /// `not_permitted`, `f` is `not_found`.
 const TABLE: [(&str, &str); 9] = [
     // own: nothing bad, new, unauthenticated, authenticated, complete, revoked; others; keys
-    ("fetch_session", "n b ok ok ok b b ok f ok f n ok f f f f f b"),
-    ("fetch_own_session", "n b ok ok ok b b ok ok ok ok ok p p p p p p b"),
-    ("list_sessions", "n b n n ok b b ok ok ok ok n ok p p p ok ok b"),
-    ("create_session", "n b p p p b b p p p p p p ok p p ok ok b"),
-    ("authenticate_session", "n b p p p b b p f p f n p f ok f f f b"),
-    ("record_interaction", "n b p p p b b p f p f n p f ok f f f b"),
-    ("complete_session", "n b ok ok ok b b p f p f n p f ok f f f b"),
-    ("revoke_session", "n b ok ok ok b b ok f ok f n p f f ok f f b"),
-    ("revoke_sessions", "n b n n ok b b ok p ok ok n p p p ok ok ok b"),
+    ("fetch_session", "n b ok ok ok b b ok f ok f n ok f f f f f f b"),
+    ("fetch_own_session", "n b ok ok ok b b ok ok ok ok ok p p p p p p p b"),
+    ("list_sessions", "n b n n ok b b ok ok ok ok n ok p p p p ok ok b"),
+    ("create_session", "n b p p p b b p p p p p p ok p p p ok ok b"),
+    ("authenticate_session", "n b p p p b b p f p f n p f ok f f f f b"),
+    ("record_interaction", "n b p p p b b p f p f n p f f ok f f f b"),
+    ("complete_session", "n b ok ok ok b b p f p f n p f f ok f f f b"),
+    ("revoke_session", "n b ok ok ok b b ok f ok f n p f f f ok f f b"),
+    ("revoke_sessions", "n b n n ok b b ok p ok ok n p p p p ok ok ok b"),
 ];
 
 struct World {
     server: Sessiond,
     /// Keys with every scope, of the seed's pool, another pool and another domain's pool.
     all: [String; 3],
-    scoped: [String; 4],
+    scoped: [String; 5],
     revoked: String,
 }
 
@@ -180,6 +183,39 @@ fn the_contract_lists_the_credentials_that_the_table_accepts() {
         );
         for scope in SCOPES {
             assert_eq!(accepts(&format!("key with {scope}")), scope == required, "{id}: {scope}");
+        }
+    }
+}
+
+/// Scopes of a key, and whether it may create a session without and with an account.
+type Creator<'a> = (&'a [&'a str], bool, bool);
+
+#[tokio::test]
+async fn a_creation_with_an_account_needs_the_scope_to_authenticate_as_well() {
+    let server = Sessiond::start().await;
+    let table: [Creator<'_>; 4] = [
+        (&["session:create"], true, false),
+        (&["session:create", "session:read", "session:update", "session:revoke"], true, false),
+        (&["session:authenticate"], false, false),
+        (&["session:create", "session:authenticate"], true, true),
+    ];
+    for (scopes, without, with) in table {
+        let key = server.key(scopes);
+        for (body, allowed) in [
+            (json!({ "session_type": "browser" }), without),
+            (
+                json!({ "session_type": "browser", "account_id": seed::ACCOUNT_ID,
+                        "authenticated_identity_id": seed::IDENTITY_ID }),
+                with,
+            ),
+        ] {
+            let answer =
+                server.request(Method::POST, "/api/v1/session", Some(&key), Some(body.clone())).await;
+            let expected = if allowed { (201, "") } else { (403, "not_permitted") };
+            assert_eq!(answer.outcome(), expected, "{scopes:?}: {body}");
+            let lacked =
+                if scopes.contains(&"session:create") { "session:authenticate" } else { "session:create" };
+            assert!(allowed || answer.message().contains(lacked), "{}", answer.message());
         }
     }
 }

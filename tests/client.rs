@@ -32,7 +32,7 @@ async fn the_session_of_the_reference_page_is_imported_served_and_fetched_field_
 #[tokio::test]
 async fn a_login_creates_authenticates_and_fetches_with_the_new_token() {
     let server = Sessiond::start().await;
-    let login = client(&server, &server.key(&["session:create", "session:update"]));
+    let login = client(&server, &server.key(&["session:create", "session:authenticate"]));
     let body = SessionCreate::builder().session_type(SessionType::Browser);
     let created = login.create_session().body(body).send().await.unwrap().into_inner();
     let id = created.session.summary.id.clone();

@@ -5,7 +5,10 @@ use reqwest::header::HeaderMap;
 use serde_json::json;
 use session_test_support::{Contract, Sessiond, seed};
 
-const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
+const OTHER_DOMAIN: &str = "013xrzp12g3nqk8n32sd3jyxq5a8yw00";
+const OTHER_POOL: &str = "013xrzp12g3nqk8ng09nmc8kwqzfaf11";
+const SCOPES: [&str; 5] =
+    ["session:create", "session:authenticate", "session:update", "session:read", "session:revoke"];
 
 #[tokio::test]
 async fn too_many_failed_authentications_of_an_address_are_refused_with_a_time_to_retry() {
@@ -44,14 +47,19 @@ async fn creations_are_limited_by_key_and_nothing_else_is() {
         server.call("list_sessions", "-", Some(&key)).await.body["items"].as_array().unwrap().len(),
         2
     );
+    // Another tenant behind the same address is not affected.
+    let other = server.key_with(&["--domain", OTHER_DOMAIN, "--pool", OTHER_POOL], &SCOPES);
+    server.create(other["key"].as_str().unwrap(), json!({ "session_type": "api" })).await;
 }
 
 #[tokio::test]
-async fn the_loopback_has_no_limits_by_default() {
-    let server = Sessiond::start().await;
-    for _ in 0..100 {
-        assert_eq!(server.fetch(seed::SESSION_ID, "sst_guess").await.outcome(), (401, "bad_authtoken"));
+async fn no_network_is_without_limits_by_default() {
+    let server = Sessiond::start_with_settings("[limits]").await;
+    let mut limited = 0;
+    for _ in 0..200 {
+        limited += u32::from(server.fetch(seed::SESSION_ID, "sst_guess").await.status == 429);
     }
+    assert!(limited > 0, "all of 200 failed authentications from the loopback were counted by no limit");
 }
 
 #[tokio::test]
@@ -72,14 +80,16 @@ async fn a_disabled_operation_is_refused_before_authentication() {
     assert_eq!(server.call("list_sessions", "-", Some(&key)).await.status, 200);
 }
 
-/// Uses a session with its own token and this header, and returns the address of its interaction.
-async fn noted_address(server: &Sessiond, header: &'static str, value: &str) -> String {
+/// Uses a session with its own token and these headers, and returns the address of its interaction.
+async fn noted_address(server: &Sessiond, forwarding: &[(&'static str, &str)]) -> String {
     let key = server.key(&SCOPES);
     let body = json!({ "session_type": "browser", "interaction": {} });
     let (session, token) = server.create(&key, body).await;
     let mut headers = HeaderMap::new();
     headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
-    headers.insert(header, value.parse().unwrap());
+    for (name, value) in forwarding {
+        headers.append(*name, value.parse().unwrap());
+    }
     assert_eq!(server.send(Method::GET, "/api/v1/whoami", headers, "").await.status, 200);
     let seen = server.fetch(session["summary"]["id"].as_str().unwrap(), &key).await;
     seen.body["summary"]["last_seen"]["remote_ip"].as_str().unwrap().to_owned()
@@ -87,10 +97,26 @@ async fn noted_address(server: &Sessiond, header: &'static str, value: &str) -> 
 
 #[tokio::test]
 async fn the_callers_address_is_the_peers_unless_that_is_a_trusted_proxy() {
+    let (x_forwarded_for, forwarded) = ("x-forwarded-for", "forwarded");
     let server = Sessiond::start().await;
-    assert_eq!(noted_address(&server, "x-forwarded-for", "203.0.113.7").await, "127.0.0.1");
-    let server = Sessiond::start_with_settings("trusted_proxies = ['127.0.0.0/8', '10.0.0.0/8']").await;
-    let forwarded = "198.51.100.1, ::ffff:203.0.113.7, 10.0.0.2";
-    assert_eq!(noted_address(&server, "x-forwarded-for", forwarded).await, "203.0.113.7");
-    assert_eq!(noted_address(&server, "forwarded", "for=\"[2001:db8::7]:4711\"").await, "2001:db8::7");
+    assert_eq!(noted_address(&server, &[(x_forwarded_for, "203.0.113.7")]).await, "127.0.0.1");
+    let behind = async |header: &str| {
+        let settings = "trusted_proxies = ['127.0.0.0/8', '10.0.0.0/8']";
+        Sessiond::start_with_settings(&format!("{settings}\nclient_address_header = '{header}'")).await
+    };
+    let server = behind(x_forwarded_for).await;
+    let hops = [(x_forwarded_for, "198.51.100.1, ::ffff:203.0.113.7, 10.0.0.2")];
+    assert_eq!(noted_address(&server, &hops).await, "203.0.113.7");
+    let server = behind(forwarded).await;
+    let hops = [(forwarded, "for=\"[2001:db8::7]:4711\"")];
+    assert_eq!(noted_address(&server, &hops).await, "2001:db8::7");
+}
+
+/// As nginx does: it appends its client to `X-Forwarded-For` and passes on the `Forwarded` that the client wrote.
+#[tokio::test]
+async fn the_callers_address_cannot_be_forged_in_a_header_that_the_proxy_passes_on() {
+    let behind = "trusted_proxies = ['127.0.0.0/8']\nclient_address_header = 'x-forwarded-for'";
+    let server = Sessiond::start_with_settings(behind).await;
+    let headers = [("forwarded", "for=198.51.100.66"), ("x-forwarded-for", "198.51.100.67, 203.0.113.7")];
+    assert_eq!(noted_address(&server, &headers).await, "203.0.113.7");
 }

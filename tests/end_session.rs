@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::json;
 use session_test_support::{Sessiond, seed};
 
-const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
+const SCOPES: [&str; 5] =
+    ["session:create", "session:authenticate", "session:update", "session:read", "session:revoke"];
 
 #[tokio::test]
 async fn it_ends_a_session_once_and_its_token_stops() {

@@ -67,7 +67,7 @@ async fn an_id_of_another_kind_is_reported_only_to_a_caller_that_may_read_its_po
 #[tokio::test]
 async fn an_existing_and_a_missing_session_have_equal_responses_for_a_caller_that_may_not_read() {
     let (server, _) = with_seed().await;
-    let create = server.key(&["session:create", "session:update"]);
+    let create = server.key(&["session:create", "session:authenticate", "session:update"]);
     let (session, own) = server.create(&create, json!({ "session_type": "api" })).await;
     let id = session["summary"]["id"].as_str().unwrap();
     let stranger = server.key_with(&["--domain", "013xrzp12g3nqk8n32sd3jyxq5a8yw00"], &["session:read"]);
@@ -96,7 +96,13 @@ async fn an_existing_and_a_missing_session_have_equal_responses_for_a_caller_tha
 #[tokio::test]
 async fn a_session_reads_itself_and_when_authenticated_the_others_of_its_account() {
     let server = Sessiond::start().await;
-    let key = server.key(&["session:create", "session:update", "session:read", "session:revoke"]);
+    let key = server.key(&[
+        "session:create",
+        "session:authenticate",
+        "session:update",
+        "session:read",
+        "session:revoke",
+    ]);
     let account = |last: &str| format!("013xrzp12g3nqk8n6cyr5x0k8yb10h{last}");
     let mut made = Vec::new();
     for owner in ["aa", "aa", "bb"] {

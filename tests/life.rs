@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use session_test_support::{Sessiond, seed};
 
-const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
+const SCOPES: [&str; 5] =
+    ["session:create", "session:authenticate", "session:update", "session:read", "session:revoke"];
 
 async fn eventually(what: &str, mut met: impl AsyncFnMut() -> bool) {
     for _ in 0..1_000 {

@@ -82,7 +82,7 @@ fn use_replaced_token(server: &Server, key: &str) -> String {
 
 fn key(server: &Server) -> String {
     let flags = ["--domain", seed::DOMAIN_ID, "--pool", seed::POOL_ID];
-    server.command(&key_create(&flags, &["session:create", "session:update"])).created_key().unwrap().1
+    server.command(&key_create(&flags, &["session:create", "session:authenticate"])).created_key().unwrap().1
 }
 
 fn flood(server: &Server) {

@@ -49,7 +49,13 @@ async fn a_title_that_was_given_stays() {
 #[tokio::test]
 async fn an_authenticated_session_stays_authenticated_and_an_ended_one_is_refused() {
     let server = Sessiond::start().await;
-    let key = server.key(&["session:create", "session:update", "session:read", "session:revoke"]);
+    let key = server.key(&[
+        "session:create",
+        "session:authenticate",
+        "session:update",
+        "session:read",
+        "session:revoke",
+    ]);
     let (session, _) = server.create(&key, json!({ "session_type": "api" })).await;
     let id = session["summary"]["id"].as_str().unwrap();
     server.authenticate(&key, id, seed::ACCOUNT_ID).await;

@@ -25,7 +25,13 @@ async fn a_path_or_method_that_the_contract_does_not_have_is_refused() {
 #[tokio::test]
 async fn every_operation_refuses_a_malformed_id_and_an_unreadable_body() {
     let server = Sessiond::start().await;
-    let key = server.key(&["session:create", "session:update", "session:read", "session:revoke"]);
+    let key = server.key(&[
+        "session:create",
+        "session:authenticate",
+        "session:update",
+        "session:read",
+        "session:revoke",
+    ]);
     let contract = Contract::load();
     for operation in contract.operations() {
         let request = call(&contract, &operation.id, "SHORT");
@@ -90,7 +96,7 @@ async fn a_token_in_a_url_is_redacted_in_the_log() {
 #[tokio::test]
 async fn no_response_and_no_log_line_contains_a_token_a_path_or_sql() {
     let server = Sessiond::start_with(&["--log-level", "trace"]).await;
-    let key = server.key(&["session:create", "session:update"]);
+    let key = server.key(&["session:create", "session:authenticate"]);
     let (session, token) = server.create(&key, json!({ "session_type": "api", "title": "needle" })).await;
     let id = session["summary"]["id"].as_str().unwrap();
     let new = server.authenticate(&key, id, seed::ACCOUNT_ID).await;

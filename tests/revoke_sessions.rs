@@ -4,7 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use session_test_support::{Response, Sessiond, seed};
 
-const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
+const SCOPES: [&str; 5] =
+    ["session:create", "session:authenticate", "session:update", "session:read", "session:revoke"];
 const OTHER_ACCOUNT: &str = "013xrzp12g3nqk8n6cyr5x0k8yb10h00";
 
 async fn revoke(server: &Sessiond, token: &str, body: Value) -> Response {

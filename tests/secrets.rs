@@ -7,7 +7,8 @@ use reqwest::header::HeaderMap;
 use serde_json::json;
 use session_test_support::{Contract, Sessiond, seed};
 
-const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
+const SCOPES: [&str; 5] =
+    ["session:create", "session:authenticate", "session:update", "session:read", "session:revoke"];
 
 /// Every file below a folder.
 fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {

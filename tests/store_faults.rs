@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use serde_json::json;
 use session_test_support::{Contract, Sessiond};
 
-const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
+const SCOPES: [&str; 5] =
+    ["session:create", "session:authenticate", "session:update", "session:read", "session:revoke"];
 
 /// A second connection to the server's database.
 fn database(server: &Sessiond) -> Connection {

@@ -23,6 +23,9 @@ pub const STORE_FILE: &str = "sessions.db";
 pub const WITHOUT_LIFETIMES: &str = "[lifetime]\nbrowser = { idle = 'none', absolute = 'none' }\n\
                                      api = { idle = 'none', absolute = 'none' }\n";
 
+/// Settings without rate limits for the loopback, from which tests send as many requests as they can.
+const WITHOUT_LIMITS: &str = "limits.trusted = ['127.0.0.0/8', '::1/128']\n";
+
 /// A process that did not start or did not succeed, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaunchError(pub String);
@@ -88,7 +91,8 @@ impl Program {
         Command { command, input: Vec::new() }
     }
 
-    /// Starts a server on the store in a folder, on free ports, with these settings. Flags precede both.
+    /// Starts a server on the store in a folder, on free ports, with these settings; without rate limits unless the
+    /// settings have a section `[limits]`. Flags precede all of them.
     ///
     /// # Errors
     ///
@@ -96,7 +100,8 @@ impl Program {
     pub fn serve(&self, folder: &Path, settings: &str, flags: &[&str]) -> Result<Server, LaunchError> {
         let failed = |error: std::io::Error| LaunchError(format!("{}: {error}", self.path.display()));
         let config = folder.join("sessiond.toml");
-        std::fs::write(&config, settings).map_err(failed)?;
+        let limits = if settings.contains("[limits]") { "" } else { WITHOUT_LIMITS };
+        std::fs::write(&config, format!("{limits}{settings}")).map_err(failed)?;
         let store = store_url(folder);
         let Command { mut command, .. } = self.command(&["serve"]);
         command.args(flags).stdin(Stdio::null());

@@ -254,6 +254,13 @@ impl Sessiond {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
+    /// How much memory it occupies, in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.pid())).unwrap();
+        let value = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        value.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         self.server.signal(signal).unwrap();

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use openapi_drift::push;
+use serde_json::Value;
 use session_test_support::Operation;
 use session_test_support::tokens::with_secret_of;
 
@@ -56,6 +57,7 @@ pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
         }
         if operation.accepts(API_KEY) {
             scopes(suite, world, server, operation).await;
+            scopes_of_properties(suite, world, server, operation).await;
         }
         if operation.accepts(SESSION_TOKEN) {
             strangers(suite, world, server, operation).await;
@@ -215,6 +217,37 @@ async fn scopes(suite: &Suite, world: &World, server: SocketAddr, operation: &Op
             suite.expect(server, operation, &request, &successes, "scope-refused", &place).await;
         } else {
             suite.expect(server, operation, &request, &[403, 404], "scope-accepted", &place).await;
+        }
+    }
+}
+
+/// With a property that requires a further scope, a key with every scope is accepted, and a key that lacks that one is
+/// refused.
+async fn scopes_of_properties(suite: &Suite, world: &World, server: SocketAddr, operation: &Operation) {
+    let field = push(&operation.pointer, "x-required-scope-for");
+    for (name, place) in suite.contract.members(&field) {
+        let scope = suite.contract.text(&place);
+        let scope_place = SCOPES.iter().position(|known| *known == scope);
+        let schema = suite.contract.resolve(operation.body.as_deref().unwrap_or_default());
+        let property = suite.contract.member(&push(&schema, "properties"), name);
+        let value = property.and_then(|property| suite.contract.sample(&property));
+        let checkable = scope_place.is_some() && value.is_some();
+        suite.check(checkable, "scope-missing", &place, || {
+            format!("{}: {name} must be a property of the body and its scope one of {SCOPES:?}", operation.id)
+        });
+        let (Some(scope_place), Some(value)) = (scope_place, value) else { continue };
+        let successes = suite.successes(operation);
+        for (key, statuses, rule, what) in [
+            (world.key_of(operation), &successes[..], "scope-refused", "every scope"),
+            (world.without[scope_place].as_str(), &[403], "scope-accepted", "every scope but the one for it"),
+        ] {
+            let target = world.target("unauthenticated");
+            let mut request = valid_request(suite, operation, key, &target);
+            let mut body = suite.contract.body(operation, Some(name), target.subject());
+            body.insert(name.to_owned(), value.clone());
+            request.body = Some(Value::Object(body).to_string().into_bytes());
+            request.what = format!("`{name}` with a key that has {what}");
+            suite.expect(server, operation, &request, statuses, rule, &place).await;
         }
     }
 }

@@ -25,7 +25,8 @@ const OTHER_POOL: &str = "013xrzp12g3nqk8ng09nmc8kwqzfaf22";
 pub(crate) const MISSING: &str = "013xrzp12g3nqk8nkv4y96wrbzje9d00";
 
 /// The scopes of API keys.
-pub(crate) const SCOPES: [&str; 4] = ["session:read", "session:create", "session:update", "session:revoke"];
+pub(crate) const SCOPES: [&str; 5] =
+    ["session:read", "session:create", "session:authenticate", "session:update", "session:revoke"];
 
 /// The number of sessions in each state: a request that changes a session needs one of its own.
 const SESSIONS: [(&str, usize); 4] =
@@ -60,6 +61,8 @@ pub(crate) struct World {
     pub(crate) bound_key: String,
     /// A key with one scope alone, in the order of [`SCOPES`].
     pub(crate) scoped: Vec<String>,
+    /// A key with every scope but one, in the order of [`SCOPES`].
+    pub(crate) without: Vec<String>,
     /// Keys of another domain, and of another pool of the same, with every scope.
     pub(crate) other_keys: [String; 2],
     /// A key that was revoked.
@@ -136,9 +139,11 @@ impl World {
         let key = make(folder, SPARE_DOMAIN, None, &SCOPES)?.1;
         let free_key = make(folder, seed::DOMAIN_ID, None, &SCOPES)?.1;
         let bound_key = make(folder, seed::DOMAIN_ID, Some(seed::POOL_ID), &SCOPES)?.1;
-        let mut scoped = Vec::new();
+        let (mut scoped, mut without) = (Vec::new(), Vec::new());
         for scope in SCOPES {
             scoped.push(make(folder, SPARE_DOMAIN, Some(SPARE_POOL), &[scope])?.1);
+            let others = SCOPES.into_iter().filter(|other| *other != scope).collect::<Vec<_>>();
+            without.push(make(folder, SPARE_DOMAIN, Some(SPARE_POOL), &others)?.1);
         }
         let other_keys = [
             make(folder, OTHER_DOMAIN, None, &SCOPES)?.1,
@@ -159,6 +164,7 @@ impl World {
             free_key,
             bound_key,
             scoped,
+            without,
             other_keys,
             revoked_key,
             unknown_key,
@@ -172,7 +178,12 @@ impl World {
     /// Every API key of the store.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         let single = [&self.key, &self.free_key, &self.bound_key, &self.revoked_key];
-        single.into_iter().chain(&self.scoped).chain(&self.other_keys).map(String::as_str)
+        single
+            .into_iter()
+            .chain(&self.scoped)
+            .chain(&self.without)
+            .chain(&self.other_keys)
+            .map(String::as_str)
     }
 
     /// A session in this state that no request has named.
@@ -233,6 +244,7 @@ impl World {
             path: "/api/v1/session".to_owned(),
             headers: vec![bearer(&self.key), json_type()],
             body: Some(body.to_string().into_bytes()),
+            stalls: false,
             what: "a session to create".to_owned(),
         };
         let answer = suite.send(server, &request).await;
@@ -269,6 +281,7 @@ pub(crate) fn valid_request(suite: &Suite, operation: &Operation, token: &str, t
         path: request.target,
         headers,
         body: request.body.map(|body| body.to_string().into_bytes()),
+        stalls: false,
         what: "a valid request".to_owned(),
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(keep: bool, out: &mut dyn Write, progress: &mut dyn Write) -> 
         &format!("demo: sessiond is listening on http://{} with an empty store", sessiond.address),
     )?;
     let bound = ["--domain", seed::DOMAIN_ID, "--pool", seed::POOL_ID];
-    let key = key(&sessiond, &bound, &["session:create", "session:update", "session:read"])?;
+    let key = key(&sessiond, &bound, &["session:create", "session:authenticate", "session:read"])?;
 
     let login = |environment: &[(&str, &str)]| {
         let mut command = Command::new(programs.join("examples/login"));

@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use openapi_drift::extensions::{
-    ERROR_CODES, MAX_BODY_BYTES, REQUIRED_SCOPE, REQUIRES_AUTHENTICATED_SESSION,
+    ERROR_CODES, MAX_BODY_BYTES, REQUIRED_SCOPE, REQUIRED_SCOPE_FOR, REQUIRES_AUTHENTICATED_SESSION,
 };
+use openapi_drift::read::Operation;
 use openapi_drift::{Document, Node};
 
 /// A problem of a document: pointer, rule and message.
@@ -21,6 +22,9 @@ pub(crate) fn problems(document: &Document) -> Vec<Problem> {
         .map(|problem| (problem.pointer.clone(), problem.rule.to_owned(), problem.message.clone()))
         .collect();
     extensions(document, &mut problems);
+    for operation in document.operations() {
+        scopes_for_properties(&operation, &mut problems);
+    }
     problems.sort();
     problems.dedup();
     problems
@@ -59,6 +63,26 @@ fn extensions(document: &Document, problems: &mut Vec<Problem>) {
     }
 }
 
+/// Reports further scopes of an operation that no request can need: without API keys, or for a property that the body does
+/// not have.
+fn scopes_for_properties(operation: &Operation<'_>, problems: &mut Vec<Problem>) {
+    let Some(scopes) = operation.node.get(REQUIRED_SCOPE_FOR) else { return };
+    if operation.node.get(REQUIRED_SCOPE).is_none() {
+        let message =
+            format!("{REQUIRED_SCOPE_FOR} has no meaning unless there is {REQUIRED_SCOPE}; remove it");
+        problems.push((scopes.pointer.clone(), "extension-unneeded".to_owned(), message));
+    }
+    let media_types = operation.request_body().map(|body| body.content()).unwrap_or_default();
+    let schemas = media_types.iter().filter_map(|media_type| media_type.schema()?.resolve().ok());
+    let properties: BTreeSet<&str> =
+        schemas.flat_map(|schema| schema.map("properties").into_keys()).collect();
+    for (name, node) in scopes.members().filter(|(name, _)| !properties.contains(name)) {
+        let message =
+            format!("the request body has no property {name}; name one that it has, or remove this");
+        problems.push((node.pointer, "extension-property-unknown".to_owned(), message));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -67,14 +91,16 @@ mod tests {
 
     /// The rules and pointers of the problems of a small, valid contract after a change.
     fn problems_after(change: impl FnOnce(&mut Value)) -> Vec<(String, String)> {
-        let body = json!({ "application/json": { "schema": { "type": "object" } } });
+        let body = json!({ "application/json": {
+            "schema": { "type": "object", "properties": { "name": { "type": "string" } } },
+        } });
         let error = json!({ "description": "Wrong", "content": body, "x-error-codes": ["a", "b"] });
         let mut document = json!({
             "openapi": "3.0.3", "info": { "title": "t", "version": "1.0.0" }, "tags": [{ "name": "t" }],
             "paths": { "/a": { "post": {
                 "operationId": "a", "summary": "A", "tags": ["t"],
                 "security": [{ "api_key": [] }, { "session_token": [] }],
-                "x-required-scope": "a:write", "x-requires-authenticated-session": true,
+                "x-required-scope": "a:write", "x-required-scope-for": { "name": "a:name" }, "x-requires-authenticated-session": true,
                 "requestBody": { "content": body, "x-max-body-bytes": 1024 },
                 "responses": { "204": { "description": "Done" }, "400": error, "500": error },
             } } },
@@ -100,7 +126,7 @@ mod tests {
 
     #[test]
     fn each_extension_is_required_where_it_applies_and_only_there() {
-        let cases: [Case; 13] = [
+        let cases: [Case; 16] = [
             ("extension-missing", "", |operation| {
                 operation.as_object_mut().unwrap().remove("x-required-scope");
             }),
@@ -123,6 +149,15 @@ mod tests {
             }),
             ("malformed-extension", "/x-required-scope", |operation| {
                 operation["x-required-scope"] = json!("");
+            }),
+            ("malformed-extension", "/x-required-scope-for", |operation| {
+                operation["x-required-scope-for"] = json!({});
+            }),
+            ("extension-property-unknown", "/x-required-scope-for/title", |operation| {
+                operation["x-required-scope-for"] = json!({ "title": "a:name" });
+            }),
+            ("extension-unneeded", "/x-required-scope-for", |operation| {
+                operation.as_object_mut().unwrap().remove("x-required-scope");
             }),
             ("malformed-extension", "/x-requires-authenticated-session", |operation| {
                 operation["x-requires-authenticated-session"] = json!("yes");

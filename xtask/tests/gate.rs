@@ -180,5 +180,5 @@ fn breaking_tells_the_version_and_reads_acceptances_as_the_readme_shows_them() {
     let broken = xtask(&["breaking", "--base", base, "--revision", &path, "--format", "github"]);
     assert_eq!(broken.status.code(), Some(1), "{broken:?}");
     assert!(text(&broken).contains("::error file="), "{broken:?}");
-    assert!(text(&broken).contains("must become 2.0.0 or above"), "{broken:?}");
+    assert!(text(&broken).contains("must become 3.0.0 or above"), "{broken:?}");
 }

@@ -19,6 +19,8 @@ pub struct Extension {
 
 /// The scope that an API key needs for an operation.
 pub const REQUIRED_SCOPE: &str = "x-required-scope";
+/// The scopes that an API key needs in addition, by the properties of the request body that require them.
+pub const REQUIRED_SCOPE_FOR: &str = "x-required-scope-for";
 /// Whether an operation accepts a session token, for sessions other than its own, only once its session is authenticated.
 pub const REQUIRES_AUTHENTICATED_SESSION: &str = "x-requires-authenticated-session";
 /// The largest request body that is accepted, in bytes.
@@ -31,6 +33,7 @@ pub const SUNSET: &str = "x-sunset";
 /// Every extension that a comparison knows. Others are compared as what generators may read.
 pub const EXTENSIONS: &[Extension] = &[
     extension(REQUIRED_SCOPE, Some(Object::Operation), "a non-empty string"),
+    extension(REQUIRED_SCOPE_FOR, Some(Object::Operation), "a non-empty object of non-empty strings"),
     extension(REQUIRES_AUTHENTICATED_SESSION, Some(Object::Operation), "true or false"),
     extension(MAX_BODY_BYTES, Some(Object::RequestBody), "a whole number above 0"),
     extension(ERROR_CODES, Some(Object::Response), "a non-empty list of different non-empty strings"),
@@ -55,6 +58,9 @@ pub fn is_valid(extension: &Extension, value: &Value) -> bool {
     let text = |value: &Value| value.as_str().is_some_and(|text| !text.trim().is_empty());
     match extension.name {
         REQUIRED_SCOPE => text(value),
+        REQUIRED_SCOPE_FOR => {
+            value.as_object().is_some_and(|scopes| !scopes.is_empty() && scopes.values().all(text))
+        }
         REQUIRES_AUTHENTICATED_SESSION => value.is_boolean(),
         MAX_BODY_BYTES => value.as_u64().is_some_and(|bytes| bytes > 0),
         ERROR_CODES => value.as_array().is_some_and(|codes| {

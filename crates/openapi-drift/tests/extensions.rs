@@ -19,12 +19,50 @@ fn document(change: impl FnOnce(&mut Value)) -> Document {
     Document::parse(&value.to_string()).unwrap()
 }
 
+/// The pointer of an extension, its values before and after, the rules of the findings, and the side that breaks.
+type Case = (&'static str, Value, Value, &'static [&'static str], Breaks);
+
 #[test]
-fn each_change_of_a_known_extension_is_on_the_wire_and_breaks_the_expected_side() {
-    let cases: [(&str, Value, Value, &[&str], Breaks); 14] = [
+fn each_change_of_a_scope_is_on_the_wire_and_breaks_the_expected_side() {
+    let cases: [Case; 7] = [
         ("/x-required-scope", json!(null), json!("a:read"), &["required-scope-added"], Breaks::NEITHER),
         ("/x-required-scope", json!("a:read"), json!(null), &["required-scope-removed"], Breaks::SERVERS),
         ("/x-required-scope", json!("a:read"), json!("a:write"), &["required-scope-changed"], Breaks::BOTH),
+        (
+            "/x-required-scope-for",
+            json!(null),
+            json!({ "one": "a:write" }),
+            &["property-scope-added"],
+            Breaks::CLIENTS,
+        ),
+        (
+            "/x-required-scope-for",
+            json!({ "one": "a:write", "other": "a:write" }),
+            json!({ "other": "a:write" }),
+            &["property-scope-removed"],
+            Breaks::SERVERS,
+        ),
+        (
+            "/x-required-scope-for",
+            json!({ "one": "a:write" }),
+            json!(null),
+            &["property-scope-removed"],
+            Breaks::SERVERS,
+        ),
+        (
+            "/x-required-scope-for",
+            json!({ "one": "a:write" }),
+            json!({ "one": "a:read" }),
+            &["property-scope-changed"],
+            Breaks::BOTH,
+        ),
+    ];
+    check(cases);
+}
+
+#[test]
+fn each_change_of_another_known_extension_is_on_the_wire_and_breaks_the_expected_side() {
+    let cases: [Case; 11] = [
         (
             "/x-requires-authenticated-session",
             json!(false),
@@ -91,6 +129,11 @@ fn each_change_of_a_known_extension_is_on_the_wire_and_breaks_the_expected_side(
             Breaks::CLIENTS,
         ),
     ];
+    check(cases);
+}
+
+/// Checks the findings of each case.
+fn check(cases: impl IntoIterator<Item = Case>) {
     for (pointer, before, after, rules, breaks) in cases {
         let with = |extension: &Value| {
             document(|operation| {

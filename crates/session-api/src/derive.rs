@@ -7,7 +7,7 @@ use strum::VariantArray;
 
 use crate::contract::session_api_mod;
 use crate::extract::REQUEST_BODY_MAX_BYTES;
-use crate::operation::{Operation, SessionTokenUse};
+use crate::operation::{Operation, ScopeFor, SessionTokenUse};
 use crate::reply::{headers, statuses_of};
 use crate::types::ErrorBody;
 
@@ -60,6 +60,9 @@ fn describe(operation: Operation, derived: &mut Value) {
     if let Some(scope) = operation.required_scope() {
         security.push(json!({ "api_key": [] }));
         derived["x-required-scope"] = json!(scope);
+        if let Some(ScopeFor { properties, scope }) = operation.required_scope_for() {
+            derived["x-required-scope-for"] = properties.iter().map(|name| (*name, json!(scope))).collect();
+        }
     }
     let token_use = operation.session_token_use();
     if token_use != SessionTokenUse::None {

@@ -1,7 +1,7 @@
 //! A login flow: creates a session, authenticates it, and fetches it with its own token.
 //!
 //! Reads `SESSION_ADDRESS` (such as `http://127.0.0.1:8080`) and `SESSION_API_KEY`, a key with the scopes
-//! `session:create` and `session:update`, bound to a pool. Prints the fetched session as JSON. With `SESSION_ID`,
+//! `session:create` and `session:authenticate`, bound to a pool. Prints the fetched session as JSON. With `SESSION_ID`,
 //! authenticates that session instead of creating one.
 #![expect(clippy::print_stdout, reason = "the output of the example")]
 

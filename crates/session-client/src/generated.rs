@@ -833,17 +833,9 @@ pub mod types {
                 return Err("shorter than 1 characters".into());
             }
             static PATTERN: ::std::sync::LazyLock<::regress::Regex> = ::std::sync::LazyLock::new(||
-            {
-                ::regress::Regex::new(
-                        "^[^\\x00-\\x1f\\x7f-\\x9f\\u061C\\u200E-\\u200F\\u2028-\\u202E\\u2066-\\u2069]*$",
-                    )
-                    .unwrap()
-            });
+            { ::regress::Regex::new("^[^\\x00-\\x1f\\x7f]*$").unwrap() });
             if PATTERN.find(value).is_none() {
-                return Err(
-                    "doesn't match pattern \"^[^\\x00-\\x1f\\x7f-\\x9f\\u061C\\u200E-\\u200F\\u2028-\\u202E\\u2066-\\u2069]*$\""
-                        .into(),
-                );
+                return Err("doesn't match pattern \"^[^\\x00-\\x1f\\x7f]*$\"".into());
             }
             Ok(Self(value.to_string()))
         }
@@ -969,17 +961,9 @@ pub mod types {
                 return Err("shorter than 1 characters".into());
             }
             static PATTERN: ::std::sync::LazyLock<::regress::Regex> = ::std::sync::LazyLock::new(||
-            {
-                ::regress::Regex::new(
-                        "^[^\\x00-\\x1f\\x7f-\\x9f\\u061C\\u200E-\\u200F\\u2028-\\u202E\\u2066-\\u2069]*$",
-                    )
-                    .unwrap()
-            });
+            { ::regress::Regex::new("^[^\\x00-\\x1f\\x7f]*$").unwrap() });
             if PATTERN.find(value).is_none() {
-                return Err(
-                    "doesn't match pattern \"^[^\\x00-\\x1f\\x7f-\\x9f\\u061C\\u200E-\\u200F\\u2028-\\u202E\\u2066-\\u2069]*$\""
-                        .into(),
-                );
+                return Err("doesn't match pattern \"^[^\\x00-\\x1f\\x7f]*$\"".into());
             }
             Ok(Self(value.to_string()))
         }
@@ -2081,7 +2065,7 @@ pub mod types {
 
 Sessions of people and programs: a login flow creates and authenticates them, gateways fetch them on every request, and callers with permission complete and revoke them.
 
-Version: 1.2.0*/
+Version: 2.0.0*/
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
@@ -2123,7 +2107,7 @@ impl Client {
 }
 impl ClientInfo<crate::inner::Inner> for Client {
     fn api_version() -> &'static str {
-        "1.2.0"
+        "2.0.0"
     }
     fn baseurl(&self) -> &str {
         self.baseurl.as_str()
@@ -2185,7 +2169,7 @@ let response = client.list_sessions()
     }
     /**Create session
 
-Creates a session and returns it with its token, which is shown only once. With an account and an identity, the session starts as `authenticated`. Requires an API key with the scope `session:create`.
+Creates a session and returns it with its token, which is shown only once. With an account and an identity, the session starts as `authenticated`. Requires an API key with the scope `session:create`, and with an account also `session:authenticate`.
 
 Sends a `POST` request to `/api/v1/session`
 
@@ -2217,7 +2201,7 @@ let response = client.fetch_session()
     }
     /**Authenticate session
 
-Records that an identity authenticated, and returns a new token; the previous token stops working. May be repeated to step up, with the same account. Requires an API key with the scope `session:update`.
+Records that an identity authenticated, and returns a new token; the previous token stops working. May be repeated to step up, with the same account. Requires an API key with the scope `session:authenticate`.
 
 Sends a `POST` request to `/api/v1/session/{session_id}/authenticate`
 

@@ -24,14 +24,6 @@ pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
     Some(if values.next().is_some() { b"" } else { token })
 }
 
-/// The one error for every token that is not valid, so that it does not reveal why.
-fn bad_authtoken() -> Error {
-    Error::new(
-        ErrorCode::BadAuthtoken,
-        "the token is not valid or no longer valid; authenticate again for a new one",
-    )
-}
-
 /// Returns the caller with this token. One read by primary key.
 ///
 /// Fails with `not_authenticated` without a token, with `bad_authtoken` if it is malformed, unknown, replaced,
@@ -63,7 +55,7 @@ pub async fn authenticate(
 }
 
 async fn verify(sessions: &Sessions, credential: Option<Credential>) -> Result<Caller, Error> {
-    let credential = credential.ok_or_else(bad_authtoken)?;
+    let credential = credential.ok_or_else(Error::bad_authtoken)?;
     match credential.kind {
         Kind::Session => verify_session(sessions, &credential).await,
         Kind::ApiKey => {
@@ -72,7 +64,7 @@ async fn verify(sessions: &Sessions, credential: Option<Credential>) -> Result<C
             let verified = credential.matches(key.as_ref().map(|key| key.secret_hash));
             match key {
                 Some(key) if verified && key.revoked_at.is_none() => Ok(Caller::Key(key)),
-                _ => Err(bad_authtoken()),
+                _ => Err(Error::bad_authtoken()),
             }
         }
     }
@@ -82,16 +74,16 @@ async fn verify_session(sessions: &Sessions, credential: &Credential) -> Result<
     let id = SessionId(credential.id);
     let session = sessions.fetch(id).await?;
     let verified = credential.matches(session.as_ref().and_then(|session| session.token_hash));
-    let Some(session) = session else { return Err(bad_authtoken()) };
+    let Some(session) = session else { return Err(Error::bad_authtoken()) };
     if verified && !session.status.is_final() {
         return Ok(Caller::Session(Box::new(session)));
     }
     if session.replaced_token_hashes.iter().any(|hash| credential.matches(Some(*hash))) {
         // Its holder has a newer one, so this one may be stolen.
         let warning = Some(format!("a replaced token of session {id} was used again"));
-        return Err(Error { warning, ..bad_authtoken() });
+        return Err(Error { warning, ..Error::bad_authtoken() });
     }
-    Err(bad_authtoken())
+    Err(Error::bad_authtoken())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Authorization: whether a caller may do what it asks for. The only place that decides it.
 
-use session_api::{Operation, SessionTokenUse};
+use session_api::{Operation, ScopeFor, SessionTokenUse};
 use session_store::{SessionFilter, StateFilter, StoredSession};
 use session_types::{AccountId, ErrorCode, PoolId, Scope, SessionStatus};
 
@@ -12,6 +12,11 @@ use crate::error::Error;
 pub enum Target<'a> {
     /// No session in particular: the operation's path names none.
     NoSession,
+    /// A session that is to be created, authenticated from the start if it is to have an account.
+    NewSession {
+        /// Whether the request names an account or an identity.
+        has_account: bool,
+    },
     /// The session that the path names; `None` if it does not exist.
     Session(Option<&'a StoredSession>),
 }
@@ -49,19 +54,29 @@ pub fn authorize(caller: &Caller, operation: Operation, target: Target<'_>) -> R
             let Some(scope) = operation.required_scope() else {
                 return Err(Refusal::NotPermitted("this needs a session token, not an API key".to_owned()));
             };
-            let has_scope = key.scopes.contains(&scope);
-            let lacks_scope = || Refusal::NotPermitted(format!("the API key lacks the scope {scope}"));
+            let scope_for = match target {
+                Target::NewSession { has_account: true } => operation.required_scope_for(),
+                _ => None,
+            };
+            let lacked = if key.scopes.contains(&scope) {
+                let lacked = scope_for.filter(|needed| !key.scopes.contains(&needed.scope));
+                lacked.map(|ScopeFor { properties, scope }| {
+                    format!("the API key lacks the scope {scope}, which {} requires", properties.join(" or "))
+                })
+            } else {
+                Some(format!("the API key lacks the scope {scope}"))
+            };
             let in_domain_and_pool = match target {
-                Target::NoSession => true,
+                Target::NoSession | Target::NewSession { .. } => true,
                 Target::Session(session) => session.is_some_and(|session| {
                     session.domain_id == key.domain_id
                         && key.pool_id.is_none_or(|pool_id| pool_id == session.pool_id)
                 }),
             };
-            let may_read = matches!(target, Target::NoSession) || key.scopes.contains(&Scope::Read);
-            match (in_domain_and_pool, has_scope) {
-                (true, true) => Ok(()),
-                (true, false) if may_read => Err(lacks_scope()),
+            let may_read = !matches!(target, Target::Session(_)) || key.scopes.contains(&Scope::Read);
+            match (in_domain_and_pool, lacked) {
+                (true, None) => Ok(()),
+                (true, Some(message)) if may_read => Err(Refusal::NotPermitted(message)),
                 _ => Err(Refusal::NotFound),
             }
         }
@@ -72,7 +87,7 @@ pub fn authorize(caller: &Caller, operation: Operation, target: Target<'_>) -> R
                 Refusal::NotPermitted(format!("this needs an API key with the scope {scope}"))
             };
             let own_or_none = match target {
-                Target::NoSession => true,
+                Target::NoSession | Target::NewSession { .. } => true,
                 Target::Session(session) => session.is_some_and(|session| session.id == own.id),
             };
             let is_authenticated = own.status == SessionStatus::Authenticated;
@@ -210,6 +225,36 @@ mod tests {
                 assert_eq!(outcome(&caller, operation, target), expected, "{operation}, row {place}");
             }
         }
+    }
+
+    #[test]
+    fn a_creation_with_an_account_needs_the_scope_to_authenticate_as_well() {
+        let with = Target::NewSession { has_account: true };
+        let without = Target::NewSession { has_account: false };
+        let table: [(&[Scope], Target<'_>, Outcome); 6] = [
+            (&[Scope::Create], without, Allowed),
+            (&[Scope::Create], with, NotPermitted),
+            (&[Scope::Authenticate], with, NotPermitted),
+            (&[Scope::Read, Scope::Create, Scope::Update, Scope::Revoke], with, NotPermitted),
+            (&[Scope::Create, Scope::Authenticate], with, Allowed),
+            (&[Scope::Create, Scope::Authenticate], without, Allowed),
+        ];
+        for (scopes, target, expected) in table {
+            let caller = key(scopes, DomainId(id(1, 1)), None);
+            assert_eq!(
+                outcome(&caller, Operation::CreateSession, target),
+                expected,
+                "{scopes:?}, {target:?}"
+            );
+        }
+        let creator = key(&[Scope::Create], DomainId(id(1, 1)), None);
+        let Err(Refusal::NotPermitted(message)) = authorize(&creator, Operation::CreateSession, with) else {
+            panic!("it is refused");
+        };
+        assert!(message.contains("session:authenticate") && message.contains("account_id"), "{message}");
+        // No other operation has a further scope.
+        let others = Operation::VARIANTS.iter().filter(|it| it.required_scope_for().is_some());
+        assert_eq!(others.collect::<Vec<_>>(), [&Operation::CreateSession]);
     }
 
     #[test]

@@ -111,9 +111,12 @@ enum Output {
 /// The parser of a scope. Its help lists every scope with the operations that require it.
 fn scope() -> impl TypedValueParser<Value = Scope> {
     let values = Scope::VARIANTS.iter().map(|scope| {
-        let operations = Operation::VARIANTS.iter().filter(|it| it.required_scope() == Some(*scope));
-        let ids: Vec<&str> = operations.map(AsRef::as_ref).collect();
-        PossibleValue::new(scope.as_ref()).help(ids.join(", "))
+        let operations = Operation::VARIANTS.iter().filter_map(|operation| {
+            let scope_for = operation.required_scope_for().filter(|it| it.scope == *scope);
+            let properties = scope_for.map(|it| format!("{operation} with {}", it.properties.join(" or ")));
+            (operation.required_scope() == Some(*scope)).then(|| operation.to_string()).or(properties)
+        });
+        PossibleValue::new(scope.as_ref()).help(operations.collect::<Vec<_>>().join(", "))
     });
     PossibleValuesParser::new(values).try_map(|text| text.parse::<Scope>())
 }

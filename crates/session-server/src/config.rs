@@ -13,8 +13,10 @@ use serde::Deserialize;
 use session_api::Operation;
 use session_types::PoolId;
 
+use crate::connections::CONNECTIONS_MAX;
 use crate::lifecycle::lifetime::{Lifetime, Lifetimes, TypeLifetimes};
 use crate::limits::LimitSettings;
+use crate::origin::{ClientAddressHeader, TrustedProxies};
 use crate::sweep::Retention;
 
 /// The location of the store.
@@ -116,6 +118,7 @@ struct File {
     log_level: Option<LogLevel>,
     #[serde(default)]
     trusted_proxies: Vec<IpNet>,
+    client_address_header: Option<ClientAddressHeader>,
     #[serde(default)]
     disabled_operations: BTreeSet<Operation>,
     #[serde(default)]
@@ -163,6 +166,8 @@ struct LimitsSection {
     trusted: Option<Vec<IpNet>>,
     failed_authentications_per_minute: Option<NonZeroU32>,
     creations_per_minute: Option<NonZeroU32>,
+    revocations_per_minute: Option<NonZeroU32>,
+    connections: Option<NonZeroU32>,
 }
 
 /// A duration such as `30m` or `12h`, or `none`.
@@ -240,8 +245,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The least severe records that are logged.
     pub log_level: LogLevel,
-    /// Networks of proxies that are trusted to report the caller's address.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Proxies that are trusted to report the caller's address.
+    pub trusted_proxies: Option<TrustedProxies>,
     /// Operations that this deployment does not offer.
     pub disabled_operations: BTreeSet<Operation>,
     /// The lifetimes of sessions.
@@ -252,6 +257,8 @@ pub struct Config {
     pub retention: Retention,
     /// Rate limits.
     pub limits: LimitSettings,
+    /// The greatest number of connections of the public listener.
+    pub connections: NonZeroU32,
 }
 
 /// The settings file cannot be used.
@@ -266,7 +273,8 @@ impl Config {
     /// Loads the settings from these flags, from the file that they name and from the defaults. clap has already put the
     /// environment into the flags.
     ///
-    /// Fails if the file cannot be read, or has an unknown name or a value that is not allowed.
+    /// Fails if the file cannot be read, or has an unknown name, a value that is not allowed, or one of two settings that
+    /// belong together.
     pub fn load(flags: &Flags, serve: &ServeFlags) -> Result<Self, InvalidConfig> {
         let file = flags.config.as_deref().map(File::read).transpose()?.unwrap_or_default();
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
@@ -277,8 +285,12 @@ impl Config {
         };
         let limits = LimitSettings::default();
         let retention = |span: Option<Span>| span.map_or(Some(RETENTION), |span| span.0);
+        let trusted_proxies = file.trusted_proxies().map_err(|reason| InvalidConfig {
+            file: flags.config.clone().unwrap_or_default(),
+            reason: reason.to_owned(),
+        })?;
         Ok(Self {
-            trusted_proxies: file.trusted_proxies,
+            trusted_proxies,
             disabled_operations: file.disabled_operations,
             lifetimes: file.lifetime.lifetimes(),
             sweep_interval: file.sweep.interval.map_or(SWEEP_INTERVAL, |interval| interval.0),
@@ -293,7 +305,9 @@ impl Config {
                     .failed_authentications_per_minute
                     .unwrap_or(limits.failed_authentications),
                 creations: file.limits.creations_per_minute.unwrap_or(limits.creations),
+                revocations: file.limits.revocations_per_minute.unwrap_or(limits.revocations),
             },
+            connections: file.limits.connections.unwrap_or(CONNECTIONS_MAX),
             listen: serve.listen.or(file.listen).unwrap_or_else(|| local(8080)),
             internal_listen: serve.internal_listen.or(file.internal_listen).unwrap_or_else(|| local(8081)),
             store: flags
@@ -317,6 +331,23 @@ impl File {
             let what = error.message().lines().collect::<Vec<_>>().join(" ");
             invalid(format!("line {line}: {what}"))
         })
+    }
+
+    /// Returns the proxies that are trusted. There is no default for the header: if it were not the one that the proxies
+    /// write, every caller could forge its address.
+    fn trusted_proxies(&self) -> Result<Option<TrustedProxies>, &'static str> {
+        let networks = self.trusted_proxies.clone();
+        match (networks.is_empty(), self.client_address_header) {
+            (true, None) => Ok(None),
+            (false, Some(header)) => Ok(Some(TrustedProxies { networks, header })),
+            (false, None) => Err("trusted_proxies: it needs client_address_header as well; add \
+                                  client_address_header = \"x-forwarded-for\" or \"forwarded\", the header that these \
+                                  proxies write"),
+            (true, Some(_)) => {
+                Err("client_address_header: it needs trusted_proxies as well; add the networks of the \
+                                    proxies that write this header, or remove it")
+            }
+        }
     }
 }
 
@@ -366,7 +397,14 @@ mod tests {
         let shown = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
         let load = |file: &str| load(file, Flags::default(), &ServeFlags::default()).unwrap();
         assert_eq!(load(shown), load(""));
-        for name in ["lifetime.browser", "lifetime.api", "sweep", "limits", "trusted_proxies"] {
+        for name in [
+            "lifetime.browser",
+            "lifetime.api",
+            "sweep",
+            "limits",
+            "trusted_proxies",
+            "client_address_header",
+        ] {
             assert!(shown.contains(name), "{name}");
         }
     }
@@ -389,6 +427,9 @@ mod tests {
             ("\n\nlog_level = 'loud'", "line 3"),
             ("listen =", "line 1"),
             ("trusted_proxies = ['10.0.0.0/33']", "line 1"),
+            ("trusted_proxies = ['10.0.0.0/8']", "add client_address_header = \"x-forwarded-for\""),
+            ("client_address_header = 'forwarded'", "trusted_proxies"),
+            ("client_address_header = 'x-real-ip'", "x-forwarded-for"),
             ("disabled_operations = ['fly']", "fetch_session"),
             ("[lifetime.browser]\nidle = 'soon'", "30s"),
             ("[lifetime.browser]\nidle = '0s'", "none"),

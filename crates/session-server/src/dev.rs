@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use session_api::{Interaction, Operation, SessionCreate};
+use session_store::Page;
 use session_types::{AccountId, DeviceId, DomainId, IdentityId, PoolId, Scope, SessionType, UserAgent};
 use strum::VariantArray;
 
@@ -25,8 +26,9 @@ const USER_AGENT: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleW
 /// A store that is not empty stays as it is, and the returned line says so.
 pub(crate) async fn prepare(sessions: &Arc<Sessions>, address: SocketAddr) -> Result<String, Error> {
     let storage = sessions.storage();
-    let has_keys = !storage.call(|store| store.key_list()).await?.is_empty();
-    if has_keys || !storage.call(|store| store.session_page(None, 1)).await?.is_empty() {
+    let keys = storage.page(|store| store.key_list()).await?;
+    let page = storage.page(|store| store.session_page(None, 1)).await?;
+    if keys != Page::default() || page != Page::default() {
         return Ok("the store is not empty, so --dev leaves it as it is\n".to_owned());
     }
     let domain_id = DomainId(storage.new_id()?);

@@ -49,6 +49,14 @@ impl Error {
         }
     }
 
+    /// The one refusal of every token that is not valid, so that it does not reveal why.
+    pub fn bad_authtoken() -> Self {
+        Self::new(
+            ErrorCode::BadAuthtoken,
+            "the token is not valid or no longer valid; authenticate again for a new one",
+        )
+    }
+
     /// The server failed; `cause` is logged and not returned.
     pub fn unexpected(cause: impl fmt::Display) -> Self {
         let message = "the server failed; its log has the cause under the request ID";
@@ -87,10 +95,13 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::OutcomeUnknown(_) => Self::unknown(error),
-            // The rules that can meet the first two return messages of their own.
-            StoreError::AlreadyExists | StoreError::PoolOfOtherDomain | StoreError::Failed(_) => {
-                Self::unexpected(error)
-            }
+            StoreError::TokenReplaced => Self::bad_authtoken(),
+            StoreError::TooManyRevocations => Self::limited(
+                "too many revocations of this domain are not written yet; try again in 5 s".to_owned(),
+                5,
+            ),
+            // A new ID is never taken, and an import has a message of its own.
+            StoreError::AlreadyExists | StoreError::Failed(_) => Self::unexpected(error),
         }
     }
 }

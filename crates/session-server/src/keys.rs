@@ -1,7 +1,7 @@
 //! Creating API keys.
 
 use secrecy::SecretString;
-use session_store::{ApiKey, KeyId, StoreError};
+use session_store::{ApiKey, KeyId};
 use session_types::{DomainId, ErrorCode, PoolId, Scope, checked_text};
 
 use crate::credential::{Credential, Kind};
@@ -13,7 +13,7 @@ const KEY_NAME_MAX_CHARS: usize = 200;
 
 /// Creates an API key. Returns it with its text, which is shown this once.
 ///
-/// Fails with `invalid_value` for a name that is not allowed or a pool of another domain.
+/// Fails with `invalid_value` for a name that is not allowed.
 pub(crate) async fn create(
     storage: &Storage,
     name: String,
@@ -28,13 +28,6 @@ pub(crate) async fn create(
     let key =
         ApiKey { id, name, domain_id, pool_id, scopes, secret_hash: credential.hash(), revoked_at: None };
     let stored = key.clone();
-    match storage.try_call(|store| store.key_create(stored)).await? {
-        Err(StoreError::PoolOfOtherDomain) => {
-            Err(Error::new(ErrorCode::InvalidValue, "pool: it belongs to another domain"))
-        }
-        outcome => {
-            outcome?;
-            Ok((key, credential.reveal()))
-        }
-    }
+    storage.call(|store| store.key_create(stored)).await?;
+    Ok((key, credential.reveal()))
 }

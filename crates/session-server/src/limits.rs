@@ -1,7 +1,7 @@
-//! Rate limits: failed authentications and creations by address and by key.
+//! Rate limits: failed authentications by address and by ID, creations by key.
 
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 use session_store::KeyId;
-use session_types::Id;
+use session_types::{DomainId, Id};
 
 use crate::error::Error;
 use crate::origin::contains;
@@ -29,23 +29,27 @@ pub struct LimitSettings {
     pub trusted: Vec<IpNet>,
     /// Failed authentications per minute, by address and by the ID of the key or session.
     pub failed_authentications: NonZeroU32,
-    /// Creations per minute, by address and by key.
+    /// Creations per minute, by key.
     pub creations: NonZeroU32,
+    /// Revocations of many sessions per minute, by key or account.
+    pub revocations: NonZeroU32,
 }
 
 impl Default for LimitSettings {
-    /// The loopback is trusted, for this purpose only. Tokens are not typed by people, so a few failures are many; a login
-    /// flow creates one session per visitor, and 100 visitors a second are many.
+    /// No network is without limits: a proxy on the same host, whose header is not believed, would switch off all of them.
+    /// Tokens are not typed by people, so a few failures are many; a login flow, which has a key of its own, creates one
+    /// session per visitor, and 100 visitors a second are many. A person signs out everywhere a few times a day, and a
+    /// service that signs out one account after another does with ten a second; a revocation takes the writer a
+    /// millisecond, or some ten if it finds hundreds of sessions.
     fn default() -> Self {
         const FAILED_AUTHENTICATIONS: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
         const CREATIONS: NonZeroU32 = NonZeroU32::new(6_000).expect("not zero");
+        const REVOCATIONS: NonZeroU32 = NonZeroU32::new(600).expect("not zero");
         Self {
-            trusted: vec![
-                Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8).into(),
-                Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128).into(),
-            ],
+            trusted: Vec::new(),
             failed_authentications: FAILED_AUTHENTICATIONS,
             creations: CREATIONS,
+            revocations: REVOCATIONS,
         }
     }
 }
@@ -97,8 +101,8 @@ pub struct Limits {
     trusted: Vec<IpNet>,
     failures_by_address: Keyed<IpAddr>,
     failures_by_id: Keyed<Id>,
-    creations_by_address: Keyed<IpAddr>,
     creations_by_key: Keyed<KeyId>,
+    revocations: Keyed<(DomainId, Id)>,
 }
 
 impl Limits {
@@ -108,8 +112,8 @@ impl Limits {
             trusted: settings.trusted,
             failures_by_address: Keyed::new(settings.failed_authentications),
             failures_by_id: Keyed::new(settings.failed_authentications),
-            creations_by_address: Keyed::new(settings.creations),
             creations_by_key: Keyed::new(settings.creations),
+            revocations: Keyed::new(settings.revocations),
         }
     }
 
@@ -125,14 +129,19 @@ impl Limits {
         id.map_or(Ok(()), |id| self.failures_by_id.count(&id, what))
     }
 
-    /// Counts a creation. Fails over the limit of the address or of the key.
+    /// Counts a creation with a key. Fails over the limit of the key, which counts all addresses together. The address
+    /// is counted by no limit, as the services of many tenants may share it.
     pub fn creation(&self, address: IpAddr, key: KeyId) -> Result<(), Error> {
         if contains(&self.trusted, address) {
             return Ok(());
         }
-        self.creations_by_address
-            .count(&rate_limit_key(address), "sessions were created from this address")?;
         self.creations_by_key.count(&key, "sessions were created with this API key")
+    }
+
+    /// Counts a revocation of many sessions. Fails over the limit of the caller, which is a key or an account of the domain.
+    /// No network is without this limit: it is about what a revocation costs the store.
+    pub fn revocation(&self, domain_id: DomainId, caller: Id) -> Result<(), Error> {
+        self.revocations.count(&(domain_id, caller), "revocations of many sessions")
     }
 }
 
@@ -192,13 +201,46 @@ mod tests {
     }
 
     #[test]
-    fn the_loopback_has_no_limits_by_default() {
+    fn a_caller_of_revocations_is_limited_within_its_domain() {
+        let settings = LimitSettings { revocations: NonZeroU32::new(2).unwrap(), ..LimitSettings::default() };
+        let limits = Limits::new(settings);
+        let [one, other] = [1, 2].map(|byte| Id::from_bytes([byte; 20]));
+        let revoke = |domain, caller| limits.revocation(DomainId(domain), caller);
+        assert!(revoke(one, one).is_ok() && revoke(one, one).is_ok());
+        let error = revoke(one, one).unwrap_err();
+        assert_eq!((error.status.as_u16(), error.code), (429, ErrorCode::BadRequest));
+        assert!(error.retry_after_s.is_some());
+        assert!(revoke(one, other).is_ok() && revoke(other, one).is_ok());
+    }
+
+    #[test]
+    fn keys_behind_one_address_do_not_limit_each_other() {
         let limits = limits(1, 1);
-        for address in ["127.0.0.1", "127.8.8.8", "::1"] {
-            assert!(
-                (0..100).all(|_| limits.failed_authentication(address.parse().unwrap(), None).is_ok()),
-                "{address}"
-            );
+        let create = |key| limits.creation(IpAddr::from([192, 0, 2, 1]), KeyId(Id::from_bytes([key; 20])));
+        assert!(create(1).is_ok() && create(1).is_err());
+        assert!(create(2).is_ok());
+    }
+
+    #[test]
+    fn a_trusted_network_is_without_limits_and_by_default_none_is() {
+        let trusted = vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+        let one = NonZeroU32::new(1).unwrap();
+        let settings =
+            LimitSettings { failed_authentications: one, creations: one, ..LimitSettings::default() };
+        let key = KeyId(Id::from_bytes([1; 20]));
+        for (address, is_trusted) in [("127.0.0.1", true), ("127.8.8.8", true), ("::1", true), ("::2", false)]
+        {
+            let address = address.parse().unwrap();
+            for (settings, expected) in [
+                (LimitSettings { trusted: trusted.clone(), ..settings.clone() }, is_trusted),
+                (settings.clone(), false),
+            ] {
+                let limits = Limits::new(settings);
+                let fail = || limits.failed_authentication(address, None).is_ok();
+                let create = || limits.creation(address, key).is_ok();
+                assert!(fail() && create(), "{address}");
+                assert_eq!((fail(), create()), (expected, expected), "{address}");
+            }
         }
     }
 

@@ -2,10 +2,52 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderMap;
 use http::header::{FORWARDED, USER_AGENT};
+use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
+use serde::Deserialize;
 use session_types::UserAgent;
+
+/// The header in which proxies report the caller's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum ClientAddressHeader {
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+impl ClientAddressHeader {
+    const ALL: [Self; 2] = [Self::XForwardedFor, Self::Forwarded];
+
+    const fn name(self) -> HeaderName {
+        match self {
+            Self::XForwardedFor => HeaderName::from_static("x-forwarded-for"),
+            Self::Forwarded => FORWARDED,
+        }
+    }
+}
+
+impl TryFrom<String> for ClientAddressHeader {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let named = Self::ALL.into_iter().find(|header| text.eq_ignore_ascii_case(header.name().as_str()));
+        named.ok_or("the header is x-forwarded-for or forwarded, whichever the proxies write")
+    }
+}
+
+/// Proxies that are trusted to report the caller's address, in one header.
+///
+/// A proxy writes one header and passes on what its client wrote in the other one, so only one may be believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedProxies {
+    /// The networks of the proxies.
+    pub networks: Vec<IpNet>,
+    /// The header that they write.
+    pub header: ClientAddressHeader,
+}
 
 /// The origin of a request.
 #[derive(Clone, Debug)]
@@ -19,12 +61,18 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The origin of a request from this peer with these headers.
-    pub fn of(request_id: &str, peer: SocketAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> Self {
+    /// The origin of a request from this peer with these headers. Without trusted proxies, the caller is the peer.
+    pub fn of(
+        request_id: &str,
+        peer: SocketAddr,
+        headers: &HeaderMap,
+        trusted_proxies: Option<&TrustedProxies>,
+    ) -> Self {
         let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
         Self {
             request_id: request_id.to_owned(),
-            address: address_of(peer.ip(), headers, trusted_proxies),
+            address: trusted_proxies
+                .map_or_else(|| peer.ip().to_canonical(), |proxies| address_of(peer.ip(), headers, proxies)),
             user_agent: user_agent.and_then(|text| UserAgent::try_from(text.to_owned()).ok()),
         }
     }
@@ -35,29 +83,24 @@ pub(crate) fn contains(networks: &[IpNet], address: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&address))
 }
 
-/// Returns the peer's address or, behind trusted proxies, the right-most address of `Forwarded` (RFC 7239), otherwise of
-/// `X-Forwarded-For`, that is not a trusted proxy's. Each proxy appends its client, so every address to the left of the
-/// first untrusted one may be forged.
-fn address_of(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> IpAddr {
+/// Returns the peer's address or, behind trusted proxies, the right-most address of the header that they write that is not
+/// a trusted proxy's. Each proxy appends its client, so every address to the left of the first untrusted one may be forged.
+fn address_of(peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> IpAddr {
     let mut address = peer.to_canonical();
-    if !contains(trusted_proxies, address) {
+    if !contains(&proxies.networks, address) {
         return address;
     }
-    let text = |name: &str| {
-        let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("unreadable"));
-        values.collect::<Vec<_>>().join(",")
-    };
-    let (forwarded, others) = (text(FORWARDED.as_str()), text("x-forwarded-for"));
-    let hops: Vec<&str> = if forwarded.is_empty() {
-        others.split(',').collect()
-    } else {
-        forwarded.split(',').map(forwarded_for).collect()
-    };
-    for hop in hops.into_iter().rev() {
+    let values = headers.get_all(proxies.header.name());
+    let values: Vec<&str> = values.iter().map(|value| value.to_str().unwrap_or("unreadable")).collect();
+    for hop in values.iter().flat_map(|value| value.split(',')).rev() {
+        let hop = match proxies.header {
+            ClientAddressHeader::XForwardedFor => hop,
+            ClientAddressHeader::Forwarded => forwarded_for(hop),
+        };
         // Hidden or invalid: the proxy that wrote it is the last known address.
         let Some(known) = node_address(hop.trim()) else { break };
         address = known.to_canonical();
-        if !contains(trusted_proxies, address) {
+        if !contains(&proxies.networks, address) {
             break;
         }
     }
@@ -85,21 +128,22 @@ mod tests {
 
     use super::*;
 
-    fn address(peer: &str, headers: &[(&str, &str)]) -> String {
-        let trusted: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap()).into();
+    /// The caller's address behind proxies that write this header.
+    fn address_in(header: ClientAddressHeader, peer: &str, headers: &[(&str, &str)]) -> String {
+        let networks = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap()).into();
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name: HeaderName = name.parse().unwrap();
             map.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        address_of(peer.parse().unwrap(), &map, &trusted).to_string()
+        address_of(peer.parse().unwrap(), &map, &TrustedProxies { networks, header }).to_string()
     }
 
     #[test]
     fn the_address_is_the_right_most_one_that_is_not_a_trusted_proxys() {
         const XFF: &str = "x-forwarded-for";
         type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str);
-        let table: [Row; 20] = [
+        let table: [Row; 23] = [
             ("192.0.2.1", &[], "192.0.2.1"),
             ("::ffff:192.0.2.1", &[], "192.0.2.1"),
             // From anyone else, headers are ignored.
@@ -125,19 +169,35 @@ mod tests {
             ),
             ("10.0.0.1", &[("forwarded", "for=203.0.113.7, for=_hidden")], "10.0.0.1"),
             ("10.0.0.1", &[("forwarded", "for=unknown")], "10.0.0.1"),
-            // The standard header takes precedence.
-            ("10.0.0.1", &[(XFF, "198.51.100.1"), ("forwarded", "for=203.0.113.7")], "203.0.113.7"),
+            // An open quote of the caller does not hide what the proxy appended.
+            ("10.0.0.1", &[("forwarded", "for=\"198.51.100.1, for=203.0.113.7")], "203.0.113.7"),
+            // Without the header that the proxies write, the last proxy is the last known address.
+            ("10.0.0.1", &[("x-real-ip", "198.51.100.1")], "10.0.0.1"),
+            ("10.0.0.1", &[(XFF, "")], "10.0.0.1"),
+            ("10.0.0.1", &[("forwarded", "by=203.0.113.7")], "10.0.0.1"),
         ];
         for (peer, headers, expected) in table {
-            assert_eq!(address(peer, headers), expected, "{peer} {headers:?}");
+            let is_forwarded = headers.iter().any(|(name, _)| *name == "forwarded");
+            let (header, other) = if is_forwarded {
+                (ClientAddressHeader::Forwarded, (XFF, "198.51.100.66"))
+            } else {
+                (ClientAddressHeader::XForwardedFor, ("forwarded", "for=198.51.100.66"))
+            };
+            assert_eq!(address_in(header, peer, headers), expected, "{peer} {headers:?}");
+            // The other header, which a proxy passes on as its client wrote it, changes nothing.
+            let with_other = [headers, &[other]].concat();
+            assert_eq!(address_in(header, peer, &with_other), expected, "{peer} {with_other:?}");
         }
     }
 
     proptest! {
         #[test]
         fn no_header_causes_a_panic_or_is_trusted_from_an_untrusted_peer(text in "[ -~]{0,80}") {
-            address("10.0.0.1", &[("x-forwarded-for", &text), ("forwarded", &text)]);
-            prop_assert_eq!(address("192.0.2.1", &[("x-forwarded-for", &text), ("forwarded", &text)]), "192.0.2.1");
+            let headers = [("x-forwarded-for", text.as_str()), ("forwarded", &text)];
+            for header in ClientAddressHeader::ALL {
+                address_in(header, "10.0.0.1", &headers);
+                prop_assert_eq!(address_in(header, "192.0.2.1", &headers), "192.0.2.1");
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::admin::socket;
 use crate::config::Config;
+use crate::connections::{Activity, Reaper, raise_descriptor_limit};
 use crate::data_directory;
 use crate::dev;
 use crate::error::Error;
@@ -56,17 +57,21 @@ async fn run(
     // First, so that a signal that comes early is not lost.
     let mut signals = Signals::handle()?;
 
-    let (sessions, directory) = data_directory::open(config)?;
+    let descriptors = raise_descriptor_limit(log)?;
+    let (mut sessions, directory) = data_directory::open(config)?;
+    sessions.log_to(log.new(o!("task" => "store")));
     let sessions = Arc::new(sessions);
     // Before a list or a sweep relies on the stored times.
     let applied = sweep::apply_lifetimes(&sessions).await;
     if let Some(count) = applied.map_err(|error| at_start("the lifetimes cannot be applied", error))? {
         info!(log, "lifetimes applied"; "sessions" => count);
     }
+    let activity = Arc::new(Activity::default());
     let context = Context {
         sessions: Arc::clone(&sessions),
         limits: Arc::new(Limits::new(config.limits.clone())),
         metrics: Arc::clone(&metrics),
+        activity: Arc::clone(&activity),
         trusted_proxies: config.trusted_proxies.clone(),
         disabled_operations: config.disabled_operations.clone(),
     };
@@ -74,6 +79,13 @@ async fn run(
 
     let api = session_api_mod::api_description::<SessionServer>()?;
     let server = listen(api, context, config.listen, log, "contract")?;
+    let _reaper = Reaper::start(
+        server.local_addr(),
+        activity,
+        config.connections,
+        descriptors,
+        log.new(o!("task" => "connections")),
+    )?;
     let internal = listen(internal::api()?, internal_context, config.internal_listen, log, "internal")?;
     let admin = socket::listen(directory.path(), Arc::clone(&sessions), log.new(o!("listener" => "admin")))?;
     let prepared = if dev {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretBox;
-use session_store::{Store, StoreError};
+use session_store::{Page, Store, StoreError};
 use session_types::{Id, Timestamp};
+use slog::{Discard, Logger, o};
 
 use crate::environment::{Clock, Random, RandomFailed};
 use crate::error::Error;
@@ -25,6 +26,7 @@ pub struct Storage {
     clock: Arc<dyn Clock>,
     minter: Minter,
     timeout: Duration,
+    log: Logger,
 }
 
 impl Storage {
@@ -35,7 +37,13 @@ impl Storage {
         random: Arc<dyn Random>,
         timeout: Duration,
     ) -> Self {
-        Self { store, minter: Minter::new(Arc::clone(&clock), random), clock, timeout }
+        let log = Logger::root(Discard, o!());
+        Self { store, minter: Minter::new(Arc::clone(&clock), random), clock, timeout, log }
+    }
+
+    /// Logs the rows that cannot be read to `log`; without it, nowhere.
+    pub fn log_to(&mut self, log: Logger) {
+        self.log = log;
     }
 
     /// Calls the store. Fails with `unknown` if it takes too long.
@@ -43,17 +51,20 @@ impl Storage {
         &self,
         call: impl for<'a> FnOnce(&'a dyn Store) -> StoreFuture<'a, T>,
     ) -> Result<T, Error> {
-        Ok(self.try_call(call).await??)
+        let result = tokio::time::timeout(self.timeout, call(&*self.store)).await;
+        Ok(result.map_err(|_| Error::unknown(format!("the store took longer than {:?}", self.timeout)))??)
     }
 
-    /// As [`Storage::call`], for rules that have messages of their own for some errors of the store.
-    pub async fn try_call<T>(
+    /// As [`Storage::call`], for a page. Logs the rows that cannot be read.
+    pub async fn page<T>(
         &self,
-        call: impl for<'a> FnOnce(&'a dyn Store) -> StoreFuture<'a, T>,
-    ) -> Result<Result<T, StoreError>, Error> {
-        tokio::time::timeout(self.timeout, call(&*self.store))
-            .await
-            .map_err(|_| Error::unknown(format!("the store took longer than {:?}", self.timeout)))
+        call: impl for<'a> FnOnce(&'a dyn Store) -> StoreFuture<'a, Page<T>>,
+    ) -> Result<Page<T>, Error> {
+        let page = self.call(call).await?;
+        for row in &page.skipped {
+            slog::warn!(self.log, "row skipped"; "table" => &row.table, "id" => &row.id, "cause" => &row.cause);
+        }
+        Ok(page)
     }
 
     /// Returns the current time.

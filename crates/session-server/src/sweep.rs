@@ -1,5 +1,5 @@
-//! What the server does in the background: writes last interactions, marks sessions whose lifetime has passed as complete,
-//! and deletes what ended long ago.
+//! What the server does in the background: writes last interactions and the sessions of pending revocations, marks sessions
+//! whose lifetime has passed as complete, and deletes what ended long ago.
 //!
 //! All of it runs in small batches by index, one after another, so that no request waits for it.
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use session_store::{Actor, EventAction, SessionTimes, Store, StoredSession};
-use session_types::SessionStatus;
+use session_types::{SessionId, SessionStatus};
 use slog::{Logger, info, warn};
 use tokio::task::JoinHandle;
 
@@ -21,6 +21,9 @@ const BATCH: u32 = 200;
 
 /// The pause between two batches, in which the writer serves requests.
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// How often the server searches for pending revocations that it was not notified of: of another node, or after a failure.
+const REVOCATION_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How many sessions one transaction gives new times, before the server listens.
 const TIMES_BATCH: u32 = 1_000;
@@ -58,17 +61,32 @@ pub async fn apply_lifetimes(sessions: &Sessions) -> Result<Option<u64>, Error> 
     }
     let (mut after, mut count) = (None, 0);
     loop {
-        let page = storage.call(|store| store.session_page(after, TIMES_BATCH)).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.id);
-        count += page.len() as u64;
-        let times =
-            page.into_iter().map(|session| (times_of(&session), times_of(&sessions.with_times(session))));
+        let page = storage.page(|store| store.session_page(after, TIMES_BATCH)).await?;
+        after = page.next.map(SessionId);
+        count += page.items.len() as u64;
+        let times = page
+            .items
+            .into_iter()
+            .map(|session| (times_of(&session), times_of(&sessions.with_times(session))));
         let changed = times.filter(|(before, now)| before != now).map(|(_, now)| now).collect();
         storage.call(|store| store.session_update_times(changed)).await?;
+        if after.is_none() {
+            break;
+        }
     }
     storage.call(|store| store.setting_replace(LIFETIMES, wanted)).await?;
     Ok(Some(count))
+}
+
+/// Writes every pending revocation of many sessions, in batches. Returns whether there was one.
+pub async fn write_revocations(sessions: &Sessions) -> Result<bool, Error> {
+    let storage = sessions.storage();
+    let mut found = false;
+    while storage.call(|store| store.revocation_write(storage.now())).await? {
+        found = true;
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(found)
 }
 
 /// Marks sessions whose lifetime has passed, and deletes sessions and events whose retention has.
@@ -78,8 +96,8 @@ pub async fn sweep(sessions: &Sessions, retention: Retention) -> Result<Swept, E
     loop {
         // An interaction from before the end of the lifetime may not be written yet.
         let at = storage.now().saturating_sub(LAST_SEEN_GRACE);
-        let expired = storage.call(|store| store.session_list_expired(at, BATCH)).await?;
-        let marked = try_join_all(expired.into_iter().map(|session| expire(sessions, session))).await?;
+        let expired = storage.page(|store| store.session_list_expired(at, BATCH)).await?;
+        let marked = try_join_all(expired.items.into_iter().map(|session| expire(sessions, session))).await?;
         let count = marked.into_iter().filter(|marked| *marked).count() as u64;
         swept.expired += count;
         if count == 0 {
@@ -124,14 +142,14 @@ async fn expire(sessions: &Sessions, session: StoredSession) -> Result<bool, Err
     let reason = sessions.lifetimes().expiry_of(&current).map(|(_, reason)| reason);
     let reason = reason.as_ref().map(AsRef::as_ref);
     let event = sessions.new_event(EventAction::Expired, current.id, Actor::Server, None, reason)?;
-    sessions.storage().call(|store| store.session_replace(current, Some(event))).await
+    sessions.storage().call(|store| store.session_replace(current, Some(event), None)).await
 }
 
 const fn times_of(session: &StoredSession) -> SessionTimes {
     SessionTimes { session_id: session.id, expires_at: session.expires_at, ended_at: session.ended_at }
 }
 
-/// Starts a task that writes last interactions and sweeps, until it is aborted.
+/// Starts a task that writes last interactions and pending revocations and sweeps, until it is aborted.
 pub(crate) fn start(
     sessions: Arc<Sessions>,
     interval: Duration,
@@ -161,6 +179,21 @@ pub(crate) fn start(
                 }
             }
         };
-        tokio::join!(writing, sweeping);
+        let revoking = async {
+            loop {
+                match write_revocations(&sessions).await {
+                    Ok(false) => {}
+                    Ok(true) => info!(log, "pending revocations written"),
+                    Err(error) => {
+                        warn!(log, "pending revocations were not written"; "cause" => error.into_cause());
+                    }
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(REVOCATION_INTERVAL) => {}
+                    () = sessions.revocation_made() => {}
+                }
+            }
+        };
+        tokio::join!(writing, revoking, sweeping);
     })
 }

@@ -1,12 +1,13 @@
 //! The rules on a real store, with a manual clock and predictable randomness.
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretBox};
 use session_api::{
     Interaction, Operation, Revocation, Session, SessionAuthenticate, SessionCreate, SessionList,
@@ -31,8 +32,8 @@ use session_server::sessions::Sessions;
 use session_server::storage::{STORE_TIMEOUT, Storage};
 use session_server::sweep::{Retention, Swept, sweep};
 use session_store::{
-    ApiKey, Event, EventId, KeyId, LastSeen, ReferenceKind, SecretHash, SessionFilter, SessionTimes,
-    SqliteStore, Store, StoreError, StoredSession,
+    ApiKey, Event, EventId, KeyId, LastSeen, Page, ReferenceKind, SecretHash, SessionFilter, SessionTimes,
+    SqliteStore, Store, StoreError, StoredSession, TokenGuard,
 };
 use session_types::{
     AccountId, DomainId, ErrorCode, Id, IdentityId, PoolId, Scope, SessionId, SessionStatus, SessionType,
@@ -40,6 +41,9 @@ use session_types::{
 };
 use strum::VariantArray;
 use tempfile::TempDir;
+
+#[path = "rules/contention.rs"]
+mod contention;
 
 /// A clock that stands still until the test moves it.
 struct ManualClock(AtomicU64);
@@ -68,6 +72,19 @@ struct Counted {
     reads: Arc<AtomicUsize>,
     /// Whether reading a key fails.
     broken: AtomicBool,
+    /// What another node does right before the next change of this one.
+    before_change: Mutex<Option<BoxFuture<'static, ()>>>,
+    /// How many changes of one session were made.
+    replaced: AtomicUsize,
+}
+
+impl Counted {
+    async fn let_others_change(&self) {
+        let other = self.before_change.lock().unwrap().take();
+        if let Some(other) = other {
+            other.await;
+        }
+    }
 }
 
 #[async_trait]
@@ -83,8 +100,12 @@ impl Store for Counted {
         &self,
         session: StoredSession,
         event: Option<Event>,
+        token: Option<TokenGuard>,
     ) -> Result<bool, StoreError> {
-        self.store.session_replace(session, event).await
+        self.let_others_change().await;
+        let replaced = self.store.session_replace(session, event, token).await?;
+        self.replaced.fetch_add(usize::from(replaced), Ordering::SeqCst);
+        Ok(replaced)
     }
     async fn session_import(
         &self,
@@ -96,7 +117,7 @@ impl Store for Counted {
         &self,
         after: Option<SessionId>,
         limit: u32,
-    ) -> Result<Vec<StoredSession>, StoreError> {
+    ) -> Result<Page<StoredSession>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.session_page(after, limit).await
     }
@@ -105,7 +126,7 @@ impl Store for Counted {
         filter: SessionFilter,
         before: Option<SessionId>,
         limit: u32,
-    ) -> Result<Vec<StoredSession>, StoreError> {
+    ) -> Result<Page<StoredSession>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.session_list(filter, before, limit).await
     }
@@ -113,18 +134,20 @@ impl Store for Counted {
         &self,
         at: Timestamp,
         limit: u32,
-    ) -> Result<Vec<StoredSession>, StoreError> {
+    ) -> Result<Page<StoredSession>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.session_list_expired(at, limit).await
     }
     async fn session_revoke_many(
         &self,
-        filter: SessionFilter,
-        except: Option<SessionId>,
-        at: Timestamp,
-        event: Event,
+        revocation: session_store::Revocation,
+        token: Option<TokenGuard>,
     ) -> Result<u64, StoreError> {
-        self.store.session_revoke_many(filter, except, at, event).await
+        self.let_others_change().await;
+        self.store.session_revoke_many(revocation, token).await
+    }
+    async fn revocation_write(&self, now: Timestamp) -> Result<bool, StoreError> {
+        self.store.revocation_write(now).await
     }
     async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<(), StoreError> {
         self.store.session_update_last_seen(last_seen).await
@@ -135,7 +158,7 @@ impl Store for Counted {
     async fn session_delete_ended(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
         self.store.session_delete_ended(at, limit).await
     }
-    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Vec<Event>, StoreError> {
+    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Page<Event>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.event_page(after, limit).await
     }
@@ -167,7 +190,7 @@ impl Store for Counted {
     async fn key_create(&self, key: ApiKey) -> Result<(), StoreError> {
         self.store.key_create(key).await
     }
-    async fn key_list(&self) -> Result<Vec<ApiKey>, StoreError> {
+    async fn key_list(&self) -> Result<Page<ApiKey>, StoreError> {
         self.store.key_list().await
     }
     async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool, StoreError> {
@@ -196,6 +219,8 @@ fn world() -> World {
         store: SqliteStore::open(&folder.path().join("sessions.db")).unwrap(),
         reads: Arc::clone(&reads),
         broken: AtomicBool::new(false),
+        before_change: Mutex::new(None),
+        replaced: AtomicUsize::new(0),
     });
     let clock = Arc::new(ManualClock(AtomicU64::new(START_MS)));
     let random = Arc::new(Counter(AtomicU64::new(0)));

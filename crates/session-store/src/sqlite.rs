@@ -11,28 +11,32 @@ mod error;
 mod list;
 mod migrations;
 mod reference;
+mod revocation;
+mod scanners;
+#[cfg(test)]
+mod steps;
 mod table;
 mod writer;
 
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, named_params};
+use rusqlite::{OptionalExtension, named_params};
 use session_types::{DomainId, Id, PoolId, SessionId, Timestamp};
 
 use self::column::Column;
 use self::connection::Readers;
 use self::error::{Result, failed, insert_failed};
-use self::list::{LIVE, Query};
+use self::list::LIVE;
+use self::scanners::{Owner, Scanners};
 use self::table::Record;
 use self::writer::Writer;
 use crate::event::{Event, EventId};
 use crate::key::{ApiKey, KeyId};
-use crate::store::{LastSeen, ReferenceKind, SessionFilter, SessionTimes, Store, StoreError, StoredSession};
-
-/// How many connections read many rows.
-const SCANNERS: usize = 2;
+use crate::store::{
+    LastSeen, Page, ReferenceKind, Revocation, SessionFilter, SessionTimes, Store, StoredSession, TokenGuard,
+};
 
 /// A store in one SQLite file, for one process.
 #[derive(Debug)]
@@ -41,7 +45,7 @@ pub struct SqliteStore {
     /// thread.
     readers: Readers,
     /// For reads of many rows, on threads that may block, so that no fetch waits for a list.
-    scanners: Arc<Readers>,
+    scanners: Scanners,
     writer: Writer,
 }
 
@@ -53,23 +57,7 @@ impl SqliteStore {
         let writer = Writer::start(connection::open_writer(path)?)?;
         // One for each thread of the runtime.
         let readers = std::thread::available_parallelism().map_or(2, usize::from);
-        Ok(Self {
-            readers: Readers::open(path, readers)?,
-            scanners: Arc::new(Readers::open(path, SCANNERS)?),
-            writer,
-        })
-    }
-
-    /// Reads many rows, on a thread that may block.
-    async fn scan<F, T>(&self, read: F) -> Result<T>
-    where
-        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
-        T: Send + 'static,
-    {
-        let scanners = Arc::clone(&self.scanners);
-        tokio::task::spawn_blocking(move || read(&scanners.lock()))
-            .await
-            .unwrap_or_else(|error| Err(StoreError::Failed(error.to_string())))
+        Ok(Self { readers: Readers::open(path, readers)?, scanners: Scanners::open(path)?, writer })
     }
 }
 
@@ -85,10 +73,16 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn session_replace(&self, session: StoredSession, event: Option<Event>) -> Result<bool> {
+    async fn session_replace(
+        &self,
+        session: StoredSession,
+        event: Option<Event>,
+        token: Option<TokenGuard>,
+    ) -> Result<bool> {
         static UPDATE: LazyLock<String> = LazyLock::new(|| StoredSession::statements().session_update());
         self.writer
             .submit(move |connection| {
+                change::token_verify_in_txn(connection, token)?;
                 let replaced = table::execute_in_txn(connection, &UPDATE, &session.parameters()[..])? > 0;
                 if let Some(event) = event.filter(|_| replaced) {
                     change::event_insert_in_txn(connection, &event)?;
@@ -107,8 +101,10 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn session_page(&self, after: Option<SessionId>, limit: u32) -> Result<Vec<StoredSession>> {
-        self.scan(move |connection| table::page(connection, after.map(|id| id.0), limit)).await
+    async fn session_page(&self, after: Option<SessionId>, limit: u32) -> Result<Page<StoredSession>> {
+        self.scanners
+            .scan(Owner::Server, move |connection| table::page(connection, after.map(|id| id.0), limit))
+            .await
     }
 
     async fn session_list(
@@ -116,39 +112,45 @@ impl Store for SqliteStore {
         filter: SessionFilter,
         before: Option<SessionId>,
         limit: u32,
-    ) -> Result<Vec<StoredSession>> {
-        self.scan(move |connection| {
-            let page = Query::page(&filter, before.as_ref(), limit);
-            table::select(connection, &page.sql, &page.parameters[..])
-        })
-        .await
+    ) -> Result<Page<StoredSession>> {
+        let owner = Owner::Domain(filter.domain_id);
+        self.scanners.scan(owner, move |connection| list::page(connection, &filter, before, limit)).await
     }
 
-    async fn session_list_expired(&self, at: Timestamp, limit: u32) -> Result<Vec<StoredSession>> {
-        static SELECT: LazyLock<String> = LazyLock::new(|| {
-            let select = &StoredSession::statements().select;
-            format!(
-                "{select} INDEXED BY session_by_expires_at WHERE expires_at <= :at ORDER BY expires_at LIMIT :limit"
-            )
-        });
-        self.scan(move |connection| {
-            table::select(connection, &SELECT, named_params! { ":at": at.to_column(), ":limit": limit })
-        })
-        .await
+    async fn session_list_expired(&self, at: Timestamp, limit: u32) -> Result<Page<StoredSession>> {
+        self.scanners.scan(Owner::Server, move |connection| list::expired(connection, at, limit)).await
     }
 
-    async fn session_revoke_many(
-        &self,
-        filter: SessionFilter,
-        except: Option<SessionId>,
-        at: Timestamp,
-        event: Event,
-    ) -> Result<u64> {
-        self.writer
+    async fn session_revoke_many(&self, revocation: Revocation, token: Option<TokenGuard>) -> Result<u64> {
+        let owner = Owner::Domain(revocation.domain_id);
+        let outcome = self
+            .writer
             .submit(move |connection| {
-                change::session_revoke_many_in_txn(connection, &filter, except, at, &event)
+                change::token_verify_in_txn(connection, token)?;
+                revocation::revoke_in_txn(connection, &revocation)
             })
-            .await
+            .await?;
+        match outcome {
+            revocation::Outcome::Made(revoked) => Ok(revoked),
+            revocation::Outcome::Pending(number) => {
+                self.scanners.scan(owner, move |connection| revocation::count(connection, number)).await
+            }
+        }
+    }
+
+    async fn revocation_write(&self, now: Timestamp) -> Result<bool> {
+        let (first, has_finished) = {
+            let reader = self.readers.lock();
+            (revocation::first_of_each_domain(&reader)?, revocation::has_finished(&reader)?)
+        };
+        for number in first {
+            let write = move |connection: &_| revocation::write_batch_in_txn(connection, number, now);
+            self.writer.submit(write).await?;
+        }
+        if has_finished {
+            self.writer.submit(move |connection| revocation::remove_finished_in_txn(connection, now)).await?;
+        }
+        Ok(!revocation::first_of_each_domain(&self.readers.lock())?.is_empty())
     }
 
     async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<()> {
@@ -156,7 +158,7 @@ impl Store for SqliteStore {
             let update = LastSeen::statements().session_update();
             format!(
                 "{update} AND last_seen_at <= :last_seen_at AND ended_at IS NULL AND {LIVE} \
-                 AND (expires_at IS NULL OR expires_at > :last_seen_at)"
+                 AND (expires_at IS NULL OR expires_at > :first_at)"
             )
         });
         self.writer.submit(move |connection| table::execute_all_in_txn(connection, &UPDATE, &last_seen)).await
@@ -178,8 +180,10 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Vec<Event>> {
-        self.scan(move |connection| table::page(connection, after.map(|id| id.0), limit)).await
+    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Page<Event>> {
+        self.scanners
+            .scan(Owner::Server, move |connection| table::page(connection, after.map(|id| id.0), limit))
+            .await
     }
 
     async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64> {
@@ -228,17 +232,25 @@ impl Store for SqliteStore {
 
     async fn key_create(&self, key: ApiKey) -> Result<()> {
         self.writer
-            .submit(move |connection| {
-                if let Some(pool_id) = key.pool_id {
-                    change::pool_claim_in_txn(connection, pool_id, key.domain_id)?;
-                }
-                table::insert_in_txn(connection, &key).map_err(insert_failed)
-            })
+            .submit(move |connection| table::insert_in_txn(connection, &key).map_err(insert_failed))
             .await
     }
 
-    async fn key_list(&self) -> Result<Vec<ApiKey>> {
-        table::page(&self.readers.lock(), None, u32::MAX)
+    async fn key_list(&self) -> Result<Page<ApiKey>> {
+        self.scanners
+            .scan(Owner::Server, |connection| {
+                let mut keys = Page::<ApiKey>::default();
+                loop {
+                    let page = table::page(connection, keys.next, u32::MAX)?;
+                    keys.items.extend(page.items);
+                    keys.skipped.extend(page.skipped);
+                    keys.next = page.next;
+                    if keys.next.is_none() {
+                        return Ok(keys);
+                    }
+                }
+            })
+            .await
     }
 
     async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool> {

@@ -6,7 +6,7 @@ use session_types::{
     SessionType, Timestamp, Title,
 };
 
-use crate::event::{Event, EventId};
+use crate::event::{Actor, Event, EventAction, EventId};
 use crate::key::{ApiKey, KeyId, SecretHash};
 
 /// A session as a store stores it.
@@ -14,12 +14,14 @@ use crate::key::{ApiKey, KeyId, SecretHash};
 pub struct StoredSession {
     /// The session's ID.
     pub id: SessionId,
-    /// The domain of the pool.
+    /// The domain that the session belongs to.
     pub domain_id: DomainId,
-    /// The pool that the session belongs to.
+    /// The pool of the domain that the session belongs to. The same ID in another domain is another pool.
     pub pool_id: PoolId,
     /// What uses the session.
     pub session_type: SessionType,
+    /// When it was created; the time in its ID unless the clock was wrong.
+    pub created_at: Timestamp,
     /// The state as of the last change. A lifetime that has passed since then is not in it.
     pub status: SessionStatus,
     /// The account; `None` until an identity has authenticated.
@@ -47,6 +49,17 @@ pub struct StoredSession {
     pub revision: u64,
 }
 
+impl StoredSession {
+    /// Applies a revocation of many sessions.
+    pub(crate) fn revoke(&mut self, at: Timestamp) {
+        self.status = SessionStatus::Revoked;
+        self.token_hash = None;
+        self.expires_at = None;
+        self.ended_at = Some(at);
+        self.revision += 1;
+    }
+}
+
 /// The fields of [`StoredSession`] for the macro `$callback`: in every store, each is a column or a group of columns.
 macro_rules! session_fields {
     ($callback:ident) => {
@@ -55,6 +68,7 @@ macro_rules! session_fields {
             domain_id,
             pool_id,
             session_type,
+            created_at,
             status,
             account_id,
             identity_id,
@@ -73,13 +87,14 @@ macro_rules! session_fields {
 pub(crate) use session_fields;
 
 impl StoredSession {
-    /// A new session, with nothing that is optional.
-    pub const fn new(id: SessionId, domain_id: DomainId, pool_id: PoolId, session_type: SessionType) -> Self {
+    /// A session that was created at the time in its ID, with nothing that is optional.
+    pub fn new(id: SessionId, domain_id: DomainId, pool_id: PoolId, session_type: SessionType) -> Self {
         Self {
             id,
             domain_id,
             pool_id,
             session_type,
+            created_at: id.0.created_at(),
             status: SessionStatus::New,
             account_id: None,
             identity_id: None,
@@ -93,11 +108,6 @@ impl StoredSession {
             ended_at: None,
             revision: 0,
         }
-    }
-
-    /// When the session was created: the time in its ID.
-    pub fn created_at(&self) -> Timestamp {
-        self.id.0.created_at()
     }
 }
 
@@ -129,8 +139,39 @@ pub enum StateFilter {
     Status(SessionStatus),
     /// This status, and the lifetime passes after this time or never.
     Unexpired(SessionStatus, Timestamp),
-    /// Live, and the lifetime passes at or before this time.
-    Expired(Timestamp),
+    /// Complete, or with a lifetime that passes at or before this time.
+    Complete(Timestamp),
+}
+
+/// A part of a list.
+///
+/// Reading it takes bounded work, so a page may have fewer items than were asked for, or none, although others follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items, in the order of the list.
+    pub items: Vec<T>,
+    /// The ID from which the list goes on; `None` at its end.
+    pub next: Option<Id>,
+    /// The rows of this part that cannot be read and are not among the items.
+    pub skipped: Vec<SkippedRow>,
+}
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), next: None, skipped: Vec::new() }
+    }
+}
+
+/// A row with a value that no version of this program writes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{table} {id} cannot be read and was skipped: {cause}")]
+pub struct SkippedRow {
+    /// The table.
+    pub table: String,
+    /// The ID in the row.
+    pub id: String,
+    /// The column and what is wrong with its value.
+    pub cause: String,
 }
 
 /// The last interaction of a session that has had one before.
@@ -138,6 +179,10 @@ pub enum StateFilter {
 pub struct LastSeen {
     /// The session.
     pub session_id: SessionId,
+    /// When the first of the interactions was that are stored as one, this one being the last of them. It was before the
+    /// end of the session's lifetime; each later one may have been after the end that is stored, because it was before
+    /// the end that the former one has set.
+    pub first_at: Timestamp,
     /// The interaction.
     pub details: InteractionDetails,
     /// When the session's lifetime passes after it.
@@ -170,15 +215,69 @@ pub enum ReferenceKind {
     Domain,
 }
 
+/// A revocation of many sessions: those that meet every condition that is given, and are live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Of this domain.
+    pub domain_id: DomainId,
+    /// Of this pool.
+    pub pool_id: Option<PoolId>,
+    /// Of this account.
+    pub account_id: Option<AccountId>,
+    /// In which this identity authenticated last.
+    pub identity_id: Option<IdentityId>,
+    /// Of this device.
+    pub device_id: Option<DeviceId>,
+    /// Not this session.
+    pub except: Option<SessionId>,
+    /// When the sessions end. One whose lifetime passes at or before this time is not live.
+    pub at: Timestamp,
+    /// The ID of the first session's event. Those of the others are made of it with [`Id::with_number`], so that all have
+    /// the time of the revocation.
+    pub event_id: EventId,
+    /// Who revokes, for the events.
+    pub actor: Actor,
+    /// The reason, for the events.
+    pub reason: Option<String>,
+    /// The ID of the request, for the events.
+    pub request_id: Option<String>,
+}
+
+impl Revocation {
+    /// The event of the session that is the `number`th of this revocation, counted from 0.
+    pub(crate) fn event(&self, session_id: SessionId, number: u64) -> Event {
+        Event {
+            id: EventId(self.event_id.0.with_number(number)),
+            action: EventAction::Revoked,
+            session_id,
+            actor: self.actor,
+            reason: self.reason.clone(),
+            request_id: self.request_id.clone(),
+        }
+    }
+}
+
+/// The token that a change relies on: the caller's, of this or of another session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenGuard {
+    /// The session of the token.
+    pub session_id: SessionId,
+    /// The SHA-256 of the token's secret.
+    pub token_hash: SecretHash,
+}
+
 /// The store did not do what it was asked. Nothing was changed, except as [`StoreError::OutcomeUnknown`] says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// A session or key with this ID exists.
     #[error("the ID is taken")]
     AlreadyExists,
-    /// The pool belongs to another domain than the one given with it.
-    #[error("the pool belongs to another domain")]
-    PoolOfOtherDomain,
+    /// The session of the [`TokenGuard`] has another token, or none because it has ended.
+    #[error("the token was replaced, or its session has ended")]
+    TokenReplaced,
+    /// The domain has as many pending revocations as it may.
+    #[error("the domain has too many pending revocations")]
+    TooManyRevocations,
     /// The store failed. The text is for the log, never for a caller.
     #[error("{0}")]
     Failed(String),
@@ -198,15 +297,22 @@ pub trait Store: Send + Sync + 'static {
     /// Returns the session, or `None` if there is none. One read by primary key.
     async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>, StoreError>;
 
-    /// Adds a session with its event, and its pool if this is the pool's first session.
+    /// Adds a session with its event.
     ///
-    /// Fails with [`StoreError::AlreadyExists`] or [`StoreError::PoolOfOtherDomain`].
+    /// Fails with [`StoreError::AlreadyExists`].
     async fn session_create(&self, session: StoredSession, event: Event) -> Result<(), StoreError>;
 
     /// Replaces the session of the same ID and adds the event, if the stored revision is the given one; increments the
-    /// revision. Returns whether it did. ID, domain, pool and type of a session never change.
-    async fn session_replace(&self, session: StoredSession, event: Option<Event>)
-    -> Result<bool, StoreError>;
+    /// revision. Returns whether it did. ID, domain, pool, type and creation time of a session never
+    /// change.
+    ///
+    /// Fails with [`StoreError::TokenReplaced`] unless the token of `token` is valid in the same transaction.
+    async fn session_replace(
+        &self,
+        session: StoredSession,
+        event: Option<Event>,
+        token: Option<TokenGuard>,
+    ) -> Result<bool, StoreError>;
 
     /// Adds sessions with their events, each as [`Store::session_create`] would or not at all. Returns one result for
     /// each, in order.
@@ -220,32 +326,47 @@ pub trait Store: Send + Sync + 'static {
         &self,
         after: Option<SessionId>,
         limit: u32,
-    ) -> Result<Vec<StoredSession>, StoreError>;
+    ) -> Result<Page<StoredSession>, StoreError>;
 
-    /// Returns at most `limit` sessions that match the filter and have an ID below `before`, by descending ID.
+    /// Returns at most `limit` sessions that match the filter and have an ID below `before`, by descending ID. Visits a
+    /// bounded number of sessions, whether or not they match, and none of another domain, or of another pool than the
+    /// filter's.
     async fn session_list(
         &self,
         filter: SessionFilter,
         before: Option<SessionId>,
         limit: u32,
-    ) -> Result<Vec<StoredSession>, StoreError>;
+    ) -> Result<Page<StoredSession>, StoreError>;
 
-    /// Returns at most `limit` sessions of every domain whose lifetime passes at or before `at`, the earliest first.
-    async fn session_list_expired(&self, at: Timestamp, limit: u32)
-    -> Result<Vec<StoredSession>, StoreError>;
+    /// Returns at most `limit` sessions whose lifetime passes at or before `at`: about as many of each domain that has
+    /// such sessions, and of each the earliest first. The page has no `next`: the list goes on once these have ended.
+    async fn session_list_expired(
+        &self,
+        at: Timestamp,
+        limit: u32,
+    ) -> Result<Page<StoredSession>, StoreError>;
 
-    /// Revokes, in one transaction, every session that matches the filter, is live at `at` and is not `except`. Adds
-    /// an event like the given one for each, with its own ID and session. Returns the number of sessions.
+    /// Revokes the sessions that a revocation is about, all of them or none, and returns their number. When it returns,
+    /// every read returns them as revoked, and no change of them is made any more. A session that is added or changed
+    /// after that is not revoked, even if it matches.
+    ///
+    /// If they are many, the revocation stays pending: [`Store::revocation_write`] writes the sessions and their events
+    /// afterwards. If the number cannot be read then, the sessions are revoked nevertheless.
+    ///
+    /// Fails with [`StoreError::TokenReplaced`] unless the token of `token` is valid in the same transaction, and with
+    /// [`StoreError::TooManyRevocations`].
     async fn session_revoke_many(
         &self,
-        filter: SessionFilter,
-        except: Option<SessionId>,
-        at: Timestamp,
-        event: Event,
+        revocation: Revocation,
+        token: Option<TokenGuard>,
     ) -> Result<u64, StoreError>;
 
+    /// Writes a batch of the sessions of each domain's first pending revocation, with their events. Takes bounded work
+    /// for each domain. Returns whether revocations are pending after that.
+    async fn revocation_write(&self, now: Timestamp) -> Result<bool, StoreError>;
+
     /// Stores last interactions: of live sessions that have had one before, never an earlier one than is stored, and
-    /// none at or after the end of the session's lifetime. Others are skipped.
+    /// none whose `first_at` is at or after the end of the session's lifetime. Others are skipped.
     async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<(), StoreError>;
 
     /// Sets the times of sessions, after the configured lifetimes have changed.
@@ -255,7 +376,7 @@ pub trait Store: Send + Sync + 'static {
     async fn session_delete_ended(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
     /// Returns at most `limit` events with an ID above `after`, by ascending ID.
-    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Vec<Event>, StoreError>;
+    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Page<Event>, StoreError>;
 
     /// Deletes at most `limit` events from before `at`. Returns how many.
     async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError>;
@@ -266,7 +387,9 @@ pub trait Store: Send + Sync + 'static {
     /// Stores a setting under this name.
     async fn setting_replace(&self, name: &'static str, value: String) -> Result<(), StoreError>;
 
-    /// Returns the kind of an ID that names no session, if a session of the domain, or of one of its pools, refers to it.
+    /// Returns the kind of an ID that names no session, if a session of the domain and the pool refers to it, or an API
+    /// key to the pool. A bounded number of index lookups; it finds nothing of other domains, and takes no longer for
+    /// what they have.
     async fn reference_find(
         &self,
         id: Id,
@@ -277,13 +400,13 @@ pub trait Store: Send + Sync + 'static {
     /// Returns the API key, or `None` if there is none. One read by primary key.
     async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError>;
 
-    /// Adds an API key, and its pool if it is bound to a new one.
+    /// Adds an API key.
     ///
-    /// Fails with [`StoreError::AlreadyExists`] or [`StoreError::PoolOfOtherDomain`].
+    /// Fails with [`StoreError::AlreadyExists`].
     async fn key_create(&self, key: ApiKey) -> Result<(), StoreError>;
 
     /// Returns every API key, by ascending ID.
-    async fn key_list(&self) -> Result<Vec<ApiKey>, StoreError>;
+    async fn key_list(&self) -> Result<Page<ApiKey>, StoreError>;
 
     /// Revokes an API key; the time of a key that is already revoked stays. Returns whether the key exists.
     async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool, StoreError>;

@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use session_store::contract_suite::{event, session};
-use session_store::{SqliteStore, Store, StoreError, StoredSession};
+use session_store::{Actor, EventId, Revocation, SecretHash, SqliteStore, Store, StoreError, StoredSession};
 use session_types::{
-    DomainId, Id, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp, Title,
+    AccountId, DomainId, Id, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp,
+    Title,
 };
 use tempfile::TempDir;
 
@@ -78,7 +79,61 @@ async fn dropping_the_store_makes_the_waiting_changes() {
         task.await.unwrap().unwrap();
     }
     let store = SqliteStore::open(&folder.path().join("sessions.db")).unwrap();
-    assert_eq!(store.session_page(None, 100).await.unwrap().len(), 50);
+    assert_eq!(store.session_page(None, 100).await.unwrap().items.len(), 50);
+}
+
+#[tokio::test]
+async fn a_pending_revocation_is_written_after_the_store_is_opened_again() {
+    const SESSIONS: u64 = 10_000;
+    let (folder, store) = open();
+    let path = folder.path().join("sessions.db");
+    let all = (0..SESSIONS).map(|last| (session(last), event(last, session(last).id))).collect();
+    store.session_import(all).await.unwrap();
+    let at = Timestamp::from_ms(5).unwrap();
+    let revocation = Revocation {
+        domain_id: session(0).domain_id,
+        pool_id: Some(session(0).pool_id),
+        account_id: None,
+        identity_id: None,
+        device_id: None,
+        except: None,
+        at,
+        event_id: EventId(Id::from_bytes([9; 20])),
+        actor: Actor::Server,
+        reason: None,
+        request_id: None,
+    };
+    assert_eq!(store.session_revoke_many(revocation, None).await, Ok(SESSIONS));
+    // Before any of it is written, and in the middle.
+    let mut store = store;
+    for batches in [0, 7, 13] {
+        for _ in 0..batches {
+            assert_eq!(store.revocation_write(at).await, Ok(true));
+        }
+        drop(store);
+        store = SqliteStore::open(&path).unwrap();
+        let mut after = None;
+        let mut revoked = 0;
+        loop {
+            let page = store.session_page(after, 1_000).await.unwrap();
+            let ended = |session: &&StoredSession| session.status == SessionStatus::Revoked;
+            revoked += page.items.iter().filter(ended).count() as u64;
+            after = page.next.map(SessionId);
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(revoked, SESSIONS);
+    }
+    while store.revocation_write(at).await.unwrap() {}
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM session WHERE status = 'revoked'"), SESSIONS);
+    assert_eq!(count("SELECT count(*) FROM event WHERE action = 'revoked'"), SESSIONS);
+    assert_eq!(count("SELECT count(DISTINCT session_id) FROM event WHERE action = 'revoked'"), SESSIONS);
+    // The record is removed once no caller waits for its count.
+    store.revocation_write(Timestamp::from_ms(60_005).unwrap()).await.unwrap();
+    assert_eq!(count("SELECT count(*) FROM revocation"), 0);
 }
 
 #[test]
@@ -124,27 +179,6 @@ fn only_the_owner_can_read_the_files() {
     }
 }
 
-#[test]
-fn the_lookups_of_the_fetch_path_use_the_primary_key_and_the_indexes() {
-    let (folder, store) = open();
-    drop(store);
-    let connection = rusqlite::Connection::open(folder.path().join("sessions.db")).unwrap();
-    let plan = |sql: &str| -> String {
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let lines = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
-        lines.map(Result::unwrap).collect::<Vec<_>>().join("; ")
-    };
-    assert_eq!(plan("SELECT * FROM session WHERE id = x'00'"), "SEARCH session USING PRIMARY KEY (id=?)");
-    assert!(
-        plan("SELECT * FROM session WHERE expires_at <= 5 ORDER BY expires_at")
-            .contains("session_by_expires_at")
-    );
-    for (column, index) in [("account_id", "account"), ("identity_id", "identity"), ("device_id", "device")] {
-        let plan = plan(&format!("SELECT title FROM session WHERE {column} = x'00'"));
-        assert!(plan.starts_with(&format!("SEARCH session USING INDEX session_by_{index}")), "{plan}");
-    }
-}
-
 #[tokio::test]
 async fn a_database_of_the_first_version_is_migrated_with_its_sessions() {
     let folder = tempfile::tempdir().unwrap();
@@ -165,7 +199,7 @@ async fn a_database_of_the_first_version_is_migrated_with_its_sessions() {
         ),
     );
     let store = SqliteStore::open(&path).unwrap();
-    let sessions = store.session_page(None, 10).await.unwrap();
+    let sessions = store.session_page(None, 10).await.unwrap().items;
     assert_eq!((sessions.len(), sessions[0].revision, sessions[0].expires_at), (1, 4, None));
 }
 
@@ -192,6 +226,7 @@ async fn a_database_of_the_second_version_is_migrated_with_its_lifetimes() {
         domain_id: DomainId(Id::from_bytes([2; 20])),
         pool_id: PoolId(Id::from_bytes([1; 20])),
         session_type: SessionType::Api,
+        created_at: Id::from_bytes([3; 20]).created_at(),
         status: SessionStatus::Unauthenticated,
         title: Some(Title::try_from("build".to_owned()).unwrap()),
         first_seen: Some(InteractionDetails {
@@ -205,6 +240,74 @@ async fn a_database_of_the_second_version_is_migrated_with_its_lifetimes() {
         ..session(1)
     };
     assert_eq!(store.session_fetch(expected.id).await, Ok(Some(expected.clone())));
-    assert_eq!(store.session_list_expired(at(8_999), 10).await, Ok(vec![]));
-    assert_eq!(store.session_list_expired(at(9_000), 10).await, Ok(vec![expected]));
+    assert_eq!(store.session_list_expired(at(8_999), 10).await.unwrap().items, []);
+    assert_eq!(store.session_list_expired(at(9_000), 10).await.unwrap().items, [expected]);
+}
+
+#[tokio::test]
+async fn a_database_with_global_pools_is_migrated_with_its_sessions_and_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    for migration in [
+        include_str!("../src/sqlite/migrations/0001_first.sql"),
+        include_str!("../src/sqlite/migrations/0002_life.sql"),
+        include_str!("../src/sqlite/migrations/0003_expires_at.sql"),
+    ] {
+        sql(&path, migration);
+    }
+    sql(&path, "PRAGMA application_id = 1397052243; PRAGMA user_version = 3;");
+    // The IDs of the contract's examples, of which the time is 1234567890000; one with the least and one with the
+    // greatest time; and a live, an ended and an expired session.
+    let domain = "x'0102030405060708090a0b0c0d0e0f1011121314'";
+    let pool = "x'1112131415161718191a1b1c1d1e1f2021222324'";
+    sql(&path, &format!("INSERT INTO pool VALUES ({pool}, {domain});"));
+    let ids = [
+        (Id::compose(0, 1, [1; 10]), "'new', NULL, NULL, 0, NULL, NULL"),
+        (Id::compose(1_234_567_890_000, 123_456_789, [2; 10]), "'revoked', NULL, NULL, 3, NULL, 77"),
+        (
+            Id::compose(1_234_567_890_001, 0, [3; 10]),
+            "'authenticated', zeroblob(32), x'0909090909090909090909090909090909090909', 9, 88, NULL",
+        ),
+        (Id::compose((1 << 50) - 1, 9, [4; 10]), "'new', NULL, NULL, 1, NULL, NULL"),
+    ];
+    for (id, values) in &ids {
+        let insert = format!(
+            "INSERT INTO session (id, domain_id, pool_id, session_type, status, token_hash, account_id, revision, \
+                 expires_at, ended_at) VALUES (?, {domain}, {pool}, 'browser', {values})"
+        );
+        rusqlite::Connection::open(&path).unwrap().execute(&insert, [id.as_bytes()]).unwrap();
+    }
+    sql(
+        &path,
+        &format!(
+            "INSERT INTO api_key VALUES (x'0505050505050505050505050505050505050505', 'gateway', {domain}, {pool}, \
+             'session:read', zeroblob(32), 5);"
+        ),
+    );
+    let store = SqliteStore::open(&path).unwrap();
+    let sessions = store.session_page(None, 10).await.unwrap().items;
+    let at = |ms| Timestamp::from_ms(ms).unwrap();
+    for (session, (id, _)) in sessions.iter().zip(&ids) {
+        assert_eq!(session.id, SessionId(*id));
+        assert_eq!(session.created_at, id.created_at(), "computed from the ID");
+        assert_eq!(session.domain_id.0.as_bytes()[..2], [1, 2]);
+        assert_eq!(session.pool_id.0.as_bytes()[..2], [0x11, 0x12]);
+    }
+    let [new, revoked, authenticated, _] = &sessions[..] else { panic!("{sessions:?}") };
+    assert_eq!((new.status, new.revision), (SessionStatus::New, 0));
+    assert_eq!((revoked.status, revoked.ended_at), (SessionStatus::Revoked, Some(at(77))));
+    assert_eq!(
+        (authenticated.status, authenticated.expires_at, authenticated.account_id),
+        (SessionStatus::Authenticated, Some(at(88)), Some(AccountId(Id::from_bytes([9; 20]))))
+    );
+    assert_eq!(authenticated.token_hash, Some(SecretHash([0; 32])));
+    let keys = store.key_list().await.unwrap().items;
+    assert_eq!((keys.len(), keys[0].pool_id, keys[0].revoked_at), (1, Some(new.pool_id), Some(at(5))));
+    assert_eq!(
+        store.session_list_expired(at(88), 10).await.unwrap().items,
+        std::slice::from_ref(authenticated)
+    );
+    // The pool is not locked for another domain, and nothing refers to a record of it.
+    let elsewhere = StoredSession { pool_id: new.pool_id, ..session(1) };
+    store.session_create(elsewhere.clone(), event(1, elsewhere.id)).await.unwrap();
 }

@@ -94,7 +94,10 @@ words! {
         /// Create sessions.
         #[strum(serialize = "session:create")]
         Create,
-        /// Authenticate and complete sessions, and record interactions.
+        /// Record that an identity authenticated, and create sessions with an account: make tokens that stand for an account.
+        #[strum(serialize = "session:authenticate")]
+        Authenticate,
+        /// Complete sessions, and record interactions.
         #[strum(serialize = "session:update")]
         Update,
         /// Revoke sessions.
@@ -148,7 +151,11 @@ mod tests {
 
     #[test]
     fn a_word_is_the_same_in_text_and_in_json() {
-        for (scope, word) in [(Scope::Read, "session:read"), (Scope::Revoke, "session:revoke")] {
+        for (scope, word) in [
+            (Scope::Read, "session:read"),
+            (Scope::Authenticate, "session:authenticate"),
+            (Scope::Revoke, "session:revoke"),
+        ] {
             assert_eq!((scope.to_string().as_str(), word.parse()), (word, Ok(scope)));
             assert_eq!(serde_json::to_value(scope).unwrap(), word);
         }

@@ -5,6 +5,7 @@ use futures::FutureExt;
 use hyper::header::AUTHORIZATION;
 use serde_json::Value;
 
+use super::credentials::Credentials;
 use super::deployment::Deployment;
 use super::fault::Fault;
 use crate::proxy::{Request, Response};
@@ -72,12 +73,27 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault::in_request(
         "scope-not-checked",
         "An API key may do what its scopes do not allow.",
+        with_every_scope,
+    ),
+    Fault::in_request(
+        "authentication-with-the-scope-to-update",
+        "An API key with the scope `session:update` may authenticate sessions.",
         |request, credentials| {
-            if let Some(key) = request.token().and_then(|token| credentials.live_key_of(token))
-                && let Some(strong) =
-                    credentials.live_key(&key.domain_id, key.pool_id.as_deref(), credentials.every_scope())
+            if request.is_of(&["authenticate_session"]) && has_scope(request, credentials, "session:update") {
+                with_every_scope(request, credentials);
+            }
+        },
+    ),
+    Fault::in_request(
+        "creation-with-account-needs-one-scope",
+        "An API key with the scope `session:create` alone may create sessions with an account.",
+        |request, credentials| {
+            let has_account = request.body_member("account_id").is_some();
+            if request.is_of(&["create_session"])
+                && has_account
+                && has_scope(request, credentials, "session:create")
             {
-                request.set_token(&strong.token);
+                with_every_scope(request, credentials);
             }
         },
     ),
@@ -136,6 +152,22 @@ pub(super) const FAULTS: &[Fault] = &[
         |server, request, response| account_filter_not_checked(server, request, response).boxed(),
     ),
 ];
+
+/// Whether the request is sent with an API key that has this scope.
+fn has_scope(request: &Request, credentials: &Credentials, scope: &str) -> bool {
+    let key = request.token().and_then(|token| credentials.live_key_of(token));
+    key.is_some_and(|key| key.scopes.contains(scope))
+}
+
+/// Uses the key with every scope in place of another one.
+fn with_every_scope(request: &mut Request, credentials: &Credentials) {
+    if let Some(key) = request.token().and_then(|token| credentials.live_key_of(token))
+        && let Some(strong) =
+            credentials.live_key(&key.domain_id, key.pool_id.as_deref(), credentials.every_scope())
+    {
+        request.set_token(&strong.token);
+    }
+}
 
 /// Tries the keys of the other domains, with the same scopes, if the session was not found.
 async fn domain_not_checked(

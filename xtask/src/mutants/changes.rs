@@ -102,6 +102,7 @@ impl Changes<'_> {
                         Value::Bool(_) => Shape::Flag,
                         Value::Number(_) => Shape::Count,
                         Value::Array(_) => Shape::Texts,
+                        Value::Object(_) => Shape::TextMap,
                         _ => continue,
                     }
                 }
@@ -419,7 +420,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use openapi_drift::extensions::{
-        ERROR_CODES, MAX_BODY_BYTES, REQUIRED_SCOPE, REQUIRES_AUTHENTICATED_SESSION,
+        ERROR_CODES, MAX_BODY_BYTES, REQUIRED_SCOPE, REQUIRED_SCOPE_FOR, REQUIRES_AUTHENTICATED_SESSION,
     };
     use openapi_drift::{Document, Effect, Options, compare};
 
@@ -441,7 +442,9 @@ mod tests {
         let document: Value = serde_json::from_str(include_str!("../../../openapi.json")).unwrap();
         let contract = Document::parse(&document.to_string()).unwrap();
         let mutants = all(&document);
-        for name in [REQUIRED_SCOPE, REQUIRES_AUTHENTICATED_SESSION, MAX_BODY_BYTES, ERROR_CODES] {
+        for name in
+            [REQUIRED_SCOPE, REQUIRED_SCOPE_FOR, REQUIRES_AUTHENTICATED_SESSION, MAX_BODY_BYTES, ERROR_CODES]
+        {
             let mutants = mutants.iter().filter(|mutant| mutant.pointer.contains(&format!("/{name}")));
             let mut valid_on_wire = 0;
             for mutant in mutants {

@@ -6,11 +6,12 @@ use serde_json::Value;
 
 use super::context::{Comparison, SchemaPair};
 use super::found::{Change, Direction, Found};
+use super::members::{Member, members_of};
 use super::sides::Sides;
 use super::text::{brief, property_prefix};
 use crate::extensions::{
-    ERROR_CODES, EXTENSIONS, Extension, MAX_BODY_BYTES, REQUIRED_SCOPE, REQUIRES_AUTHENTICATED_SESSION,
-    SUNSET, date, is_valid,
+    ERROR_CODES, EXTENSIONS, Extension, MAX_BODY_BYTES, REQUIRED_SCOPE, REQUIRED_SCOPE_FOR,
+    REQUIRES_AUTHENTICATED_SESSION, SUNSET, date, is_valid,
 };
 use crate::fields::{Object, Shape, Treatment, fields};
 use crate::finding::{Breaks, Effect};
@@ -92,6 +93,10 @@ impl<'a> Comparison<'a> {
                 (REQUIRED_SCOPE, (None, _)) => (rule!("required-scope-added"), Breaks::CLIENTS),
                 (REQUIRED_SCOPE, (_, None)) => (rule!("required-scope-removed"), Breaks::SERVERS),
                 (REQUIRED_SCOPE, _) => (rule!("required-scope-changed"), Breaks::BOTH),
+                (REQUIRED_SCOPE_FOR, _) => {
+                    self.scopes_of_properties(nodes, direction, site);
+                    continue;
+                }
                 (REQUIRES_AUTHENTICATED_SESSION, (before, after)) => {
                     let required = |value: Option<&Value>| value == Some(&Value::Bool(true));
                     match (required(before), required(after)) {
@@ -118,6 +123,31 @@ impl<'a> Comparison<'a> {
             let breaks = if values.0.is_none() { Breaks::NEITHER } else { breaks };
             let found = Found::new(rule, nodes.field_pointers(name), site).values(values).went(name);
             self.add(found.breaks(direction, breaks));
+        }
+    }
+
+    /// Compares the scopes that properties of the body require. Without the field no property requires one, so that its first
+    /// declaration is a change.
+    fn scopes_of_properties(&mut self, nodes: &Sides<Node<'a>>, direction: Direction, site: &str) {
+        let owner = nodes.get_or_null(REQUIRED_SCOPE_FOR);
+        for (name, member) in members_of(nodes, REQUIRED_SCOPE_FOR) {
+            let site = format!("{site}, property {name} of the body");
+            match member {
+                Member::Both(scopes) => {
+                    let values = (Some(scopes.base.value), Some(scopes.revision.value));
+                    if !both_same(values) {
+                        let found = Found::new(rule!("property-scope-changed"), scopes.pointers(), &site);
+                        let found = found.values(values).went("the required scope");
+                        self.add(found.breaks(direction, Breaks::BOTH));
+                    }
+                }
+                Member::Lone(scope) => {
+                    let rules = [rule!("property-scope-removed"), rule!("property-scope-added")];
+                    let what = format!("the required scope {} was {}", scope.value.value, scope.verb());
+                    let found = Found::lone(rules, &scope, &owner, &site).what(what);
+                    self.add(found.breaks(direction, scope.pick(Breaks::SERVERS, Breaks::CLIENTS)));
+                }
+            }
         }
     }
 

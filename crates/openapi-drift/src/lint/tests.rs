@@ -219,6 +219,7 @@ fn each_rule_reports_its_violation() {
             json!({ "description": "", "content": { "application/json": {} } }),
         ),
         own("malformed-extension", format!("{get}/x-required-scope"), json!("")),
+        own("malformed-extension", format!("{get}/x-required-scope-for"), json!({ "name": 1 })),
         own("malformed-extension", format!("{get}/x-requires-authenticated-session"), json!(1)),
         own("malformed-extension", format!("{get}/x-sunset"), json!("soon")),
         set(

@@ -53,10 +53,11 @@ async fn perform(
             Ok(true)
         }
         Command::KeyList { json } => {
-            for key in storage.call(|store| store.key_list()).await? {
+            let keys = storage.page(|store| store.key_list()).await?;
+            for key in keys.items {
                 out(if json { key_as_json(&key) } else { key_as_text(&key) }).await;
             }
-            Ok(true)
+            Ok(transfer::report_skipped(&keys.skipped, output).await)
         }
         Command::KeyRevoke { id } => {
             let id: KeyId =

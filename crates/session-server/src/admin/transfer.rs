@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use session_api::SessionSummary;
-use session_store::{Actor, EventAction, EventId, StoreError};
-use session_types::{ErrorCode, ID_SEQUENCE_MAX, Id, Timestamp};
+use session_store::{Actor, EventAction, EventId, SkippedRow, StoreError};
+use session_types::{ErrorCode, ID_SEQUENCE_MAX, Id, SessionId, Timestamp};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 use tokio::sync::mpsc;
 
@@ -57,7 +57,9 @@ pub(super) async fn import(
             .map(|summary| {
                 let (action, actor) = (EventAction::Imported, Actor::Operator);
                 let event = sessions.new_event(action, summary.id, actor, None, None)?;
-                Ok((sessions.with_times(session_of(summary)), event))
+                let mut session = session_of(summary);
+                session.created_at = session.created_at.min(sessions.storage().now());
+                Ok((sessions.with_times(session), event))
             })
             .collect::<Result<_, Error>>()?;
         let outcome = sessions.storage().call(|store| store.session_import(batch)).await?;
@@ -68,9 +70,6 @@ pub(super) async fn import(
                     continue;
                 }
                 Err(StoreError::AlreadyExists) => "a session with this ID exists".to_owned(),
-                Err(StoreError::PoolOfOtherDomain) => {
-                    "pool_id: the pool belongs to another domain".to_owned()
-                }
                 Err(other) => other.to_string(),
             };
             refused += 1;
@@ -135,20 +134,31 @@ fn unknown_property(read: &Value, written: &Value) -> Option<String> {
 
 /// Writes every session, by ascending ID. Returns whether all were written.
 pub(super) async fn export(sessions: &Sessions, output: &mpsc::Sender<Line>) -> Result<bool, Error> {
-    let mut after = None;
+    let (mut after, mut is_complete) = (None, true);
     loop {
         #[expect(clippy::cast_possible_truncation, reason = "a small constant")]
-        let page = sessions.storage().call(|store| store.session_page(after, BATCH as u32)).await?;
-        let Some(last) = page.last() else { return Ok(true) };
-        after = Some(last.id);
-        for session in page {
+        let page = sessions.storage().page(|store| store.session_page(after, BATCH as u32)).await?;
+        after = page.next.map(SessionId);
+        for session in page.items {
             let line =
                 serde_json::to_string(&summary_of(sessions.current(session))).map_err(Error::unexpected)?;
             if output.send(Line::Out(line)).await.is_err() {
                 return Ok(false);
             }
         }
+        is_complete &= report_skipped(&page.skipped, output).await;
+        if after.is_none() {
+            return Ok(is_complete);
+        }
     }
+}
+
+/// Names the rows that cannot be read. Returns whether there are none.
+pub(super) async fn report_skipped(skipped: &[SkippedRow], output: &mpsc::Sender<Line>) -> bool {
+    for row in skipped {
+        let _ = output.send(Line::Err(format!("sessiond: {row}"))).await;
+    }
+    skipped.is_empty()
 }
 
 /// Writes every event from this time on, the oldest first. Returns whether all were written.
@@ -161,12 +171,12 @@ pub(super) async fn events(
     let mut after = since
         .and_then(|since| since.as_ms().checked_sub(1))
         .map(|ms| EventId(Id::compose(ms, ID_SEQUENCE_MAX, [255; 10])));
+    let mut is_complete = true;
     loop {
         #[expect(clippy::cast_possible_truncation, reason = "a small constant")]
-        let page = storage.call(|store| store.event_page(after, BATCH as u32)).await?;
-        let Some(last) = page.last() else { return Ok(true) };
-        after = Some(last.id);
-        for event in &page {
+        let page = storage.page(|store| store.event_page(after, BATCH as u32)).await?;
+        after = page.next.map(EventId);
+        for event in &page.items {
             let mut line = json!({
                 "at": event.at(),
                 "action": event.action.as_ref(),
@@ -184,6 +194,10 @@ pub(super) async fn events(
             if output.send(Line::Out(line.to_string())).await.is_err() {
                 return Ok(false);
             }
+        }
+        is_complete &= report_skipped(&page.skipped, output).await;
+        if after.is_none() {
+            return Ok(is_complete);
         }
     }
 }

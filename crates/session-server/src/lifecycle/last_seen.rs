@@ -5,26 +5,63 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use session_store::LastSeen;
-use session_types::SessionId;
+use session_store::{LastSeen, StoredSession};
+use session_types::{DomainId, SessionId, Timestamp};
 use tokio::sync::Notify;
 
 /// Enough that threads rarely wait for each other.
-const SHARDS: usize = 16;
+pub(crate) const SHARDS: usize = 16;
 
 /// How many sessions the buffer holds, about 50 MB. When it is full, interactions of further sessions are dropped: the
 /// store is too slow, and last interactions are what may be lost.
 const SESSIONS_MAX: usize = 100_000;
 
+/// A buffered interaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Buffered {
+    /// The interaction.
+    pub(crate) seen: LastSeen,
+    /// The domain of the session.
+    domain_id: DomainId,
+    /// When the session's lifetime passes by the interaction that is stored.
+    stored_expires_at: Option<Timestamp>,
+    /// Greater than those of all interactions that were inserted before.
+    sequence: u64,
+}
+
+impl Buffered {
+    /// Whether a session of the domain has expired at `at` by the interaction that is stored, but not by this one.
+    fn revives(&self, domain_id: DomainId, at: Timestamp) -> bool {
+        self.domain_id == domain_id && self.stored_expires_at.is_some_and(|expires_at| expires_at <= at)
+    }
+}
+
+/// Which buffered interactions to write.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Which {
+    /// Those that were inserted before this [`LastSeenBuffer::position`].
+    Before(u64),
+    /// Those of the sessions of a domain that have expired at this time by the interaction that is stored.
+    Reviving(DomainId, Timestamp),
+}
+
 /// The buffer.
 pub(crate) struct LastSeenBuffer {
-    shards: [Mutex<HashMap<SessionId, LastSeen>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
     count: AtomicUsize,
+    next_sequence: AtomicU64,
     /// Notified when the buffer is half full.
     filling: Notify,
+}
+
+#[derive(Default)]
+struct Shard {
+    sessions: HashMap<SessionId, Buffered>,
+    /// No stored lifetime in the shard passes before this, so that a revocation rarely searches the shard.
+    earliest_expiry: Option<Timestamp>,
 }
 
 impl Default for LastSeenBuffer {
@@ -32,34 +69,44 @@ impl Default for LastSeenBuffer {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             count: AtomicUsize::new(0),
+            next_sequence: AtomicU64::new(0),
             filling: Notify::new(),
         }
     }
 }
 
 impl LastSeenBuffer {
-    fn shard(&self, id: SessionId) -> MutexGuard<'_, HashMap<SessionId, LastSeen>> {
+    fn shard(&self, id: SessionId) -> MutexGuard<'_, Shard> {
         let mut hasher = DefaultHasher::new();
         id.hash(&mut hasher);
         #[expect(clippy::cast_possible_truncation, reason = "only the last bits count")]
         let place = hasher.finish() as usize % SHARDS;
+        self.lock(place)
+    }
+
+    fn lock(&self, place: usize) -> MutexGuard<'_, Shard> {
         self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Inserts an interaction, unless a later one of the session is in the buffer.
-    pub(crate) fn insert(&self, seen: LastSeen) {
-        let mut shard = self.shard(seen.session_id);
-        match shard.get_mut(&seen.session_id) {
-            Some(buffered) if buffered.details.at <= seen.details.at => *buffered = seen,
-            Some(_) => {}
-            None if self.count.load(Ordering::Relaxed) >= SESSIONS_MAX => {}
+    /// Inserts an interaction with a session as it is stored, unless a later one of the session is in the buffer.
+    pub(crate) fn insert(&self, session: &StoredSession, mut seen: LastSeen) {
+        let sequence = self.next_sequence.fetch_add(1, Ordering::Relaxed);
+        let mut shard = self.shard(session.id);
+        let Shard { sessions, earliest_expiry } = &mut *shard;
+        let buffered = sessions.get(&session.id);
+        match buffered {
+            Some(buffered) if buffered.seen.details.at > seen.details.at => return,
+            Some(buffered) => seen.first_at = buffered.seen.first_at,
+            None if self.count.load(Ordering::Relaxed) >= SESSIONS_MAX => return,
             None => {
-                shard.insert(seen.session_id, seen);
                 if self.count.fetch_add(1, Ordering::Relaxed) == SESSIONS_MAX / 2 {
                     self.filling.notify_one();
                 }
             }
         }
+        *earliest_expiry = [*earliest_expiry, session.expires_at].into_iter().flatten().min();
+        let (domain_id, stored_expires_at) = (session.domain_id, session.expires_at);
+        sessions.insert(session.id, Buffered { seen, domain_id, stored_expires_at, sequence });
     }
 
     /// Returns the buffered interaction of a session.
@@ -67,18 +114,32 @@ impl LastSeenBuffer {
         if self.count.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        self.shard(id).get(&id).cloned()
+        self.shard(id).sessions.get(&id).map(|buffered| buffered.seen.clone())
     }
 
-    /// Returns every buffered interaction by ascending session ID, so that neighbours share pages of the store.
-    pub(crate) fn waiting(&self) -> Vec<LastSeen> {
-        let lock = |shard: &Mutex<HashMap<SessionId, LastSeen>>| {
-            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.values().cloned().collect::<Vec<_>>()
+    /// A position after every interaction that is in the buffer now, and before every later one.
+    pub(crate) fn position(&self) -> u64 {
+        self.next_sequence.load(Ordering::Relaxed)
+    }
+
+    /// Returns at most `max` interactions of a shard by ascending session ID, so that neighbours share pages of the store.
+    pub(crate) fn select(&self, shard: usize, which: Which, max: usize) -> Vec<Buffered> {
+        let mut shard = self.lock(shard);
+        let Shard { sessions, earliest_expiry } = &mut *shard;
+        let mut selected: Vec<Buffered> = match which {
+            Which::Before(position) => {
+                let before = sessions.values().filter(|buffered| buffered.sequence < position);
+                before.take(max).cloned().collect()
+            }
+            Which::Reviving(_, at) if earliest_expiry.is_none_or(|earliest| earliest > at) => Vec::new(),
+            Which::Reviving(domain_id, at) => {
+                *earliest_expiry = sessions.values().filter_map(|buffered| buffered.stored_expires_at).min();
+                let reviving = sessions.values().filter(|buffered| buffered.revives(domain_id, at));
+                reviving.take(max).cloned().collect()
+            }
         };
-        let mut all: Vec<LastSeen> = self.shards.iter().flat_map(lock).collect();
-        all.sort_unstable_by_key(|seen| seen.session_id);
-        all
+        selected.sort_unstable_by_key(|buffered| buffered.seen.session_id);
+        selected
     }
 
     /// Waits until the buffer is half full.
@@ -87,11 +148,12 @@ impl LastSeenBuffer {
     }
 
     /// Removes interactions that were written, except for sessions that have had a later one meanwhile.
-    pub(crate) fn remove_written(&self, written: &[LastSeen]) {
-        for seen in written {
-            let mut shard = self.shard(seen.session_id);
-            if shard.get(&seen.session_id) == Some(seen) {
-                shard.remove(&seen.session_id);
+    pub(crate) fn remove_written(&self, written: &[Buffered]) {
+        for buffered in written {
+            let id = buffered.seen.session_id;
+            let Shard { sessions, .. } = &mut *self.shard(id);
+            if sessions.get(&id).is_some_and(|later| later.sequence == buffered.sequence) {
+                sessions.remove(&id);
                 self.count.fetch_sub(1, Ordering::Relaxed);
             }
         }
@@ -101,38 +163,91 @@ impl LastSeenBuffer {
 #[cfg(test)]
 mod tests {
     use futures::FutureExt;
-    use session_store::contract_suite::id;
-    use session_types::{InteractionDetails, Timestamp};
+    use session_store::contract_suite::{id, session};
+    use session_types::InteractionDetails;
 
     use super::*;
 
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_ms(ms).unwrap()
+    }
+
     fn seen(last: u64, ms: u64) -> LastSeen {
-        let at = Timestamp::from_ms(ms).unwrap();
-        let details = InteractionDetails { at, remote_ip: None, user_agent: None };
-        LastSeen { session_id: SessionId(id(1, last)), details, expires_at: None }
+        let details = InteractionDetails { at: at(ms), remote_ip: None, user_agent: None };
+        LastSeen { session_id: session(last).id, first_at: at(ms), details, expires_at: None }
+    }
+
+    fn insert(buffer: &LastSeenBuffer, last: u64, ms: u64) {
+        buffer.insert(&session(last), seen(last, ms));
+    }
+
+    fn select(buffer: &LastSeenBuffer, which: Which) -> Vec<Buffered> {
+        let mut all: Vec<_> = (0..SHARDS).flat_map(|shard| buffer.select(shard, which, usize::MAX)).collect();
+        all.sort_by_key(|buffered| buffered.seen.session_id);
+        all
+    }
+
+    fn waiting(buffer: &LastSeenBuffer) -> Vec<LastSeen> {
+        select(buffer, Which::Before(u64::MAX)).into_iter().map(|buffered| buffered.seen).collect()
     }
 
     #[test]
     fn interactions_of_a_session_are_merged_and_only_move_forward() {
         let buffer = LastSeenBuffer::default();
-        assert_eq!(buffer.get(seen(1, 0).session_id), None);
+        assert_eq!(buffer.get(session(1).id), None);
         for ms in [5, 9, 7] {
-            buffer.insert(seen(1, ms));
+            insert(&buffer, 1, ms);
         }
-        assert_eq!(buffer.get(seen(1, 0).session_id), Some(seen(1, 9)));
-        assert_eq!(buffer.waiting(), [seen(1, 9)]);
+        let merged = LastSeen { first_at: at(5), ..seen(1, 9) };
+        assert_eq!(buffer.get(session(1).id), Some(merged.clone()));
+        assert_eq!(waiting(&buffer), [merged]);
     }
 
     #[test]
     fn a_session_that_is_used_while_its_interaction_is_written_stays_in_the_buffer() {
         let buffer = LastSeenBuffer::default();
-        buffer.insert(seen(1, 5));
-        buffer.insert(seen(2, 5));
-        let waiting = buffer.waiting();
-        buffer.insert(seen(2, 6));
-        buffer.remove_written(&waiting);
-        assert_eq!(buffer.waiting(), [seen(2, 6)]);
+        insert(&buffer, 1, 5);
+        insert(&buffer, 2, 5);
+        let written = select(&buffer, Which::Before(buffer.position()));
+        insert(&buffer, 2, 6);
+        assert_eq!(select(&buffer, Which::Before(1)).len(), 1, "of the first one");
+        buffer.remove_written(&written);
+        assert_eq!(waiting(&buffer), [LastSeen { first_at: at(5), ..seen(2, 6) }]);
         assert_eq!(buffer.count.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_batch_has_at_most_its_size() {
+        let buffer = LastSeenBuffer::default();
+        (0..1_000).for_each(|last| insert(&buffer, last, 1));
+        let sizes = (0..SHARDS).map(|shard| buffer.select(shard, Which::Before(u64::MAX), 7).len());
+        assert_eq!(sizes.max(), Some(7));
+    }
+
+    #[test]
+    fn only_sessions_of_the_domain_that_have_expired_by_what_is_stored_are_selected_as_reviving() {
+        let buffer = LastSeenBuffer::default();
+        let domain_id = session(0).domain_id;
+        let reviving = |ms| -> Vec<_> {
+            let selected = select(&buffer, Which::Reviving(domain_id, at(ms)));
+            selected.iter().map(|buffered| buffered.seen.session_id).collect()
+        };
+        assert_eq!(reviving(9), []);
+        for (last, expires_at) in [(1, None), (2, Some(10)), (3, Some(11)), (4, Some(10))] {
+            let mut one = session(last);
+            one.expires_at = expires_at.map(at);
+            if last == 4 {
+                one.domain_id = DomainId(id(1, 77));
+            }
+            buffer.insert(&one, seen(last, 5));
+        }
+        assert_eq!(reviving(9), []);
+        assert_eq!(reviving(10), [session(2).id]);
+        assert_eq!(reviving(11), [session(2).id, session(3).id]);
+        // The search has found the earliest end, and a session that is used again has a later one.
+        buffer.insert(&StoredSession { expires_at: Some(at(20)), ..session(2) }, seen(2, 6));
+        assert_eq!(reviving(11), [session(3).id]);
+        assert_eq!(reviving(20), [session(2).id, session(3).id]);
     }
 
     #[test]
@@ -140,15 +255,12 @@ mod tests {
         let buffer = LastSeenBuffer::default();
         for last in 0..SESSIONS_MAX as u64 + 10 {
             assert!(last > SESSIONS_MAX as u64 / 2 || buffer.filling().now_or_never().is_none());
-            buffer.insert(seen(last, 1));
+            insert(&buffer, last, 1);
         }
-        assert_eq!(buffer.waiting().len(), SESSIONS_MAX);
-        buffer.insert(seen(3, 2));
-        assert_eq!(
-            buffer.get(seen(3, 0).session_id),
-            Some(seen(3, 2)),
-            "sessions in the buffer are still updated"
-        );
+        assert_eq!(waiting(&buffer).len(), SESSIONS_MAX);
+        insert(&buffer, 3, 2);
+        let updated = buffer.get(session(3).id).map(|seen| seen.details.at);
+        assert_eq!(updated, Some(at(2)), "sessions in the buffer are still updated");
         assert!(buffer.filling().now_or_never().is_some());
     }
 }

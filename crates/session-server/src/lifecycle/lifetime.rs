@@ -12,7 +12,7 @@ use strum::AsRefStr;
 pub struct Lifetime {
     /// From its last interaction, else from its creation.
     pub idle: Option<Duration>,
-    /// From its creation, which is the time in its ID.
+    /// From its creation.
     pub absolute: Option<Duration>,
 }
 
@@ -75,7 +75,7 @@ impl Lifetimes {
     /// unlimited.
     pub fn expiry_of(&self, session: &StoredSession) -> Option<(Timestamp, ExpiryReason)> {
         let lifetime = self.of(session.pool_id, session.session_type);
-        let created = session.created_at();
+        let created = session.created_at;
         let used = session.last_seen.as_ref().map_or(created, |last| last.at);
         let idle = lifetime.idle.map(|idle| (used.saturating_add(idle), ExpiryReason::Idle));
         let absolute =

@@ -5,6 +5,7 @@ use session_store::EventAction;
 use session_types::{ErrorCode, SessionId};
 
 use super::target;
+use crate::change_queue::ChangeKind;
 use crate::credential::{Credential, Kind};
 use crate::error::Error;
 use crate::lifecycle::interaction;
@@ -27,7 +28,7 @@ pub async fn authenticate_session(
 ) -> Result<SessionWithAuthtoken, Error> {
     let storage = request.sessions.storage();
     let credential = Credential::new(Kind::Session, id.0, storage.new_secret()?);
-    let session = target::change(&request, id, |session| {
+    let session = target::change(&request, id, ChangeKind::Other, |session| {
         session.status = state::after(session.status, Transition::Authenticate)?;
         if session.account_id.is_some_and(|account_id| account_id != body.account_id) {
             return Err(Error::new(

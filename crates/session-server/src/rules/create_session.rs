@@ -1,7 +1,7 @@
 //! Creating a session.
 
 use session_api::{SessionCreate, SessionWithAuthtoken};
-use session_store::{ApiKey, EventAction, StoreError};
+use session_store::{ApiKey, EventAction};
 use session_types::{ErrorCode, PoolId, SessionId};
 
 use crate::authorize::{Target, authorize};
@@ -21,7 +21,8 @@ pub async fn create_session(
     request: Request,
     mut body: SessionCreate,
 ) -> Result<SessionWithAuthtoken, Error> {
-    authorize(&request.caller, request.operation, Target::NoSession)?;
+    let has_account = body.account_id.is_some() || body.authenticated_identity_id.is_some();
+    authorize(&request.caller, request.operation, Target::NewSession { has_account })?;
     let Caller::Key(key) = &request.caller else {
         return Err(Error::unexpected("a session token was authorized to create a session"));
     };
@@ -40,6 +41,7 @@ pub async fn create_session(
     let id = SessionId(storage.new_id()?);
     let interaction = body.interaction.take();
     let mut session = created_session(id, key.domain_id, pool_id, body);
+    session.created_at = storage.now();
     if let Some(interaction) = interaction {
         session.status = state::after(session.status, Transition::Interact)?;
         interaction::record(&mut session, interaction, storage.now());
@@ -53,13 +55,7 @@ pub async fn create_session(
     let actor = request.caller.actor();
     let event = request.sessions.new_event(EventAction::Created, id, actor, Some(&request.origin), None)?;
     let stored = session.clone();
-    match storage.try_call(|store| store.session_create(stored, event)).await? {
-        Err(StoreError::PoolOfOtherDomain) => {
-            let message = "pool_id: the pool belongs to another domain than the API key";
-            return Err(Error::new(ErrorCode::NotPermitted, message));
-        }
-        outcome => outcome?,
-    }
+    storage.call(|store| store.session_create(stored, event)).await?;
     let session = session_for(&request.caller, session);
     Ok(SessionWithAuthtoken { authtoken: credential.reveal().into(), session })
 }

@@ -5,6 +5,7 @@ use session_store::EventAction;
 use session_types::SessionId;
 
 use super::target;
+use crate::change_queue::ChangeKind;
 use crate::error::Error;
 use crate::lifecycle::state::{self, Transition};
 use crate::request::Request;
@@ -28,7 +29,7 @@ async fn end(
     transition: Transition,
     action: EventAction,
 ) -> Result<Session, Error> {
-    let session = target::change(request, id, |session| {
+    let session = target::change(request, id, ChangeKind::Other, |session| {
         session.status = state::after(session.status, transition)?;
         Ok(Some(action))
     });

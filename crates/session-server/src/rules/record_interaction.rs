@@ -5,6 +5,7 @@ use session_store::EventAction;
 use session_types::SessionId;
 
 use super::target;
+use crate::change_queue::ChangeKind;
 use crate::error::Error;
 use crate::lifecycle::interaction;
 use crate::lifecycle::state::{self, Transition};
@@ -19,7 +20,7 @@ pub async fn record_interaction(
     id: SessionId,
     body: Interaction,
 ) -> Result<Session, Error> {
-    let session = target::change(&request, id, |session| {
+    let session = target::change(&request, id, ChangeKind::Interaction, |session| {
         let before = session.status;
         session.status = state::after(before, Transition::Interact)?;
         interaction::record(session, body.clone(), request.sessions.storage().now());

@@ -5,11 +5,12 @@ use session_types::{ErrorCode, Scope, SessionId};
 
 use crate::authorize::{Refusal, Target, authorize};
 use crate::caller::Caller;
+use crate::change_queue::ChangeKind;
 use crate::error::Error;
 use crate::request::Request;
 
-/// How often a change is attempted when others come first. Each lost attempt is another caller's success, and no login
-/// makes this many changes of one session at once.
+/// How often a change is attempted when others come first. On one node they queue, so the others are other nodes, sweeps
+/// and revocations of many; each lost attempt is the success of one of them.
 const ATTEMPTS_MAX: u32 = 16;
 
 /// Returns the session as it is now, if the caller may do the operation to it.
@@ -21,7 +22,8 @@ pub(super) async fn fetch(request: &Request, id: SessionId) -> Result<StoredSess
     let target = Target::Session(session.as_ref());
     match (authorize(&request.caller, request.operation, target), session) {
         (Ok(()), Some(session)) => Ok(session),
-        (Err(Refusal::NotFound) | Ok(()), None) => Err(explain_missing(request, id).await?),
+        // For a session that the caller may not read as for one that does not exist, so that both take the same time.
+        (Err(Refusal::NotFound), _) | (Ok(()), None) => Err(explain_missing(request, id).await?),
         (Err(refusal), _) => Err(refusal.into()),
     }
 }
@@ -51,24 +53,39 @@ async fn explain_missing(request: &Request, id: SessionId) -> Result<Error, Erro
 /// it if it is still the one that was read; otherwise starts again. `change` returns the action for the history, if the
 /// state changes.
 ///
-/// Fails as [`fetch`] does, or with the error of `change`; the session is not changed then.
+/// The token of the caller must still be valid when the change is made: if an authentication replaces it before, the
+/// change is refused like one that arrives after that.
+///
+/// Fails as [`fetch`] does, with `bad_authtoken`, with the error of `change`, or with `unknown` if too many other changes
+/// come first; the session is not changed then.
 pub(super) async fn change(
     request: &Request,
     id: SessionId,
+    kind: ChangeKind,
     change: impl Fn(&mut StoredSession) -> Result<Option<EventAction>, Error> + Send,
 ) -> Result<StoredSession, Error> {
     let sessions = &request.sessions;
+    let token = request.caller.token()?;
+    // Before the queue, in which only callers wait that may change the session.
+    let mut session = fetch(request, id).await?;
+    let turn = sessions.change_turn(id, kind).await?;
+    if turn.waited {
+        session = fetch(request, id).await?;
+    }
     for _ in 0..ATTEMPTS_MAX {
-        let mut session = fetch(request, id).await?;
+        if token.is_some_and(|token| token.session_id == id && session.token_hash != Some(token.token_hash)) {
+            return Err(Error::bad_authtoken());
+        }
         let action = change(&mut session)?;
-        let session = sessions.with_times(session);
+        let changed = sessions.with_times(session);
         let event = action
             .map(|action| sessions.new_event(action, id, request.caller.actor(), Some(&request.origin), None))
             .transpose()?;
-        let replacement = session.clone();
-        if sessions.storage().call(|store| store.session_replace(replacement, event)).await? {
-            return Ok(session);
+        let replacement = changed.clone();
+        if sessions.storage().call(|store| store.session_replace(replacement, event, token)).await? {
+            return Ok(changed);
         }
+        session = fetch(request, id).await?;
     }
-    Err(Error::unexpected(format!("{ATTEMPTS_MAX} other changes of the session came first")))
+    Err(Error::unknown(format!("{ATTEMPTS_MAX} changes of the session by others came first")))
 }

@@ -13,8 +13,8 @@ use session_types::{
 use strum::VariantArray;
 
 use crate::{
-    Actor, ApiKey, Event, EventAction, EventId, KeyId, SecretHash, SessionFilter, StateFilter, Store,
-    StoreError, StoredSession,
+    Actor, ApiKey, Event, EventAction, EventId, KeyId, Revocation, SecretHash, SessionFilter, StateFilter,
+    Store, StoreError, StoredSession,
 };
 
 /// Returns the ID with this time and these last eight bytes; all others are zero.
@@ -105,6 +105,33 @@ pub(super) fn domain_filter() -> SessionFilter {
     }
 }
 
+/// Returns a revocation, at this time, of every session of the domain of [`session`]. `last` distinguishes the IDs of
+/// its events.
+pub(super) fn revocation(last: u64, ms: u64) -> Revocation {
+    Revocation {
+        domain_id: session(0).domain_id,
+        pool_id: None,
+        account_id: None,
+        identity_id: None,
+        device_id: None,
+        except: None,
+        at: at(ms),
+        event_id: EventId(id(ms, last << 32)),
+        actor: Actor::Key(KeyId(id(5, 1))),
+        reason: Some("account_id".to_owned()),
+        request_id: Some("a request".to_owned()),
+    }
+}
+
+/// Writes every pending revocation, as the server does in the background. Returns the number of batches.
+pub(super) async fn write_revocations(store: &impl Store) -> usize {
+    let mut batches = 1;
+    while store.revocation_write(at(1)).await.expect("written") {
+        batches += 1;
+    }
+    batches
+}
+
 fn any_id() -> impl Strategy<Value = Id> {
     any::<[u8; 20]>().prop_map(Id::from_bytes)
 }
@@ -125,24 +152,25 @@ pub fn any_session() -> impl Strategy<Value = StoredSession> {
     let ids = (any_id(), any_id(), any_id(), of((any_id(), any_id())), of(any_id()));
     let words = (select(SessionType::VARIANTS), select(SessionStatus::VARIANTS));
     let interactions = (of(any_interaction()), of(any_interaction()));
-    let time = || of((0..=ID_TIME_MAX_MS).prop_map(at));
+    let time = || (0..=ID_TIME_MAX_MS).prop_map(at);
     let others = (
         of("[ -~é-ÿ😀]{1,60}|t{200}"),
         of(any::<[u8; 32]>().prop_map(SecretHash)),
         vec(any::<[u8; 32]>().prop_map(SecretHash), 0..4),
-        (time(), time()),
+        (time(), of(time()), of(time())),
         0..u64::from(u32::MAX),
     );
     (ids, words, interactions, others).prop_map(|(ids, words, (first_seen, last_seen), others)| {
         let (id, domain, pool, account_and_identity, device) = ids;
         let (session_type, status) = words;
-        let (title, token_hash, replaced_token_hashes, (expires_at, ended_at), revision) = others;
+        let (title, token_hash, replaced_token_hashes, (created_at, expires_at, ended_at), revision) = others;
         // Without `..`, so that a new field without a strategy does not compile.
         StoredSession {
             id: SessionId(id),
             domain_id: DomainId(domain),
             pool_id: PoolId(pool),
             session_type,
+            created_at,
             status,
             account_id: account_and_identity.map(|(account, _)| AccountId(account)),
             identity_id: account_and_identity.map(|(_, identity)| IdentityId(identity)),
@@ -167,7 +195,10 @@ pub(super) fn matches(session: &StoredSession, filter: &SessionFilter) -> bool {
         StateFilter::Unexpired(status, at) => {
             session.status == status && session.expires_at.is_none_or(|expires_at| expires_at > at)
         }
-        StateFilter::Expired(at) => session.expires_at.is_some_and(|expires_at| expires_at <= at),
+        StateFilter::Complete(at) => {
+            session.status == SessionStatus::Complete
+                || session.expires_at.is_some_and(|expires_at| expires_at <= at)
+        }
     };
     state
         && session.domain_id == filter.domain_id
@@ -176,6 +207,20 @@ pub(super) fn matches(session: &StoredSession, filter: &SessionFilter) -> bool {
         && filter.identity_id.is_none_or(|id| session.identity_id == Some(id))
         && filter.device_id.is_none_or(|id| session.device_id == Some(id))
         && filter.session_type.is_none_or(|session_type| session.session_type == session_type)
+}
+
+/// Returns every session of a list, `limit` a page.
+pub(super) async fn list(store: &impl Store, filter: SessionFilter, limit: u32) -> Vec<StoredSession> {
+    let (mut listed, mut before) = (Vec::new(), None);
+    loop {
+        let page = store.session_list(filter, before, limit).await.expect("listed");
+        assert!(page.items.len() <= limit as usize && page.skipped.is_empty());
+        listed.extend(page.items);
+        before = page.next.map(SessionId);
+        if before.is_none() {
+            return listed;
+        }
+    }
 }
 
 /// Returns sessions in which each property has one of a few values, so that each filter matches some of them.
@@ -192,7 +237,8 @@ pub(super) fn varied(count: u64) -> Vec<StoredSession> {
             let domain = pick(1, 2);
             let mut one = session(last);
             one.domain_id = DomainId(id(1, domain));
-            one.pool_id = PoolId(id(1, 10 + 2 * domain + pick(2, 2)));
+            // The same IDs in both domains.
+            one.pool_id = PoolId(id(1, 10 + pick(2, 2)));
             if pick(3, 2) == 0 {
                 one.account_id = Some(AccountId(id(2, pick(4, 3))));
                 one.identity_id = Some(IdentityId(id(2, 10 + pick(5, 3))));

@@ -4,10 +4,15 @@ use std::sync::Arc;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use session_types::{AccountId, DeviceId, DomainId, IdentityId, PoolId, SessionId, SessionStatus};
+use session_types::{AccountId, DeviceId, DomainId, IdentityId, PoolId, SessionStatus};
 
-use super::fixture::{any_session, at, create, id, interaction_at, key, session};
-use crate::{LastSeen, ReferenceKind, SessionTimes, Store, StoreError, StoredSession};
+use super::fixture::{
+    any_session, at, create, domain_filter, event, id, interaction_at, key, list, revocation, session,
+};
+use crate::{
+    ApiKey, LastSeen, Page, ReferenceKind, Revocation, SecretHash, SessionFilter, SessionTimes, Store,
+    StoreError, StoredSession, TokenGuard,
+};
 
 pub async fn any_session_comes_back_equal(store: Arc<impl Store>) {
     let mut runner = TestRunner::default();
@@ -21,10 +26,11 @@ pub async fn any_session_comes_back_equal(store: Arc<impl Store>) {
             domain_id: created.domain_id,
             pool_id: created.pool_id,
             session_type: created.session_type,
+            created_at: created.created_at,
             revision: created.revision,
             ..any()
         };
-        assert_eq!(store.session_replace(replacement.clone(), None).await, Ok(true));
+        assert_eq!(store.session_replace(replacement.clone(), None, None).await, Ok(true));
         replacement.revision += 1;
         assert_eq!(store.session_fetch(created.id).await, Ok(Some(replacement)));
     }
@@ -33,10 +39,10 @@ pub async fn any_session_comes_back_equal(store: Arc<impl Store>) {
 pub async fn missing_records_are_not_found(store: Arc<impl Store>) {
     store.ready().await.expect("ready");
     assert_eq!(store.session_fetch(session(1).id).await, Ok(None));
-    assert_eq!(store.session_page(None, 10).await, Ok(vec![]));
-    assert_eq!(store.session_replace(session(1), None).await, Ok(false));
+    assert_eq!(store.session_page(None, 10).await, Ok(Page::default()));
+    assert_eq!(store.session_replace(session(1), None, None).await, Ok(false));
     assert_eq!(store.key_fetch(key(1).id).await, Ok(None));
-    assert_eq!(store.key_list().await, Ok(vec![]));
+    assert_eq!(store.key_list().await, Ok(Page::default()));
     assert_eq!(store.key_revoke(key(1).id, at(1)).await, Ok(false));
     assert_eq!(store.reference_find(id(9, 9), DomainId(id(1, 1)), None).await, Ok(None));
 }
@@ -49,22 +55,26 @@ pub async fn a_taken_id_is_refused_and_changes_nothing(store: Arc<impl Store>) {
     second.status = SessionStatus::Revoked;
     assert_eq!(create(&*store, &second).await, Err(StoreError::AlreadyExists));
     assert_eq!(store.session_fetch(first.id).await, Ok(Some(first)));
-    // The pool of the refused session was not stored: another domain can still claim it.
-    second.id = SessionId(id(3, 3));
-    second.domain_id = DomainId(id(1, 99));
-    assert_eq!(create(&*store, &second).await, Ok(()));
 }
 
-pub async fn a_pool_belongs_to_its_first_domain(store: Arc<impl Store>) {
-    create(&*store, &session(1)).await.expect("created");
-    let mut of_other_domain = session(2);
-    of_other_domain.domain_id = DomainId(id(1, 99));
-    assert_eq!(create(&*store, &of_other_domain).await, Err(StoreError::PoolOfOtherDomain));
-    let mut bound = key(1);
-    bound.domain_id = DomainId(id(1, 99));
-    bound.pool_id = Some(PoolId(id(1, 2)));
-    assert_eq!(store.key_create(bound).await, Err(StoreError::PoolOfOtherDomain));
-    assert_eq!(store.session_fetch(of_other_domain.id).await, Ok(None));
+pub async fn a_pools_id_is_known_within_its_domain_alone(store: Arc<impl Store>) {
+    let other = DomainId(id(1, 99));
+    let (one, two) = (session(1), StoredSession { domain_id: other, ..session(2) });
+    let (domain_id, pool_id) = (one.domain_id, one.pool_id);
+    create(&*store, &one).await.expect("created");
+    // It does not exist in another domain, which can use the same ID.
+    assert_eq!(store.reference_find(pool_id.0, other, None).await, Ok(None));
+    assert_eq!(create(&*store, &two).await, Ok(()));
+    let bound = ApiKey { domain_id: other, pool_id: Some(pool_id), ..key(1) };
+    assert_eq!(store.key_create(bound).await, Ok(()));
+    assert_eq!(store.reference_find(pool_id.0, other, None).await, Ok(Some(ReferenceKind::Pool)));
+    for (domain_id, expected) in [(domain_id, &one), (other, &two)] {
+        let of_pool = SessionFilter { domain_id, pool_id: Some(pool_id), ..domain_filter() };
+        assert_eq!(list(&*store, of_pool, 10).await, std::slice::from_ref(expected));
+    }
+    let of_other = Revocation { domain_id: other, pool_id: Some(pool_id), ..revocation(9, 5) };
+    assert_eq!(store.session_revoke_many(of_other, None).await, Ok(1));
+    assert_eq!(store.session_fetch(one.id).await, Ok(Some(one)), "the other pool is not touched");
 }
 
 pub async fn of_two_replacements_of_one_revision_only_one_succeeds(store: Arc<impl Store>) {
@@ -74,8 +84,8 @@ pub async fn of_two_replacements_of_one_revision_only_one_succeeds(store: Arc<im
     one.token_hash = None;
     let mut other = session(1);
     other.status = SessionStatus::Authenticated;
-    assert_eq!(store.session_replace(one.clone(), None).await, Ok(true));
-    assert_eq!(store.session_replace(other, None).await, Ok(false));
+    assert_eq!(store.session_replace(one.clone(), None, None).await, Ok(true));
+    assert_eq!(store.session_replace(other, None, None).await, Ok(false));
     one.revision = 1;
     assert_eq!(store.session_fetch(one.id).await, Ok(Some(one)));
 }
@@ -90,7 +100,8 @@ pub async fn concurrent_replacements_each_increment_the_revision(store: Arc<impl
                 let mut replaced = 0_u64;
                 while replaced < 25 {
                     let session = store.session_fetch(id).await.expect("fetched").expect("it exists");
-                    replaced += u64::from(store.session_replace(session, None).await.expect("compared"));
+                    replaced +=
+                        u64::from(store.session_replace(session, None, None).await.expect("compared"));
                 }
             })
         })
@@ -132,6 +143,7 @@ pub async fn a_last_interaction_never_moves_back_or_revives_a_session(store: Arc
     }
     let interaction = |last: u64, ms: u64| LastSeen {
         session_id: session(last).id,
+        first_at: at(ms),
         details: interaction_at(ms),
         expires_at: Some(at(ms + 100)),
     };
@@ -158,7 +170,43 @@ pub async fn a_last_interaction_never_moves_back_or_revives_a_session(store: Arc
         .expect("stored");
     assert_eq!(fetch(1).await, expected);
     // A replacement of the session as it was before is refused.
-    assert_eq!(store.session_replace(seen, None).await, Ok(false));
+    assert_eq!(store.session_replace(seen, None, None).await, Ok(false));
+    // The first of several that are stored as one was before the end, and extended the lifetime.
+    let several = |first_at| LastSeen { first_at: at(first_at), ..interaction(1, 200) };
+    store.session_update_last_seen(vec![several(150)]).await.expect("stored");
+    assert_eq!(fetch(1).await, expected);
+    store.session_update_last_seen(vec![several(149)]).await.expect("stored");
+    assert_eq!(fetch(1).await.last_seen, Some(interaction_at(200)));
+}
+
+pub async fn a_change_by_a_token_is_made_only_if_the_token_is_valid_then(store: Arc<impl Store>) {
+    let account_id = Some(AccountId(id(2, 1)));
+    let [own, other] = [1, 2].map(|last| StoredSession { account_id, ..session(last) });
+    for one in [&own, &other] {
+        create(&*store, one).await.expect("created");
+    }
+    let valid = TokenGuard { session_id: own.id, token_hash: SecretHash([7; 32]) };
+    let replaced = TokenGuard { token_hash: SecretHash([8; 32]), ..valid };
+    let of_missing = TokenGuard { session_id: session(3).id, ..valid };
+    let of_account = || Revocation { account_id, ..revocation(9, 5) };
+    let completed = |revision| StoredSession { status: SessionStatus::Complete, revision, ..other.clone() };
+    for token in [replaced, of_missing] {
+        let refused = Err(StoreError::TokenReplaced);
+        let late = event(1, other.id);
+        assert_eq!(store.session_replace(completed(0), Some(late.clone()), Some(token)).await, refused);
+        // Also if the revision is another one.
+        assert_eq!(store.session_replace(completed(9), None, Some(token)).await, refused);
+        let refused = Err(StoreError::TokenReplaced);
+        assert_eq!(store.session_revoke_many(of_account(), Some(token)).await, refused);
+    }
+    for one in [&own, &other] {
+        assert_eq!(store.session_fetch(one.id).await, Ok(Some(one.clone())));
+    }
+    assert_eq!(store.session_replace(other.clone(), None, Some(valid)).await, Ok(true));
+    assert_eq!(store.session_replace(own.clone(), None, Some(valid)).await, Ok(true), "its own");
+    let revoke = || store.session_revoke_many(of_account(), Some(valid));
+    assert_eq!(revoke().await, Ok(2));
+    assert_eq!(revoke().await, Err(StoreError::TokenReplaced), "the token's session has ended");
 }
 
 pub async fn the_times_of_a_session_are_replaced(store: Arc<impl Store>) {
@@ -189,6 +237,12 @@ pub async fn references_are_found_within_their_domain_and_pool(store: Arc<impl S
         assert_eq!(store.reference_find(id, domain, Some(pool)).await, Ok(Some(kind)));
         assert_eq!(store.reference_find(id, DomainId(self::id(1, 99)), None).await, Ok(None));
     }
+    // A pool that only a key names.
+    let other_pool = PoolId(id(1, 88));
+    assert_eq!(store.reference_find(other_pool.0, domain, None).await, Ok(None));
+    let bound = ApiKey { domain_id: domain, pool_id: Some(other_pool), ..key(1) };
+    store.key_create(bound).await.expect("created");
+    assert_eq!(store.reference_find(other_pool.0, domain, None).await, Ok(Some(ReferenceKind::Pool)));
     let other_pool = Some(PoolId(id(1, 77)));
     for id in [account, identity, device, pool.0] {
         assert_eq!(store.reference_find(id, domain, other_pool).await, Ok(None));

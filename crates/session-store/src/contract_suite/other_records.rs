@@ -16,7 +16,7 @@ pub async fn keys_come_back_equal_and_stay_revoked(store: Arc<impl Store>) {
         assert_eq!(store.key_create(key.clone()).await, Err(StoreError::AlreadyExists));
         assert_eq!(store.key_fetch(key.id).await, Ok(Some(key)));
     }
-    assert_eq!(store.key_list().await, Ok(vec![key(1), bound.clone()]));
+    assert_eq!(store.key_list().await.map(|keys| keys.items), Ok(vec![key(1), bound.clone()]));
     assert_eq!(store.key_revoke(bound.id, at(8)).await, Ok(true));
     assert_eq!(store.key_revoke(bound.id, at(9)).await, Ok(true));
     bound.revoked_at = Some(at(8));
@@ -32,10 +32,10 @@ pub async fn an_event_is_stored_if_and_only_if_its_change_is(store: Arc<impl Sto
     let refused = with(2, EventAction::Created, Actor::Server);
     assert_eq!(store.session_create(one.clone(), refused).await, Err(StoreError::AlreadyExists));
     let completed = with(3, EventAction::Completed, Actor::Session(id));
-    assert_eq!(store.session_replace(one.clone(), Some(completed.clone())).await, Ok(true));
+    assert_eq!(store.session_replace(one.clone(), Some(completed.clone()), None).await, Ok(true));
     let late = with(4, EventAction::Revoked, Actor::Server);
-    assert_eq!(store.session_replace(one, Some(late)).await, Ok(false));
-    assert_eq!(store.event_page(None, 10).await, Ok(vec![created, completed]));
+    assert_eq!(store.session_replace(one, Some(late), None).await, Ok(false));
+    assert_eq!(store.event_page(None, 10).await.map(|page| page.items), Ok(vec![created, completed]));
 }
 
 pub async fn events_are_read_in_order_and_deleted_in_batches(store: Arc<impl Store>) {
@@ -45,7 +45,7 @@ pub async fn events_are_read_in_order_and_deleted_in_batches(store: Arc<impl Sto
     }
     let ids = async |after: Option<EventId>, limit| {
         let events = store.event_page(after, limit).await.expect("listed");
-        events.iter().map(|event| event.at().as_ms()).collect::<Vec<_>>()
+        events.items.iter().map(|event| event.at().as_ms()).collect::<Vec<_>>()
     };
     assert_eq!(ids(None, 10).await, [10, 20, 30, 40]);
     assert_eq!(ids(Some(of(20, 2).id), 1).await, [30]);

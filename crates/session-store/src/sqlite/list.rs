@@ -1,14 +1,33 @@
-//! Sessions that match a filter: each list or revocation reads one range of one index.
+//! Sessions that match a filter: each list or revocation reads one range of one index, or a merge of a few.
+//!
+//! Every index leads with the domain, and one of each kind goes on with the pool, so that what another domain has, or
+//! another pool of a key that is bound to one, is never visited.
 
 use rusqlite::types::ToSqlOutput;
-use session_types::{SessionId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, named_params};
+use session_types::{SessionId, SessionStatus, SessionType, Timestamp};
+use strum::VariantArray;
 
 use super::column::Column;
-use super::table::Record;
-use crate::store::{SessionFilter, StateFilter, StoredSession};
+use super::error::{Result, failed};
+use super::revocation::{self, IS_NOT_REVOKED};
+use super::table::{self, Record, VISITS_MAX};
+use crate::store::{Page, SessionFilter, StateFilter, StoredSession};
 
 /// The condition that the status of a session is not final.
-pub(super) const LIVE: &str = "status IN ('new', 'unauthenticated', 'authenticated')";
+macro_rules! live {
+    () => {
+        "status IN ('new', 'unauthenticated', 'authenticated')"
+    };
+}
+pub(super) use live;
+
+/// As [`live`].
+pub(super) const LIVE: &str = live!();
+
+/// How many sessions of a domain or pool may have a lifetime that has passed, unmarked, for a list of the status
+/// `complete` to sort them; the sweep marks them every few seconds. A list with more visits the live sessions instead.
+const EXPIRED_MAX: u32 = 10_000;
 
 /// A statement with the names and values of its parameters.
 pub(super) struct Query<'a> {
@@ -16,125 +35,271 @@ pub(super) struct Query<'a> {
     pub(super) parameters: Vec<(&'static str, ToSqlOutput<'a>)>,
 }
 
+/// As [`crate::Store::session_list`].
+pub(super) fn page(
+    connection: &Connection,
+    filter: &SessionFilter,
+    before: Option<SessionId>,
+    limit: u32,
+) -> Result<Page<StoredSession>> {
+    // One snapshot: which revocations are pending, and the sessions.
+    let snapshot = connection.unchecked_transaction().map_err(failed)?;
+    let connection = &*snapshot;
+    let pending = revocation::is_pending(connection, filter.domain_id)?;
+    let many_expired = match &filter.state {
+        StateFilter::Complete(at) if owner_of(filter).is_none() => {
+            expired_count(connection, filter, *at)? > EXPIRED_MAX
+        }
+        _ => false,
+    };
+    let query = Query::page(filter, before.as_ref(), many_expired, pending);
+    table::visit(connection, &query.sql, &query.parameters[..], limit)
+}
+
+/// Returns the number of sessions whose lifetime passes at or before `at`, but at most one more than [`EXPIRED_MAX`].
+fn expired_count(connection: &Connection, filter: &SessionFilter, at: Timestamp) -> Result<u32> {
+    let mut query = Query::new(filter);
+    query.sql = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM session INDEXED BY {} WHERE {} AND expires_at <= :complete_at LIMIT :limit)",
+        index_of(filter, "expires_at"),
+        scope_of(filter)
+    );
+    query.parameters.push((":complete_at", at.to_column()));
+    query.parameters.push((":limit", (EXPIRED_MAX + 1).into()));
+    connection
+        .prepare_cached(&query.sql)
+        .and_then(|mut select| select.query_row(&query.parameters[..], |row| row.get(0)))
+        .map_err(failed)
+}
+
+/// Returns the one condition of the filter that few sessions meet: the name of an index, and the condition.
+const fn owner_of(filter: &SessionFilter) -> Option<(&'static str, &'static str)> {
+    match filter {
+        SessionFilter { account_id: Some(_), .. } => Some(("account", "account_id = :account_id")),
+        SessionFilter { identity_id: Some(_), .. } => Some(("identity", "identity_id = :identity_id")),
+        SessionFilter { device_id: Some(_), .. } => Some(("device", "device_id = :device_id")),
+        _ => None,
+    }
+}
+
+/// Returns the name of the index of this kind that leads with what the filter is bound to.
+fn index_of(filter: &SessionFilter, kind: &str) -> String {
+    format!("session_by_{}{kind}", if filter.pool_id.is_some() { "pool_" } else { "" })
+}
+
+/// Returns the condition with which each range of an index begins.
+const fn scope_of(filter: &SessionFilter) -> &'static str {
+    if filter.pool_id.is_some() {
+        "domain_id = :domain_id AND pool_id = :pool_id"
+    } else {
+        "domain_id = :domain_id"
+    }
+}
+
 impl<'a> Query<'a> {
-    /// Appends to `SELECT ... FROM session` that sessions match the filter.
-    ///
-    /// Names the index with the shortest range for this filter, so that the plan does not depend on statistics: an
-    /// account, an identity or a device has few sessions, and most lists of a status are about a rare one.
-    fn matching(select: &str, filter: &'a SessionFilter) -> Self {
-        let index = match filter {
-            SessionFilter { account_id: Some(_), .. } => "account",
-            SessionFilter { identity_id: Some(_), .. } => "identity",
-            SessionFilter { device_id: Some(_), .. } => "device",
-            SessionFilter { state: StateFilter::Expired(_), .. } => "expires_at",
-            SessionFilter { state: StateFilter::Status(_) | StateFilter::Unexpired(..), .. } => "status",
-            SessionFilter { pool_id: Some(_), .. } => "pool",
-            SessionFilter { session_type: Some(_), .. } => "type",
-            _ => "domain",
+    /// Without a statement yet.
+    fn new(filter: &'a SessionFilter) -> Self {
+        let mut query =
+            Self { sql: String::new(), parameters: vec![(":domain_id", filter.domain_id.to_column())] };
+        query.parameters.extend(filter.pool_id.as_ref().map(|id| (":pool_id", id.to_column())));
+        query
+    }
+
+    /// Returns the conditions of the filter apart from its domain and pool, each of them never null. If revocations are
+    /// `pending`, a session to which one applies is a revoked one.
+    pub(super) fn conditions(&mut self, filter: &'a SessionFilter, pending: bool) -> Vec<&'static str> {
+        let mut conditions = Vec::new();
+        let mut add = |condition, parameter, value: ToSqlOutput<'a>| {
+            conditions.push(condition);
+            self.parameters.push((parameter, value));
         };
-        let sql = format!("{select} INDEXED BY session_by_{index} WHERE domain_id = :domain_id");
-        let mut query = Self { sql, parameters: vec![(":domain_id", filter.domain_id.to_column())] };
-        query.and("pool_id = :pool_id", ":pool_id", filter.pool_id.as_ref());
-        query.and("account_id = :account_id", ":account_id", filter.account_id.as_ref());
-        query.and("identity_id = :identity_id", ":identity_id", filter.identity_id.as_ref());
-        query.and("device_id = :device_id", ":device_id", filter.device_id.as_ref());
-        query.and("session_type = :session_type", ":session_type", filter.session_type.as_ref());
+        if let Some(id) = &filter.account_id {
+            add("account_id IS :account_id", ":account_id", id.to_column());
+        }
+        if let Some(id) = &filter.identity_id {
+            add("identity_id IS :identity_id", ":identity_id", id.to_column());
+        }
+        if let Some(id) = &filter.device_id {
+            add("device_id IS :device_id", ":device_id", id.to_column());
+        }
+        if let Some(session_type) = &filter.session_type {
+            add("session_type = :session_type", ":session_type", session_type.to_column());
+        }
         match &filter.state {
             StateFilter::Any => {}
-            StateFilter::Status(status) => query.and("status = :status", ":status", Some(status)),
+            StateFilter::Status(SessionStatus::Revoked) if pending => {}
+            StateFilter::Status(status) => add("status = :status", ":status", status.to_column()),
             StateFilter::Unexpired(status, at) => {
-                query.and("status = :status", ":status", Some(status));
-                query.and("(expires_at IS NULL OR expires_at > :unexpired_at)", ":unexpired_at", Some(at));
+                add("status = :status", ":status", status.to_column());
+                add("(expires_at IS NULL OR expires_at > :unexpired_at)", ":unexpired_at", at.to_column());
             }
-            StateFilter::Expired(at) => query.and("expires_at <= :expired_at", ":expired_at", Some(at)),
+            StateFilter::Complete(at) => add(
+                "(status = 'complete' OR (expires_at IS NOT NULL AND expires_at <= :complete_at))",
+                ":complete_at",
+                at.to_column(),
+            ),
         }
+        match filter.state {
+            StateFilter::Any => {}
+            StateFilter::Status(SessionStatus::Revoked) if pending => {
+                conditions.push(revocation::IS_OR_WAS_REVOKED);
+            }
+            _ if pending => conditions.push(IS_NOT_REVOKED),
+            _ => {}
+        }
+        conditions
+    }
+
+    /// Selects sessions by descending ID from the first one below `before`, at most [`VISITS_MAX`], each with whether it
+    /// matches the filter.
+    ///
+    /// The indexes are named, so that the plan does not depend on statistics. An account, an identity or a device has few
+    /// sessions: one range of its index. Otherwise there is a range for each status and type that may match, and
+    /// SQLite merges them as they are read.
+    ///
+    /// If revocations are `pending`, a session to which one applies matches as a revoked one.
+    fn page(
+        filter: &'a SessionFilter,
+        before: Option<&'a SessionId>,
+        many_expired: bool,
+        pending: bool,
+    ) -> Self {
+        let mut query = Self::new(filter);
+        let conditions = query.conditions(filter, pending);
+        let matches = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+        let scope = scope_of(filter);
+        let below = if before.is_some() { " AND id < :before" } else { "" };
+        let range = |kind: &str, condition: &str| {
+            format!(
+                "SELECT id AS visited_id FROM session INDEXED BY {} WHERE {scope} AND {condition}{below}",
+                index_of(filter, kind)
+            )
+        };
+        let ranges = if let Some((kind, condition)) = owner_of(filter) {
+            vec![range(kind, condition)]
+        } else {
+            let mut ranges: Vec<String> = statuses_of(filter.state, many_expired, pending)
+                .flat_map(|status| {
+                    types_of(filter.session_type).map(move |session_type| (status, session_type))
+                })
+                .map(|(status, session_type)| {
+                    range("status", &format!("status = '{status}' AND session_type = '{session_type}'"))
+                })
+                .collect();
+            if matches!(filter.state, StateFilter::Complete(_)) && !many_expired {
+                let expired = range("expires_at", "expires_at <= :complete_at");
+                ranges.push(format!("SELECT * FROM ({expired} ORDER BY id DESC)"));
+            }
+            ranges
+        };
+        query.parameters.extend(before.map(|id| (":before", id.to_column())));
+        query.sql = format!(
+            "SELECT {}, {matches} FROM ({} ORDER BY visited_id DESC LIMIT {VISITS_MAX}) CROSS JOIN session \
+             ON id = visited_id",
+            StoredSession::statements().columns,
+            ranges.join(" UNION ALL ")
+        );
         query
     }
 
-    /// Appends a condition with one parameter, if there is a value for it.
-    fn and(&mut self, condition: &str, parameter: &'static str, value: Option<&'a impl Column>) {
-        if let Some(value) = value {
-            self.sql.extend([" AND ", condition]);
-            self.parameters.push((parameter, value.to_column()));
-        }
-    }
-
-    /// Selects at most `limit` sessions that match the filter, by descending ID from the first one below `before`.
-    pub(super) fn page(filter: &'a SessionFilter, before: Option<&'a SessionId>, limit: u32) -> Self {
-        let mut query = Self::matching(&StoredSession::statements().select, filter);
-        query.and("id < :before", ":before", before);
-        query.sql.push_str(" ORDER BY id DESC LIMIT :limit");
-        query.parameters.push((":limit", limit.into()));
-        query
-    }
-
-    /// Selects the IDs of the sessions that match the filter, are live at `at` and are not `except`.
-    pub(super) fn live(filter: &'a SessionFilter, except: Option<&'a SessionId>, at: &'a Timestamp) -> Self {
-        let mut query = Self::matching("SELECT id FROM session", filter);
-        query.and("(expires_at IS NULL OR expires_at > :live_at)", ":live_at", Some(at));
-        query.and("id <> :except", ":except", except);
-        query.sql.extend([" AND ", LIVE, " ORDER BY id"]);
+    /// Selects, as `visited_id`, the sessions among which a revocation finds those to which it applies: from the first one
+    /// after `after`, if there is one. The statement has no order yet.
+    pub(super) fn live_ranges(filter: &'a SessionFilter, after: Option<&'a SessionId>) -> Self {
+        let mut query = Self::new(filter);
+        let scope = scope_of(filter);
+        let above = if after.is_some() { " AND id > :after" } else { "" };
+        let range = |kind: &str, condition: &str| {
+            format!(
+                "SELECT id AS visited_id FROM session INDEXED BY {} WHERE {scope} AND {condition}{above}",
+                index_of(filter, kind)
+            )
+        };
+        let ranges: Vec<String> = if let Some((kind, condition)) = owner_of(filter) {
+            vec![range(kind, condition)]
+        } else {
+            let live = SessionStatus::VARIANTS.iter().filter(|status| !status.is_final());
+            live.flat_map(|status| types_of(None).map(move |session_type| (status, session_type)))
+                .map(|(status, session_type)| {
+                    range("status", &format!("status = '{status}' AND session_type = '{session_type}'"))
+                })
+                .collect()
+        };
+        query.sql = ranges.join(" UNION ALL ");
+        query.parameters.extend(after.map(|id| (":after", id.to_column())));
         query
     }
 }
 
+/// Returns the stored statuses of sessions in a state, apart from those that are found by their lifetime.
+fn statuses_of(state: StateFilter, many_expired: bool, pending: bool) -> impl Iterator<Item = SessionStatus> {
+    SessionStatus::VARIANTS.iter().copied().filter(move |status| match state {
+        StateFilter::Any => true,
+        StateFilter::Status(SessionStatus::Revoked) if pending => *status != SessionStatus::Complete,
+        StateFilter::Status(wanted) | StateFilter::Unexpired(wanted, _) => *status == wanted,
+        StateFilter::Complete(_) => {
+            *status == SessionStatus::Complete || (many_expired && !status.is_final())
+        }
+    })
+}
+
+/// Returns the types that a filter allows.
+fn types_of(session_type: Option<SessionType>) -> impl Iterator<Item = SessionType> {
+    SessionType::VARIANTS.iter().copied().filter(move |one| session_type.is_none_or(|wanted| *one == wanted))
+}
+
+/// As [`crate::Store::session_list_expired`].
+pub(super) fn expired(connection: &Connection, at: Timestamp, limit: u32) -> Result<Page<StoredSession>> {
+    let first = "SELECT domain_id FROM session INDEXED BY session_by_expires_at \
+                 WHERE domain_id > :after AND expires_at IS NOT NULL ORDER BY domain_id LIMIT 1";
+    let earliest = "SELECT 1 FROM session INDEXED BY session_by_expires_at \
+                    WHERE domain_id = :domain_id AND expires_at <= :at LIMIT 1";
+    let columns = &StoredSession::statements().columns;
+    let of_domain = format!(
+        "SELECT {columns}, {IS_NOT_REVOKED} FROM session INDEXED BY session_by_expires_at \
+         WHERE domain_id = :domain_id AND expires_at <= :at ORDER BY expires_at"
+    );
+    // From one domain to the next by the index, and only those with a session to return.
+    let mut domains = Vec::new();
+    let mut after = Vec::new();
+    loop {
+        let next = connection
+            .prepare_cached(first)
+            .and_then(|mut select| {
+                select.query_row(named_params! { ":after": after }, |row| row.get(0)).optional()
+            })
+            .map_err(failed)?;
+        let Some(domain_id) = next else { break };
+        after = domain_id;
+        let parameters = named_params! { ":domain_id": after, ":at": at.to_column() };
+        if table::exists(connection, earliest, parameters)? {
+            domains.push(after.clone());
+        }
+    }
+    let mut page = Page::default();
+    for (place, domain_id) in domains.iter().enumerate() {
+        let read = u32::try_from(page.items.len()).unwrap_or(limit);
+        let others = u32::try_from(domains.len() - place).unwrap_or(u32::MAX);
+        let share = limit.saturating_sub(read).div_ceil(others);
+        if share == 0 {
+            break;
+        }
+        let parameters = named_params! { ":domain_id": domain_id, ":at": at.to_column() };
+        let of_domain: Page<StoredSession> = table::visit(connection, &of_domain, parameters, share)?;
+        page.items.extend(of_domain.items);
+        page.skipped.extend(of_domain.skipped);
+    }
+    Ok(page)
+}
+
 #[cfg(test)]
 mod tests {
-    use rusqlite::{StatementStatus, named_params};
-    use session_types::{AccountId, DeviceId, DomainId, Id, IdentityId, PoolId, SessionStatus, SessionType};
-    use strum::VariantArray;
+    use session_types::{AccountId, DeviceId, DomainId, Id, IdentityId, PoolId};
 
     use super::*;
     use crate::sqlite::connection::open_writer;
 
     #[test]
-    fn listing_ten_of_a_million_sessions_takes_few_steps() {
-        let folder = tempfile::tempdir().unwrap();
-        let connection = open_writer(&folder.path().join("sessions.db")).unwrap();
-        let [domain, pool, account] = [1, 2, 3].map(|byte| Id::from_bytes([byte; 20]));
-        // All in one statement, to be fast. Every 100,000th session is of the account.
-        connection.execute_batch("PRAGMA synchronous = OFF").unwrap();
-        connection
-            .execute(
-                "INSERT INTO pool (id, domain_id) VALUES (:pool, :domain)",
-                named_params! { ":pool": pool.as_bytes(), ":domain": domain.as_bytes() },
-            )
-            .unwrap();
-        connection
-            .execute(
-                "INSERT INTO session (id, domain_id, pool_id, session_type, status, account_id, identity_id, revision) \
-                 WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < 999999) \
-                 SELECT unhex(printf('%040x', n)), :domain, :pool, 'browser', 'authenticated', \
-                 iif(n % 100000 = 0, :account, unhex(printf('%040x', n))), :domain, 0 FROM number",
-                named_params! {
-                    ":domain": domain.as_bytes(),
-                    ":pool": pool.as_bytes(),
-                    ":account": account.as_bytes(),
-                },
-            )
-            .unwrap();
-        let filter = SessionFilter {
-            domain_id: DomainId(domain),
-            pool_id: None,
-            account_id: Some(AccountId(account)),
-            identity_id: None,
-            device_id: None,
-            session_type: None,
-            state: StateFilter::Any,
-        };
-        let page = Query::page(&filter, None, 101);
-        let mut statement = connection.prepare(&page.sql).unwrap();
-        let rows = statement.query_map(&page.parameters[..], |_| Ok(())).unwrap().count();
-        assert_eq!(rows, 10);
-        // A row takes about thirty steps of SQLite's machine: fifty rows would be 1,500.
-        let steps = statement.get_status(StatementStatus::VmStep);
-        assert!((100..1_500).contains(&steps), "{steps} steps");
-        assert_eq!(statement.get_status(StatementStatus::FullscanStep), 0);
-        assert_eq!(statement.get_status(StatementStatus::Sort), 0);
-    }
-
-    #[test]
-    fn a_page_is_one_range_of_one_index_for_every_filter() {
+    fn a_page_is_a_merge_of_ranges_that_lead_with_domain_and_pool_for_every_filter() {
         let folder = tempfile::tempdir().unwrap();
         let connection = open_writer(&folder.path().join("sessions.db")).unwrap();
         let id = Id::from_bytes([1; 20]);
@@ -143,41 +308,68 @@ mod tests {
             StateFilter::Any,
             StateFilter::Status(SessionStatus::Revoked),
             StateFilter::Unexpired(SessionStatus::New, at),
+            StateFilter::Complete(at),
         ];
-        let mut plans = std::collections::BTreeSet::new();
-        for bits in 0..32 {
-            for state in states {
-                let filter = SessionFilter {
-                    domain_id: DomainId(id),
-                    pool_id: (bits & 1 != 0).then_some(PoolId(id)),
-                    account_id: (bits & 2 != 0).then_some(AccountId(id)),
-                    identity_id: (bits & 4 != 0).then_some(IdentityId(id)),
-                    device_id: (bits & 8 != 0).then_some(DeviceId(id)),
-                    session_type: (bits & 16 != 0).then_some(SessionType::Api),
-                    state,
-                };
-                for before in [None, Some(SessionId(id))] {
-                    let page = Query::page(&filter, before.as_ref(), 10);
-                    let mut explain =
-                        connection.prepare(&format!("EXPLAIN QUERY PLAN {}", page.sql)).unwrap();
-                    let lines: Vec<String> = explain
-                        .query_map(&page.parameters[..], |row| row.get(3))
-                        .unwrap()
-                        .map(Result::unwrap)
-                        .collect();
-                    // One search without a sort reads only the rows of the page, and those in between that another
-                    // condition excludes.
-                    assert_eq!(lines.len(), 1, "{filter:?}: {lines:?}");
-                    assert!(lines[0].starts_with("SEARCH session USING INDEX session_by_"), "{lines:?}");
-                    let bounded = lines[0].contains("id<?");
-                    assert_eq!(bounded, before.is_some(), "{lines:?}");
-                    plans.insert(lines[0].clone());
+        let mut indexes = std::collections::BTreeSet::new();
+        for ((bits, state, before), pending) in (0..32).flat_map(|bits| {
+            states
+                .into_iter()
+                .flat_map(move |state| [None, Some(SessionId(id))].map(|before| (bits, state, before)))
+                .flat_map(|query| [false, true].map(|pending| (query, pending)))
+        }) {
+            let filter = SessionFilter {
+                domain_id: DomainId(id),
+                pool_id: (bits & 1 != 0).then_some(PoolId(id)),
+                account_id: (bits & 2 != 0).then_some(AccountId(id)),
+                identity_id: (bits & 4 != 0).then_some(IdentityId(id)),
+                device_id: (bits & 8 != 0).then_some(DeviceId(id)),
+                session_type: (bits & 16 != 0).then_some(SessionType::Api),
+                state,
+            };
+            let page = Query::page(&filter, before.as_ref(), false, pending);
+            let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", page.sql)).unwrap();
+            let lines: Vec<String> = explain
+                .query_map(&page.parameters[..], |row| row.get(3))
+                .unwrap()
+                .map(std::result::Result::unwrap)
+                .collect();
+            // The rows themselves are read by primary key, and all else by covering index.
+            let (revocations, sessions): (Vec<_>, Vec<_>) = lines
+                .iter()
+                .filter(|line| line.starts_with("SEARCH") || line.starts_with("SCAN"))
+                .partition(|line| line.contains(" revocation "));
+            let first = "SEARCH revocation USING INDEX revocation_pending (domain_id=?";
+            assert!(revocations.iter().all(|line| line.starts_with(first)), "{filter:?}: {lines:#?}");
+            let (rows, ranges): (Vec<_>, Vec<_>) =
+                sessions.into_iter().partition(|line| *line == "SEARCH session USING PRIMARY KEY (id=?)");
+            assert_eq!(rows.len(), 1, "{filter:?}: {lines:#?}");
+            let scope = if filter.pool_id.is_some() {
+                "(domain_id=? AND pool_id=? AND "
+            } else {
+                "(domain_id=? AND "
+            };
+            for range in ranges {
+                if range.starts_with("SCAN (subquery") {
+                    continue;
                 }
+                let (index, columns) = range
+                    .strip_prefix("SEARCH session USING COVERING INDEX ")
+                    .and_then(|rest| rest.split_once(' '))
+                    .unwrap_or_else(|| panic!("{filter:?}: {lines:#?}"));
+                assert!(columns.starts_with(scope), "{filter:?}: {lines:#?}");
+                let is_sorted = index.ends_with("expires_at");
+                assert!(is_sorted || columns.contains("id<?") == before.is_some(), "{lines:#?}");
+                indexes.insert(index.to_owned());
             }
+            // Only the few sessions whose lifetime has passed are sorted.
+            let sorts = lines.iter().filter(|line| line.contains("TEMP B-TREE")).count();
+            let sorted = lines.iter().filter(|line| line.contains("expires_at (")).count();
+            assert_eq!(sorts, sorted, "{filter:?}: {lines:#?}");
         }
-        // Each condition has its own index.
-        for index in ["account", "identity", "device", "pool", "status", "type", "domain"] {
-            assert!(plans.iter().any(|plan| plan.contains(&format!("session_by_{index}"))), "{plans:#?}");
+        for kind in ["account", "identity", "device", "status", "expires_at"] {
+            for scope in ["", "pool_"] {
+                assert!(indexes.contains(&format!("session_by_{scope}{kind}")), "{indexes:#?}");
+            }
         }
     }
 

@@ -2,69 +2,116 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::types::ToSqlOutput;
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params};
 use session_types::Id;
 
 use super::column::{Column, Property};
 use super::error::{Result, failed};
+use super::revocation::{IS_NOT_REVOKED, LAST_PENDING, REVOKED_AT};
 use crate::event::Event;
 use crate::key::ApiKey;
-use crate::store::{LastSeen, SessionTimes, StoredSession, session_fields};
+use crate::store::{
+    LastSeen, Page, Revocation, SessionTimes, SkippedRow, StoreError, StoredSession, session_fields,
+};
 
 /// A type whose fields are columns of one table.
 pub(super) trait Record: Sized {
     /// The statements that name the columns.
     fn statements() -> &'static Statements;
 
-    /// Reads a row of [`Statements::select`].
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self>;
+    /// Reads a row that has the values of [`Statements::columns`] from `position` on.
+    fn read(row: &Row<'_>, position: usize) -> rusqlite::Result<Self>;
+
+    /// An expression that is selected after the columns.
+    const DERIVED: Option<&str> = None;
+
+    /// Applies the value of [`Record::DERIVED`], which is at this position.
+    fn derive(self, _row: &Row<'_>, _position: usize) -> rusqlite::Result<Self> {
+        Ok(self)
+    }
 
     /// Returns the name and value of a parameter for each column.
     fn parameters(&self) -> Vec<(&'static str, ToSqlOutput<'_>)>;
 }
 
+/// How many rows one page visits at most, whether or not they match: some 20 ms.
+pub(super) const VISITS_MAX: u32 = 10_000;
+
 /// The columns of a session that an update compares instead of setting them.
-const COMPARED: [&str; 5] = ["id", "domain_id", "pool_id", "session_type", "revision"];
+const COMPARED: [&str; 6] = ["id", "domain_id", "pool_id", "session_type", "created_at", "revision"];
+
+/// The fields of a record that an update uses in a further condition only, because they are no columns.
+const CONDITIONS: [&str; 1] = ["first_at"];
 
 /// The statements of a record, with a parameter for each column: `:id` for the column `id`.
 pub(super) struct Statements {
+    table: String,
     parameters: Vec<String>,
-    /// `SELECT` and `FROM`.
-    pub(super) select: String,
+    /// What a row is read of: the columns, the ID first, and [`Record::DERIVED`].
+    pub(super) columns: String,
+    /// How many values that are.
+    width: usize,
     select_by_id: String,
     select_page: String,
     insert: String,
 }
 
 impl Statements {
-    fn new(table: &str, properties: &[(&str, &[&str])]) -> Self {
+    fn new(table: &str, properties: &[(&str, &[&str])], derived: Option<&str>) -> Self {
         let columns: Vec<String> = properties
             .iter()
             .flat_map(|(name, suffixes)| suffixes.iter().map(move |suffix| format!("{name}{suffix}")))
             .collect();
         let parameters: Vec<String> = columns.iter().map(|column| format!(":{column}")).collect();
-        let (names, values) = (columns.join(", "), parameters.join(", "));
-        let select = format!("SELECT {names} FROM {table}");
+        let width = columns.len() + usize::from(derived.is_some());
+        let insert =
+            format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), parameters.join(", "));
+        let columns = columns.iter().map(String::as_str).chain(derived).collect::<Vec<_>>().join(", ");
         Self {
-            select_by_id: format!("{select} WHERE id = :id"),
-            select_page: format!("{select} WHERE id > :after ORDER BY id LIMIT :limit"),
-            insert: format!("INSERT INTO {table} ({names}) VALUES ({values})"),
-            select,
+            table: table.to_owned(),
+            select_by_id: format!("SELECT {columns} FROM {table} WHERE id = :id"),
+            select_page: format!("SELECT {columns}, 1 FROM {table} WHERE id > :after ORDER BY id"),
+            insert,
+            columns,
+            width,
             parameters,
         }
     }
 
     /// Returns the `UPDATE` of a session that sets the columns of this record, compares those of [`COMPARED`] and
-    /// increments the revision. It ends in its `WHERE`, so that a further condition can be appended.
+    /// increments the revision, unless a pending revocation applies to the session. It ends in its `WHERE`, so that a
+    /// further condition can be appended.
     pub(super) fn session_update(&self) -> String {
-        let columns = self.parameters.iter().map(|parameter| &parameter[1..]);
+        let fields = self.parameters.iter().map(|parameter| &parameter[1..]);
+        let columns = fields.filter(|field| !CONDITIONS.contains(field));
         let (compared, set): (Vec<_>, Vec<_>) = columns.partition(|column| COMPARED.contains(column));
         let equal = |columns: Vec<&str>, separator: &str| {
             columns.iter().map(|column| format!("{column} = :{column}")).collect::<Vec<_>>().join(separator)
         };
         let (set, compared) = (equal(set, ", "), equal(compared, " AND "));
-        format!("UPDATE session SET {set}, revision = revision + 1 WHERE {compared}")
+        format!(
+            "UPDATE session SET {set}, revision = revision + 1, \
+             written_after = {LAST_PENDING} WHERE {compared} AND {IS_NOT_REVOKED}"
+        )
+    }
+
+    /// Describes a row that cannot be read.
+    fn skipped(&self, row: &Row<'_>, error: &rusqlite::Error) -> SkippedRow {
+        let id = match row.get_ref(0) {
+            Ok(ValueRef::Blob(bytes)) => match bytes.try_into() {
+                Ok(bytes) => Id::from_bytes(bytes).to_string(),
+                Err(_) => format!("{bytes:02x?}"),
+            },
+            _ => "unknown".to_owned(),
+        };
+        let cause = match error {
+            rusqlite::Error::FromSqlConversionFailure(column, _, cause) => {
+                format!("{}: {cause}", self.parameters.get(*column).map_or("", |name| &name[1..]))
+            }
+            other => other.to_string(),
+        };
+        SkippedRow { table: self.table.clone(), id, cause }
     }
 }
 
@@ -76,21 +123,22 @@ fn suffixes<R, T: Property>(_field: fn(&R) -> &T) -> &'static [&'static str] {
 /// Implements [`Record`]. A field's column has its name unless another one follows `as`. A field that is missing does
 /// not compile.
 macro_rules! records {
-    ($($table:literal: $record:ident { $($field:ident $(as $column:literal)?,)* })*) => {$(
+    ($($table:literal: $record:ident { $($field:ident $(as $column:literal)?,)* $(; $($derived:item)*)? })*) => {$(
         impl Record for $record {
             fn statements() -> &'static Statements {
                 static STATEMENTS: LazyLock<Statements> = LazyLock::new(|| {
                     Statements::new($table, &[$(
                         (records!(@name $field $($column)?), suffixes(|record: &$record| &record.$field)),
-                    )*])
+                    )*], <$record as Record>::DERIVED)
                 });
                 &STATEMENTS
             }
 
-            fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-                let mut position = 0;
-                Ok(Self { $($field: Property::read(row, &mut position)?,)* })
+            fn read(row: &Row<'_>, mut position: usize) -> rusqlite::Result<Self> {
+                Self { $($field: Property::read(row, &mut position)?,)* }.derive(row, position)
             }
+
+            $($($derived)*)?
 
             fn parameters(&self) -> Vec<(&'static str, ToSqlOutput<'_>)> {
                 let names = &Self::statements().parameters;
@@ -105,15 +153,34 @@ macro_rules! records {
 }
 
 macro_rules! session_record {
-    ($($field:ident,)*) => { records! { "session": StoredSession { $($field,)* } } };
+    ($($field:ident,)*) => {
+        records! {
+            "session": StoredSession {
+                $($field,)*
+                ;
+                const DERIVED: Option<&str> = Some(REVOKED_AT);
+
+                fn derive(mut self, row: &Row<'_>, mut position: usize) -> rusqlite::Result<Self> {
+                    if let Some(at) = Property::read(row, &mut position)? {
+                        self.revoke(at);
+                    }
+                    Ok(self)
+                }
+            }
+        }
+    };
 }
 
 session_fields!(session_record);
 
 records! {
-    "session": LastSeen { session_id as "id", details as "last_seen", expires_at, }
+    "session": LastSeen { session_id as "id", first_at, details as "last_seen", expires_at, }
     "session": SessionTimes { session_id as "id", expires_at, ended_at, }
     "api_key": ApiKey { id, name, domain_id, pool_id, scopes, secret_hash, revoked_at, }
+    "revocation": Revocation {
+        domain_id, pool_id, account_id, identity_id, device_id, except as "except_id", at, event_id, actor, reason,
+        request_id,
+    }
     "event": Event { id, action, session_id, actor, reason, request_id, }
 }
 
@@ -121,27 +188,49 @@ records! {
 pub(super) fn fetch<T: Record>(connection: &Connection, id: Id) -> Result<Option<T>> {
     connection
         .prepare_cached(&T::statements().select_by_id)
-        .and_then(|mut select| select.query_row(named_params! { ":id": id.to_column() }, T::read).optional())
+        .and_then(|mut select| {
+            select.query_row(named_params! { ":id": id.to_column() }, |row| T::read(row, 0)).optional()
+        })
         .map_err(failed)
 }
 
 /// Returns at most `limit` records with an ID above `after`, by ascending ID.
-pub(super) fn page<T: Record>(connection: &Connection, after: Option<Id>, limit: u32) -> Result<Vec<T>> {
+pub(super) fn page<T: Record>(connection: &Connection, after: Option<Id>, limit: u32) -> Result<Page<T>> {
     // No ID sorts below the empty blob.
     let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
-    select(connection, &T::statements().select_page, named_params! { ":after": after, ":limit": limit })
+    visit(connection, &T::statements().select_page, named_params! { ":after": after }, limit)
 }
 
-/// Returns the records that a statement selects. It starts with [`Statements::select`].
-pub(super) fn select<T: Record>(
+/// Visits the rows that a statement selects until `limit` of them match or [`VISITS_MAX`] were visited, and returns those
+/// that match. The statement selects [`Statements::columns`] and whether the row matches.
+pub(super) fn visit<T: Record>(
     connection: &Connection,
     sql: &str,
     parameters: impl Params,
-) -> Result<Vec<T>> {
-    connection
-        .prepare_cached(sql)
-        .and_then(|mut select| select.query_map(parameters, T::read)?.collect())
-        .map_err(failed)
+    limit: u32,
+) -> Result<Page<T>> {
+    let statements = T::statements();
+    let mut select = connection.prepare_cached(sql).map_err(failed)?;
+    let mut rows = select.query(parameters).map_err(failed)?;
+    let mut page = Page::default();
+    let (mut visits, mut last) = (0, None);
+    while let Some(row) = rows.next().map_err(failed)? {
+        visits += 1;
+        let id: rusqlite::Result<Id> = read_value(row);
+        last = id.as_ref().ok().copied().or(last);
+        if row.get(statements.width).map_err(failed)? {
+            match T::read(row, 0) {
+                Ok(record) => page.items.push(record),
+                Err(error) => page.skipped.push(statements.skipped(row, &error)),
+            }
+        }
+        if page.items.len() >= limit as usize || visits >= VISITS_MAX {
+            let unreadable = || StoreError::Failed(format!("{}: no ID can be read", statements.table));
+            page.next = Some(last.ok_or_else(unreadable)?);
+            break;
+        }
+    }
+    Ok(page)
 }
 
 /// Reads a row that has one property.
@@ -152,6 +241,20 @@ pub(super) fn read_value<T: Property>(row: &Row<'_>) -> rusqlite::Result<T> {
 /// Returns whether a statement selects a row.
 pub(super) fn exists(connection: &Connection, sql: &str, parameters: impl Params) -> Result<bool> {
     connection.prepare_cached(sql).and_then(|mut select| select.exists(parameters)).map_err(failed)
+}
+
+/// Adds a session, to which no pending revocation applies. Returns SQLite's error, as [`insert_in_txn`] does.
+pub(super) fn session_insert_in_txn(
+    connection: &Connection,
+    session: &StoredSession,
+) -> rusqlite::Result<()> {
+    static STAMP: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "UPDATE session SET written_after = {LAST_PENDING} WHERE id = :id AND {LAST_PENDING} IS NOT NULL"
+        )
+    });
+    insert_in_txn(connection, session)?;
+    connection.prepare_cached(&STAMP)?.execute(named_params! { ":id": session.id.to_column() }).map(drop)
 }
 
 /// Adds a record. Returns SQLite's error, because what a taken ID means depends on the record.
@@ -180,15 +283,16 @@ mod tests {
     #[test]
     fn statements_name_every_column_of_a_record() {
         let statements = LastSeen::statements();
-        assert_eq!(
-            statements.select,
-            "SELECT id, last_seen_at, last_seen_ip, last_seen_user_agent, expires_at FROM session"
-        );
+        assert_eq!(SessionTimes::statements().columns, "id, expires_at, ended_at");
         assert_eq!(
             statements.session_update(),
             "UPDATE session SET last_seen_at = :last_seen_at, last_seen_ip = :last_seen_ip, \
              last_seen_user_agent = :last_seen_user_agent, expires_at = :expires_at, \
-             revision = revision + 1 WHERE id = :id"
+             revision = revision + 1, written_after = "
+                .to_owned()
+                + LAST_PENDING
+                + " WHERE id = :id AND "
+                + IS_NOT_REVOKED
         );
     }
 }
