@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::report::{Failed, Kind, Outcome};
 use crate::server::{Running, Target};
-use crate::service::{Answer, Counts, Service};
+use crate::service::{Counts, Response, Service};
 
 /// The library of Debian's package, under the folder of the machine's architecture.
 const LIBRARY: &str = "faketime/libfaketime.so.1";
@@ -124,29 +124,29 @@ impl Check {
         path: &str,
         body: Option<Value>,
         status: u16,
-    ) -> Result<Answer, Failed> {
-        let answer = self.service.send(method, path, &self.key, body).await.answer;
-        let answer = answer.ok_or_else(|| Failed(format!("no answer to {path}")))?;
-        if answer.status == status {
-            return Ok(answer);
+    ) -> Result<Response, Failed> {
+        let response = self.service.send(method, path, &self.key, body).await.response;
+        let response = response.ok_or_else(|| Failed(format!("no response to {path}")))?;
+        if response.status == status {
+            return Ok(response);
         }
-        Err(Failed(format!("{path}: {} instead of {status}: {}", answer.status, answer.body)))
+        Err(Failed(format!("{path}: {} instead of {status}: {}", response.status, response.body)))
     }
 
     /// Creates a session of this type and returns its ID.
     async fn create(&self, session_type: &str) -> Result<String, Failed> {
         let body = json!({ "session_type": session_type });
-        let answer = self.request(Method::POST, "/api/v1/session", Some(body), 201).await?;
-        let id = answer.body["session"]["summary"]["id"].as_str();
-        id.map(str::to_owned).ok_or_else(|| Failed(format!("no session: {}", answer.body)))
+        let response = self.request(Method::POST, "/api/v1/session", Some(body), 201).await?;
+        let id = response.body["session"]["summary"]["id"].as_str();
+        id.map(str::to_owned).ok_or_else(|| Failed(format!("no session: {}", response.body)))
     }
 
     async fn status(&self, id: &str) -> Result<String, Failed> {
         let exchange =
             self.service.send(Method::GET, &format!("/api/v1/session/{id}"), &self.key, None).await;
-        let answer = exchange.answer.ok_or_else(|| Failed(format!("no answer to a fetch of {id}")))?;
-        let status = answer.body["summary"]["status"].as_str();
-        Ok(status.map_or_else(|| answer.code().to_owned(), str::to_owned))
+        let response = exchange.response.ok_or_else(|| Failed(format!("no response to a fetch of {id}")))?;
+        let status = response.body["summary"]["status"].as_str();
+        Ok(status.map_or_else(|| response.code().to_owned(), str::to_owned))
     }
 
     async fn expect_status(&mut self, id: &str, allowed: &[&str], when: &str) -> Result<(), Failed> {

@@ -51,7 +51,7 @@ pub(crate) async fn run(target: &Target) -> Result<Outcome, Failed> {
         let service = Service::new(address, &counts)?;
         let body = Some(json!({ "session_type": "api" }));
         let exchange = service.send(Method::POST, "/api/v1/session", &key, body).await;
-        Ok::<_, Failed>(exchange.answer.map(|answer| answer.status))
+        Ok::<_, Failed>(exchange.response.map(|response| response.status))
     };
     let created = create().await?;
     if created != Some(201) {
@@ -81,8 +81,8 @@ pub(crate) async fn run(target: &Target) -> Result<Outcome, Failed> {
     Ok(outcome)
 }
 
-/// The kinds of the connections that the server has not closed. The kernel's table tells: a client does not learn of every
-/// connection that the server gave up.
+/// The kinds of the connections that the server has not closed. They are in the kernel's table; a client does not learn of
+/// every connection that the server gave up.
 fn still_open(server: SocketAddr, silent: &[(&'static str, TcpStream)]) -> Result<Vec<&'static str>, Failed> {
     /// The state of a connection that the server has not closed, and of one that only the client has closed.
     const OPEN: [&str; 2] = ["01", "08"];

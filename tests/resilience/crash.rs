@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use reqwest::Method;
-use session_test_support::launcher::Command;
+use session_test_support::launcher::{Command, WITHOUT_LIFETIMES};
 use tokio::task::JoinSet;
 
 use crate::events;
-use crate::history::{Entry, judge};
+use crate::history::{Contradiction, Entry, judge};
 use crate::load::{Load, Record, Revocation, Shared, lock};
 use crate::model::{Action, Caller, Seen, State, View};
 use crate::races::read;
@@ -72,7 +72,13 @@ pub(crate) async fn run(target: &Target, kills: u64, seed: u64) -> Result<Outcom
         let load = Arc::new(Load::new(service.clone(), &key, former, &run.numbers));
         let disposable = Disposable::new(&running, service)?;
         let crashed_at = under_load(&load, running, &disposable, &mut Random::new(seed, round)).await;
-        running = target.start(folder.path()).await?;
+        running = match target.try_start(target.program(), folder.path(), WITHOUT_LIFETIMES, &[]).await? {
+            Ok(running) => running,
+            Err(error) => {
+                run.outcome.add(Kind::Lost, format!("round {round}: it does not start: {error}"));
+                return Ok(run.outcome);
+            }
+        };
         run.after_crash(&load, &running, &key, crashed_at, &format!("round {round}")).await?;
         disposable.check(&Service::new(running.address, &run.counts)?, &mut run).await;
     }
@@ -85,9 +91,13 @@ pub(crate) async fn run(target: &Target, kills: u64, seed: u64) -> Result<Outcom
         run.outcome.add(Kind::ServerError, error);
     }
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    if count(&run.counts.acknowledged) < kills {
+        run.outcome.add(Kind::Other, "the load changed nothing");
+    }
     run.outcome.summary = format!(
-        "{kills} times kill -9: {} acknowledged changes, {} sessions and {} tokens compared, {} keys revoked, {} events; \
+        "{kills} times kill -9: {} requests, {} acknowledged changes, {} sessions and {} tokens compared, {} keys revoked, {} events; \
          {} answers of 503",
+        count(&run.counts.responses),
         count(&run.counts.acknowledged),
         run.sessions_checked,
         count(&run.tokens_checked),
@@ -171,8 +181,8 @@ impl Run {
             let reads = read(service, &id, key, &tokens).await;
             tokens_checked.fetch_add(reads.len().saturating_sub(1) as u64, Ordering::Relaxed);
             let found = compare(&mut lock(shared), revocations, crashed_at, reads);
-            if let Err((kind, text)) = found {
-                lock(&outcome).add(kind, format!("{when}, session {}: {text}", lock(shared).id));
+            if let Err(contradiction) = found {
+                lock(&outcome).add_contradiction(&format!("{when}, session {id}"), &contradiction);
             }
         });
         futures::stream::iter(checks).buffer_unordered(CHECKERS).collect::<Vec<()>>().await;
@@ -188,7 +198,7 @@ fn compare(
     revocations: &[Revocation],
     crashed_at: u64,
     reads: Vec<Entry>,
-) -> Result<(), (Kind, String)> {
+) -> Result<(), Contradiction> {
     let mut before = std::mem::take(&mut record.entries);
     let mut accounts = record.accounts.clone();
     accounts.extend(record.initial.account.clone());
@@ -198,7 +208,7 @@ fn compare(
     let crash = Entry { caller: Caller::Key, action, seen: Seen::Crashed, invoked: at, responded: at };
     let initial = std::mem::replace(&mut record.initial, read_state(&reads));
     let after = [crash].into_iter().chain(reads).collect();
-    let state = judge(&initial, before, after, Kind::Lost)?;
+    let state = judge(initial, before, after, Kind::Lost)?;
     record.initial = State { crashed: false, ..state };
     Ok(())
 }
@@ -256,7 +266,7 @@ impl Disposable {
     /// Sends the key; `None` if there was no response.
     async fn use_once(&self, service: &Service) -> Option<()> {
         let exchange = service.send(Method::GET, "/api/v1/session?limit=1", &self.key, None).await;
-        let status = exchange.answer?.status;
+        let status = exchange.response?.status;
         if matches!(status, 200 | 401) {
             lock(&self.uses).push((exchange.invoked, status == 200));
         }

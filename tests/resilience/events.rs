@@ -10,7 +10,7 @@ use crate::model::Status;
 use crate::report::{Failed, Kind, Outcome};
 use crate::server::Running;
 
-/// How long the events of an acknowledged change may take: those of a revocation of many sessions may follow its answer.
+/// How long the events of an acknowledged change may take: those of a revocation of many sessions may follow its response.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The actions that end a session.
@@ -105,7 +105,7 @@ fn compare_one(
         };
         let unexplained = events.iter().filter(|event| event.0 == action && !known(event.1)).count();
         if unexplained > possible {
-            let text = format!("{unexplained} events `{action}` for {possible} requests without an answer");
+            let text = format!("{unexplained} events `{action}` for {possible} requests without a response");
             return Err((Kind::Other, text));
         }
     }

@@ -29,7 +29,7 @@ pub(crate) struct Entry {
 
 /// The result of a search.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+enum Verdict {
     /// An order explains the responses. Contains the state at its end.
     Explained(State),
     /// None does.
@@ -39,9 +39,9 @@ pub(crate) enum Verdict {
 }
 
 /// Searches for an order of the requests that explains their responses and in which no request comes before one that had
-/// been answered when it was sent. A change without an answer may be left out, and cannot be made after a crash.
-pub(crate) fn check(initial: &State, history: &[Entry]) -> Verdict {
-    // A read without an answer says nothing.
+/// been answered when it was sent. A change without a response may be left out, and cannot be made after a crash.
+fn check(initial: &State, history: &[Entry]) -> Verdict {
+    // A read without a response says nothing.
     let mut entries: Vec<&Entry> =
         history.iter().filter(|entry| entry.seen != Seen::Open || !entry.action.reads()).collect();
     entries.sort_unstable_by_key(|entry| entry.invoked);
@@ -88,7 +88,7 @@ impl Taken {
 
 /// What can come next in the order.
 struct Candidates {
-    /// Whether everything that has an answer is in the order.
+    /// Whether everything that has a response is in the order.
     finished: bool,
     /// The requests that change the state, and the state after each.
     changes: Vec<(usize, State)>,
@@ -109,7 +109,7 @@ fn take_what_changes_nothing(entries: &[&Entry], taken: &mut Taken, state: &Stat
             if too_late || !predicted.explains(seen) {
                 continue;
             }
-            // Where the response does not tell whether it changed anything, it may come later and change something.
+            // Where the response does not show whether it changed anything, it may come later and change something.
             if after != *state || *seen == Seen::Revoked(None) {
                 changes.push((place, after));
             } else if *seen != Seen::Open {
@@ -127,7 +127,7 @@ fn take_what_changes_nothing(entries: &[&Entry], taken: &mut Taken, state: &Stat
 
 /// Removes what is not needed to see that no order explains the history: of a smaller history that none explains, none
 /// explains the whole.
-pub(crate) fn smallest_unexplained(initial: &State, history: &[Entry]) -> Vec<Entry> {
+fn smallest_unexplained(initial: &State, history: &[Entry]) -> Vec<Entry> {
     let began = Instant::now();
     let mut smallest = history.to_vec();
     for place in (0..history.len()).rev() {
@@ -152,38 +152,59 @@ pub(crate) fn smallest_unexplained(initial: &State, history: &[Entry]) -> Vec<En
     smallest
 }
 
+/// A history that no order explains, or of which it is not known.
+pub(crate) struct Contradiction {
+    pub(crate) kind: Kind,
+    initial: State,
+    history: Vec<Entry>,
+    /// Why this is not known, if it is not.
+    undecided: Option<&'static str>,
+}
+
+impl Contradiction {
+    /// Describes a smaller history that no order explains either. This takes up to some seconds.
+    pub(crate) fn describe(&self) -> String {
+        if let Some(reason) = self.undecided {
+            return format!("{reason}: {}", describe(&self.initial, &self.history));
+        }
+        describe(&self.initial, &smallest_unexplained(&self.initial, &self.history))
+    }
+}
+
 /// Checks a history and the reads after it. Returns the state at the end, or what contradicts it: a wrong order among the
 /// requests before the reads, a dead token that was accepted, or else a finding of this kind.
 pub(crate) fn judge(
-    initial: &State,
+    initial: State,
     before: Vec<Entry>,
     after: Vec<Entry>,
     otherwise: Kind,
-) -> Result<State, (Kind, String)> {
+) -> Result<State, Contradiction> {
     let requests = before.len();
     let mut history = before;
+    let unanswered = after.iter().any(|entry| entry.seen == Seen::Open);
     history.extend(after);
-    let kind = match check(initial, &history) {
+    let undecided = match check(&initial, &history) {
+        _ if unanswered => Some("a read was not answered"),
         Verdict::Explained(state) => return Ok(state),
-        Verdict::Undecided => {
-            return Err((Kind::Other, format!("the search gave up: {}", describe(initial, &history))));
-        }
-        Verdict::Unexplained => {
-            let contradicts = |end: &usize| check(initial, &history[..*end]) == Verdict::Unexplained;
-            let first = (requests..=history.len()).find(contradicts).unwrap_or(requests);
-            history.truncate(first);
-            match history.last() {
-                _ if first == requests => Kind::WrongOrder,
-                Some(Entry { caller: Caller::Own(_), seen: Seen::Session(_), .. }) => Kind::DeadToken,
-                _ => otherwise,
-            }
-        }
+        Verdict::Undecided => Some("the search gave up"),
+        Verdict::Unexplained => None,
     };
-    Err((kind, describe(initial, &smallest_unexplained(initial, &history))))
+    if undecided.is_some() {
+        return Err(Contradiction { kind: Kind::Other, initial, history, undecided });
+    }
+    let contradicts = |end: &usize| check(&initial, &history[..*end]) == Verdict::Unexplained;
+    let first = (requests..=history.len()).find(contradicts).unwrap_or(history.len());
+    history.truncate(first);
+    let kind = match history.last() {
+        _ if first == requests => Kind::WrongOrder,
+        Some(Entry { caller: Caller::Own(_), seen: Seen::Session(_), .. }) => Kind::DeadToken,
+        _ => otherwise,
+    };
+    Err(Contradiction { kind, initial, history, undecided: None })
 }
 
 /// Describes a history, a line for each request.
-pub(crate) fn describe(initial: &State, history: &[Entry]) -> String {
+fn describe(initial: &State, history: &[Entry]) -> String {
     let start = history.iter().map(|entry| entry.invoked).min().unwrap_or_default();
     let ms = |at: u64| match at {
         u64::MAX => "open".to_owned(),

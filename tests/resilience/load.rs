@@ -59,7 +59,7 @@ impl Record {
         self.entries.extend(done.entry.clone());
         let seen = done.entry.as_ref().map(|entry| &entry.seen);
         let request_id = match seen {
-            Some(Seen::Session(_)) => done.answer.as_ref().map(|answer| answer.request_id.clone()),
+            Some(Seen::Session(_)) => done.response.as_ref().map(|response| response.request_id.clone()),
             Some(Seen::Open) => None,
             _ => return,
         };
@@ -169,7 +169,7 @@ impl Load {
         let created_new = with_account.is_none() && interaction.is_none();
         let action = Action::Create { account: with_account, interaction, token: number };
         let done = self.service.act("", Caller::Key, action, &self.key).await;
-        // A creation without an answer has no ID to look for.
+        // A creation without a response has no ID to look for.
         let Some((id, token)) = done.issued() else { return };
         let mut record = Record {
             id: id.clone(),
@@ -234,11 +234,11 @@ impl Load {
     async fn revoke_account(&self, random: &mut Random) {
         let Some(account) = random.choose(&self.accounts).cloned() else { return };
         let action = Action::RevokeAccount { account: account.clone(), except: None };
-        let Done { entry, answer } = self.service.act("", Caller::Key, action, &self.key).await;
+        let Done { entry, response } = self.service.act("", Caller::Key, action, &self.key).await;
         let Some(entry) = entry else { return };
-        let acknowledged = answer.filter(|_| entry.seen != Seen::Open);
+        let acknowledged = response.filter(|_| entry.seen != Seen::Open);
         let acknowledged =
-            acknowledged.and_then(|answer| Some((answer.request_id, answer.body["revoked"].as_u64()?)));
+            acknowledged.and_then(|response| Some((response.request_id, response.body["revoked"].as_u64()?)));
         lock(&self.revocations).push(Revocation { account, entry, acknowledged });
     }
 
@@ -247,13 +247,13 @@ impl Load {
         let Some(account) = random.choose(&self.accounts).cloned() else { return };
         let known: Vec<Shared> = lock(&self.shared).iter().take(LISTED_MAX).cloned().collect();
         let action = Action::List { account: account.clone() };
-        let Done { entry, answer } = self.service.act("", Caller::Key, action, &self.key).await;
-        let (Some(entry), Some(answer)) = (entry, answer) else { return };
+        let Done { entry, response } = self.service.act("", Caller::Key, action, &self.key).await;
+        let (Some(entry), Some(response)) = (entry, response) else { return };
         // What is not on the first page may be on the next one.
-        if entry.seen == Seen::Open || !answer.body["next_page"].is_null() {
+        if entry.seen == Seen::Open || !response.body["next_page"].is_null() {
             return;
         }
-        let items = answer.body["items"].as_array().map_or(&[][..], Vec::as_slice);
+        let items = response.body["items"].as_array().map_or(&[][..], Vec::as_slice);
         let page: HashMap<&str, &serde_json::Value> =
             items.iter().filter_map(|item| Some((item["summary"]["id"].as_str()?, item))).collect();
         for shared in known {

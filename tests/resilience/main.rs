@@ -118,17 +118,21 @@ async fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<bool, Failed>
     // It waits for most of the time that the others take, so that it runs beside them.
     let waiting = chosen(&Part::Connections).then(|| {
         let target = target.clone();
-        tokio::spawn(async move { connections::run(&target).await })
+        tokio::spawn(async move {
+            let began = Instant::now();
+            connections::run(&target).await.map(|outcome| (outcome, began.elapsed()))
+        })
     });
     let others = Part::value_variants().iter().filter(|part| **part != Part::Connections);
     for part in others.filter(|part| chosen(part)) {
+        let began = Instant::now();
         let outcome = part.run(arguments, &target, seed).await?;
-        outcome.write(&part.name(), out)?;
+        outcome.write(&part.name(), began.elapsed(), out)?;
         outcomes.push(outcome);
     }
     if let Some(waiting) = waiting {
-        let outcome = waiting.await??;
-        outcome.write(&Part::Connections.name(), out)?;
+        let (outcome, took) = waiting.await??;
+        outcome.write(&Part::Connections.name(), took, out)?;
         outcomes.push(outcome);
     }
     writeln!(out, "resilience: {} s", began.elapsed().as_secs())?;

@@ -43,7 +43,7 @@ impl Status {
 pub(crate) struct View {
     pub(crate) status: Status,
     pub(crate) account: Option<Arc<str>>,
-    /// The user agent of its first interaction, which tells which of several was the first.
+    /// The user agent of its first interaction, which shows which of several was the first.
     pub(crate) first_seen: Option<Arc<str>>,
     /// `actions.revoke`.
     pub(crate) revocable: bool,
@@ -145,7 +145,7 @@ pub(crate) enum Seen {
     /// A success that shows the session.
     Session(View),
     /// A revocation of an account succeeded. Whether this session is one of those that it revoked; `None` if the count does
-    /// not tell.
+    /// not show it.
     Revoked(Option<bool>),
     /// A list with, or without, the session.
     Listed(Option<View>),

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::history::{Entry, judge};
 use crate::load::lock;
-use crate::model::{Action, Caller, State, TokenNumber};
+use crate::model::{Action, Caller, Seen, State, TokenNumber};
 use crate::random::Random;
 use crate::report::{Failed, Kind, Outcome};
 use crate::server::Target;
@@ -25,6 +25,10 @@ const REQUESTS_MAX: u64 = 3;
 
 /// How many authentications a race has at most: the search for an order tries each order of those at the same time.
 const AUTHENTICATIONS_MAX: usize = 12;
+
+/// How often a read after a race or a crash is attempted, and the pause that is longer after each attempt.
+const READ_ATTEMPTS: u32 = 4;
+const READ_PAUSE: Duration = Duration::from_millis(500);
 
 /// What a client does, and as whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,13 +127,16 @@ pub(crate) async fn run(target: &Target, time: Duration, seed: u64) -> Result<Ou
         requests += race.run(&mut random).await.map_err(Failed)?;
         let reads = race.reads().await;
         let history = std::mem::take(&mut *lock(&race.history));
-        if let Err((kind, text)) = judge(&State::default(), history, reads, Kind::WrongOrder) {
-            outcome.add(kind, format!("race {races}: {text}"));
+        if let Err(contradiction) = judge(State::default(), history, reads, Kind::WrongOrder) {
+            outcome.add_contradiction(&format!("race {races}"), &contradiction);
         }
         races += 1;
     }
     for error in counts.take_server_errors() {
         outcome.add(Kind::ServerError, error);
+    }
+    if counts.acknowledged.load(Ordering::Relaxed) < 2 * races {
+        outcome.add(Kind::Other, "the races changed nothing");
     }
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     outcome.summary = format!(
@@ -156,7 +163,7 @@ impl Race {
             let token = number();
             let done =
                 service.act("", Caller::Key, Action::Create { account, interaction, token }, key).await;
-            let issued = done.issued().ok_or_else(|| Failed(format!("no session: {:?}", done.answer)))?;
+            let issued = done.issued().ok_or_else(|| Failed(format!("no session: {:?}", done.response)))?;
             Ok::<_, Failed>((done.entry, issued, token))
         };
         let (_, (peer, peer_token), _) = create(Some(account.clone()), None).await?;
@@ -258,17 +265,27 @@ impl Race {
     }
 }
 
-/// Reads a session by key and by each of these tokens.
+/// Reads a session by key and by each of these tokens. A read that is not answered is repeated.
 pub(crate) async fn read(
     service: &Service,
     id: &str,
     key: &str,
     tokens: &[(TokenNumber, String)],
 ) -> Vec<Entry> {
+    let by_key = (Caller::Key, Action::Fetch, key);
+    let by_tokens =
+        tokens.iter().map(|(number, token)| (Caller::Own(*number), Action::Whoami, token.as_str()));
     let mut entries = Vec::new();
-    entries.extend(service.act(id, Caller::Key, Action::Fetch, key).await.entry);
-    for (number, token) in tokens {
-        entries.extend(service.act(id, Caller::Own(*number), Action::Whoami, token).await.entry);
+    for (caller, action, credential) in [by_key].into_iter().chain(by_tokens) {
+        let mut entry = None;
+        for attempt in 0..READ_ATTEMPTS {
+            tokio::time::sleep(READ_PAUSE * attempt).await;
+            entry = service.act(id, caller.clone(), action.clone(), credential).await.entry;
+            if entry.as_ref().is_some_and(|entry| entry.seen != Seen::Open) {
+                break;
+            }
+        }
+        entries.extend(entry);
     }
     entries
 }

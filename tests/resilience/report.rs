@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::io::Write;
+use std::time::Duration;
+
+use crate::history::Contradiction;
 
 /// How many findings of a part are printed.
 const PRINTED_MAX: usize = 10;
@@ -51,6 +54,12 @@ impl Outcome {
         self.findings.push((kind, text.into()));
     }
 
+    /// Adds a history that no order explains. Only those that are printed are described.
+    pub(crate) fn add_contradiction(&mut self, place: &str, contradiction: &Contradiction) {
+        let text = if self.findings.len() < PRINTED_MAX { contradiction.describe() } else { String::new() };
+        self.add(contradiction.kind, format!("{place}: {text}"));
+    }
+
     /// Adds the findings of another outcome.
     pub(crate) fn extend(&mut self, other: Self) {
         self.findings.extend(other.findings);
@@ -67,8 +76,8 @@ impl Outcome {
     }
 
     /// Writes the summary, and the first findings below it.
-    pub(crate) fn write(&self, name: &str, out: &mut dyn Write) -> std::io::Result<()> {
-        writeln!(out, "{name:<12} {}", self.summary)?;
+    pub(crate) fn write(&self, name: &str, took: Duration, out: &mut dyn Write) -> std::io::Result<()> {
+        writeln!(out, "{name:<12} {:>3} s  {}", took.as_secs(), self.summary)?;
         for (kind, text) in self.findings.iter().take(PRINTED_MAX) {
             writeln!(out, "  {kind}: {}", text.replace('\n', "\n    "))?;
         }

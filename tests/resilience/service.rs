@@ -25,7 +25,7 @@ pub(crate) fn now_ns() -> u64 {
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     /// Requests with a response.
-    pub(crate) answered: AtomicU64,
+    pub(crate) responses: AtomicU64,
     /// Changes with a success.
     pub(crate) acknowledged: AtomicU64,
     /// Responses of 503.
@@ -37,17 +37,17 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    fn add(&self, reads: bool, method: &Method, path: &str, answer: &Answer) {
+    fn add(&self, reads: bool, method: &Method, path: &str, response: &Response) {
         let one = |counter: &AtomicU64| {
             counter.fetch_add(1, Ordering::Relaxed);
         };
-        one(&self.answered);
-        match answer.status {
+        one(&self.responses);
+        match response.status {
             200..300 if !reads => one(&self.acknowledged),
             429 => one(&self.limited),
             503 => one(&self.unavailable),
             500..600 => {
-                let text = format!("{} to {method} {path}, request {}", answer.status, answer.request_id);
+                let text = format!("{} to {method} {path}, request {}", response.status, response.request_id);
                 self.server_errors.lock().unwrap_or_else(PoisonError::into_inner).push(text);
             }
             _ => {}
@@ -62,14 +62,14 @@ impl Counts {
 
 /// A response.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     /// The ID of the request in the log and in events.
     pub(crate) request_id: String,
     pub(crate) body: Value,
 }
 
-impl Answer {
+impl Response {
     /// The status and the code of an error.
     pub(crate) fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
@@ -82,7 +82,7 @@ pub(crate) struct Exchange {
     pub(crate) invoked: u64,
     pub(crate) responded: u64,
     /// `None` if there was no response.
-    pub(crate) answer: Option<Answer>,
+    pub(crate) response: Option<Response>,
 }
 
 /// A server, for any number of clients.
@@ -114,19 +114,20 @@ impl Service {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
         let invoked = now_ns();
-        let answer = async {
-            let response = request.send().await.ok()?;
-            let status = response.status().as_u16();
-            let request_id = response.headers().get("x-request-id")?.to_str().ok()?.to_owned();
-            let text = response.bytes().await.ok()?;
-            Some(Answer { status, request_id, body: serde_json::from_slice(&text).unwrap_or_default() })
+        let response = async {
+            let received = request.send().await.ok()?;
+            let status = received.status().as_u16();
+            let request_id = received.headers().get("x-request-id").and_then(|id| id.to_str().ok());
+            let request_id = request_id.unwrap_or_default().to_owned();
+            let text = received.bytes().await.ok()?;
+            Some(Response { status, request_id, body: serde_json::from_slice(&text).unwrap_or_default() })
         }
         .await;
         let responded = now_ns();
-        if let Some(answer) = &answer {
-            self.counts.add(method == Method::GET, &method, path, answer);
+        if let Some(response) = &response {
+            self.counts.add(method == Method::GET, &method, path, response);
         }
-        Exchange { invoked, responded, answer }
+        Exchange { invoked, responded, response }
     }
 
     /// Sends the request of an action about the session with this ID, and returns it with what the model predicts of its
@@ -162,11 +163,11 @@ impl Service {
             Action::Whoami => (Method::GET, "/api/v1/whoami".to_owned(), None),
             Action::Fetch | Action::Crash => (Method::GET, session, None),
         };
-        let Exchange { invoked, responded, answer } = self.send(method, &path, token, body).await;
-        let seen = answer.as_ref().map_or(Some(Seen::Open), |answer| seen(&action, id, answer));
+        let Exchange { invoked, responded, response } = self.send(method, &path, token, body).await;
+        let seen = response.as_ref().map_or(Some(Seen::Open), |response| seen(&action, id, response));
         let responded = if seen == Some(Seen::Open) { u64::MAX } else { responded };
         let entry = seen.map(|seen| Entry { caller, action, seen, invoked, responded });
-        Done { entry, answer }
+        Done { entry, response }
     }
 }
 
@@ -188,39 +189,39 @@ fn creation(account: Option<&str>, interaction: Option<&str>) -> Value {
 pub(crate) struct Done {
     /// For the history; `None` if it was refused without regard to the session's state.
     pub(crate) entry: Option<Entry>,
-    pub(crate) answer: Option<Answer>,
+    pub(crate) response: Option<Response>,
 }
 
 impl Done {
     /// The ID and token of the session that was created, or the new token of one that was authenticated.
     pub(crate) fn issued(&self) -> Option<(String, String)> {
-        let body = &self.answer.as_ref().filter(|answer| matches!(answer.status, 200 | 201))?.body;
+        let body = &self.response.as_ref().filter(|response| matches!(response.status, 200 | 201))?.body;
         Some((body["session"]["summary"]["id"].as_str()?.to_owned(), body["authtoken"].as_str()?.to_owned()))
     }
 }
 
 /// The part of a response that the model predicts; `None` if it does not depend on the session's state.
-fn seen(action: &Action, id: &str, answer: &Answer) -> Option<Seen> {
-    match answer.status {
+fn seen(action: &Action, id: &str, response: &Response) -> Option<Seen> {
+    match response.status {
         429 => return None,
         500.. => return Some(Seen::Open),
-        400.. => return Some(Seen::refused(answer.code())),
+        400.. => return Some(Seen::refused(response.code())),
         _ => {}
     }
     // What is no session and no page is not explained by any state.
     let or_unreadable = |view: Option<View>| view.map_or_else(|| Seen::refused("unreadable"), Seen::Session);
     Some(match action {
         Action::Create { .. } | Action::Authenticate { .. } => {
-            or_unreadable(View::parse(&answer.body["session"]))
+            or_unreadable(View::parse(&response.body["session"]))
         }
         // With an exception, the account has no third session.
-        Action::RevokeAccount { except: Some(_), .. } => match answer.body["revoked"].as_u64() {
+        Action::RevokeAccount { except: Some(_), .. } => match response.body["revoked"].as_u64() {
             Some(revoked @ 0..=1) => Seen::Revoked(Some(revoked == 1)),
             _ => Seen::refused("unreadable"),
         },
         Action::RevokeAccount { .. } => Seen::Revoked(None),
-        Action::List { .. } => Seen::Listed(listed(id, &answer.body)),
-        _ => or_unreadable(View::parse(&answer.body)),
+        Action::List { .. } => Seen::Listed(listed(id, &response.body)),
+        _ => or_unreadable(View::parse(&response.body)),
     })
 }
 

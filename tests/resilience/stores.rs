@@ -205,9 +205,9 @@ async fn create(
     let body = json!({ "session_type": "api", "interaction": { "user_agent": "x".repeat(1_000) } });
     for _ in 0..count {
         let exchange = service.send(Method::POST, "/api/v1/session", key, Some(body.clone())).await;
-        status = exchange.answer.as_ref().map(|answer| answer.status);
-        let Some(answer) = exchange.answer.filter(|answer| answer.status == 201) else { break };
-        tokens.extend(answer.body["authtoken"].as_str().map(str::to_owned));
+        status = exchange.response.as_ref().map(|response| response.status);
+        let Some(response) = exchange.response.filter(|response| response.status == 201) else { break };
+        tokens.extend(response.body["authtoken"].as_str().map(str::to_owned));
     }
     Ok((tokens, status))
 }
@@ -217,10 +217,18 @@ async fn missing(running: &Running, tokens: &[String], counts: &Arc<Counts>) -> 
     let service = Service::new(running.address, counts)?;
     let mut missing = 0;
     for token in tokens {
-        let answer = service.send(Method::GET, "/api/v1/whoami", token, None).await.answer;
-        missing += usize::from(answer.is_none_or(|answer| answer.status != 200));
+        let response = service.send(Method::GET, "/api/v1/whoami", token, None).await.response;
+        missing += usize::from(response.is_none_or(|response| response.status != 200));
     }
     Ok(missing)
+}
+
+/// Whether the internal listener reports that the server is ready.
+async fn is_ready(running: &Running) -> Result<bool, Failed> {
+    let address =
+        running.server.internal_address().ok_or_else(|| Failed("no internal address".to_owned()))?;
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    Ok(client.get(format!("http://{address}/ready")).send().await?.status() == 200)
 }
 
 /// A small disk in memory, until it is dropped.
@@ -268,17 +276,23 @@ async fn full(target: &Target, counts: &Arc<Counts>, outcome: &mut Outcome) -> R
     if lost > 0 {
         outcome.add(Kind::Lost, format!("with a full disk, {lost} sessions cannot be read"));
     }
+    if is_ready(&running).await? {
+        outcome.add(Kind::Other, "with a full disk, /ready returned 200");
+    }
 
     fs::remove_file(&filler)?;
     let began = Instant::now();
     loop {
         let (more, status) = create(&running, &key, counts, 1).await?;
         tokens.extend(more);
-        if status == Some(201) {
+        if status == Some(201) && is_ready(&running).await? {
             break;
         }
         if began.elapsed() > RECOVERS_WITHIN {
-            outcome.add(Kind::Other, format!("with room again, a creation returned {status:?}"));
+            outcome.add(
+                Kind::Other,
+                format!("with room again, a creation returned {status:?}, or /ready not 200"),
+            );
             break;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;

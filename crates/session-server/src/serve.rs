@@ -79,13 +79,17 @@ async fn run(
 
     let api = session_api_mod::api_description::<SessionServer>()?;
     let server = listen(api, context, config.listen, log, "contract")?;
-    let _reaper = Reaper::start(
+    let reaper = Reaper::start(
         server.local_addr(),
         activity,
         config.connections,
         descriptors,
         log.new(o!("task" => "connections")),
-    )?;
+    );
+    if let Err(error) = &reaper {
+        slog::warn!(log, "connections without requests are not closed, as /proc/self/fd cannot be read; \
+            mount /proc, or put a reverse proxy in front"; "cause" => %error);
+    }
     let internal = listen(internal::api()?, internal_context, config.internal_listen, log, "internal")?;
     let admin = socket::listen(directory.path(), Arc::clone(&sessions), log.new(o!("listener" => "admin")))?;
     let prepared = if dev {

@@ -244,6 +244,19 @@ pub struct Revocation {
 }
 
 impl Revocation {
+    /// The sessions that it is about, in any state and with the exception.
+    pub(crate) const fn filter(&self) -> SessionFilter {
+        SessionFilter {
+            domain_id: self.domain_id,
+            pool_id: self.pool_id,
+            account_id: self.account_id,
+            identity_id: self.identity_id,
+            device_id: self.device_id,
+            session_type: None,
+            state: StateFilter::Any,
+        }
+    }
+
     /// The event of the session that is the `number`th of this revocation, counted from 0.
     pub(crate) fn event(&self, session_id: SessionId, number: u64) -> Event {
         Event {

@@ -139,7 +139,7 @@ fn after_a_crash_what_was_acknowledged_is_there_and_what_was_not_answered_is_the
 }
 
 #[test]
-fn after_a_crash_an_authentication_without_an_answer_may_have_replaced_the_token() {
+fn after_a_crash_an_authentication_without_a_response_may_have_replaced_the_token() {
     let by = |token, at, seen| entry((at, at), Caller::Own(token), Action::Fetch, seen);
     let dead = || refused("bad_authtoken");
     let state = assert_explained(&[open(authenticate((0, 10), 2)), crash(20), by(1, 30, dead())]);
@@ -169,7 +169,7 @@ fn the_search_ends_for_64_requests_at_once() {
 }
 
 #[test]
-fn a_revocation_whose_count_does_not_tell_may_be_the_one_that_changed_the_session() {
+fn a_revocation_whose_count_does_not_show_it_may_be_the_one_that_changed_the_session() {
     let action = Action::RevokeAccount { account: ACCOUNT.into(), except: None };
     let revocation = entry((0, 30), Caller::Key, action, Seen::Revoked(None));
     let initial = State { account: None, ..authenticated() };
@@ -179,6 +179,28 @@ fn a_revocation_whose_count_does_not_tell_may_be_the_one_that_changed_the_sessio
         entry((11, 40), Caller::Key, Action::Fetch, shows(Status::Revoked)),
     ];
     assert!(matches!(check(&initial, &history), Verdict::Explained(_)));
+}
+
+#[test]
+fn what_the_reads_after_a_crash_contradict_is_named() {
+    let revoke = entry((0, 10), Caller::Key, Action::Revoke, shows(Status::Revoked));
+    let fetch = |seen| entry((30, 31), Caller::Key, Action::Fetch, seen);
+    let by = |token, seen| entry((32, 33), Caller::Own(token), Action::Whoami, seen);
+    let judged = |before: &[Entry], after: &[Entry]| {
+        let after = [&[crash(20)], after].concat();
+        judge(authenticated(), before.to_vec(), after, Kind::Lost).map_err(|found| found.kind)
+    };
+    let live = || shows(Status::Authenticated);
+    let dead = || refused("bad_authtoken");
+    assert_eq!(judged(std::slice::from_ref(&revoke), &[fetch(live())]), Err(Kind::Lost));
+    assert_eq!(judged(&[], &[fetch(refused("not_found"))]), Err(Kind::Lost));
+    assert_eq!(judged(&[], &[fetch(live()), by(1, dead())]), Err(Kind::Lost));
+    let replaced = [authenticate((0, 10), 2)];
+    assert_eq!(judged(&replaced, &[fetch(live()), by(1, live())]), Err(Kind::DeadToken));
+    assert_eq!(judged(&[revoke.clone(), revoke], &[fetch(shows(Status::Revoked))]), Err(Kind::WrongOrder));
+    assert_eq!(judged(&[], &[open(fetch(live()))]), Err(Kind::Other));
+    let state = judged(&replaced, &[fetch(live()), by(1, dead()), by(2, live())]);
+    assert_eq!(state.map(|state| state.token), Ok(Some(2)));
 }
 
 #[test]
