@@ -18,6 +18,7 @@ mod help;
 mod key;
 mod life;
 mod list_sessions;
+mod log;
 mod readme;
 mod record_interaction;
 mod requests;

@@ -1,6 +1,7 @@
 //! Starts `sessiond` and runs its commands. The tests, the wire leg and xtask all use this one launcher.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -48,12 +49,13 @@ pub struct Program {
     path: PathBuf,
     env: Vec<(String, String)>,
     log_on_stderr: bool,
+    log_to: Option<Arc<File>>,
 }
 
 impl Program {
     /// The program in this file.
     pub fn at(path: &Path) -> Self {
-        Self { path: path.to_owned(), env: Vec::new(), log_on_stderr: false }
+        Self { path: path.to_owned(), env: Vec::new(), log_on_stderr: false, log_to: None }
     }
 
     /// Adds an environment variable for each of its processes.
@@ -67,6 +69,13 @@ impl Program {
     #[must_use]
     pub fn log_on_stderr(mut self) -> Self {
         self.log_on_stderr = true;
+        self
+    }
+
+    /// Makes this file the standard error of its servers; their log is then empty for [`Server::log`].
+    #[must_use]
+    pub fn log_to(mut self, file: File) -> Self {
+        self.log_to = Some(Arc::new(file));
         self
     }
 
@@ -103,6 +112,9 @@ impl Program {
             ("LOG_FORMAT", "json"),
         ] {
             command.env(format!("SESSIOND_{name}"), value);
+        }
+        if let Some(file) = &self.log_to {
+            command.stderr(file.try_clone().map_err(failed)?);
         }
         let mut child = command.env("SESSIOND_CONFIG", &config).spawn().map_err(failed)?;
         let log = collect(child.stderr.take(), self.log_on_stderr);

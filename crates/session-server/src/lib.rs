@@ -32,6 +32,7 @@ pub mod request;
 pub mod rules;
 mod serve;
 pub mod sessions;
+mod signals;
 pub mod storage;
 pub mod summary;
 pub mod sweep;

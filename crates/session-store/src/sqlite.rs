@@ -35,8 +35,7 @@ use self::writer::Writer;
 use crate::event::{Event, EventId};
 use crate::key::{ApiKey, KeyId};
 use crate::store::{
-    LastSeen, Page, ReferenceKind, Revocation, SessionFilter, SessionTimes, Store, StoredSession,
-    TokenGuard,
+    LastSeen, Page, ReferenceKind, Revocation, SessionFilter, SessionTimes, Store, StoredSession, TokenGuard,
 };
 
 /// A store in one SQLite file, for one process.

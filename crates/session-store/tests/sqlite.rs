@@ -42,6 +42,26 @@ async fn sessions_are_stored_when_the_store_is_opened_again() {
 }
 
 #[tokio::test]
+async fn texts_that_an_earlier_version_allowed_stay_readable() {
+    let (folder, store) = open();
+    store.session_create(session(1), event(1, session(1).id)).await.unwrap();
+    let path = folder.path().join("sessions.db");
+    let token = format!("sst_{}", "7".repeat(91));
+    sql(
+        &path,
+        &format!(
+            "UPDATE session SET title = 'a' || char(133) || char(8238) || 'b', \
+                  first_seen_at = 1, first_seen_user_agent = 'agent {token}'"
+        ),
+    );
+    let read = store.session_fetch(session(1).id).await.unwrap().unwrap();
+    assert_eq!(read.title.as_ref().map(Title::as_str), Some("a\u{fffd}\u{fffd}b"));
+    let agent = read.first_seen.clone().and_then(|seen| seen.user_agent).map(String::from);
+    assert_eq!(agent.as_deref(), Some("agent [REDACTED]"));
+    assert_eq!(store.session_page(None, 10).await, Ok(vec![read]));
+}
+
+#[tokio::test]
 async fn dropping_the_store_makes_the_waiting_changes() {
     let (folder, store) = open();
     let store = std::sync::Arc::new(store);
