@@ -1,9 +1,11 @@
 //! `sessiond serve`: start, stop, and the reasons not to start.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
+use session_test_support::launcher::store_folder;
 use session_test_support::{Sessiond, command, seed};
 
 #[tokio::test]
@@ -90,9 +92,10 @@ fn assert_one_line(finished: &session_test_support::Finished, texts: &[&str]) {
 async fn each_reason_not_to_start_is_one_line_that_says_how_to_fix_it() {
     let server = Sessiond::start().await;
     let taken = server.direct().to_string();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = store_folder().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     std::fs::write(at("letter.db"), "This is not a database. ".repeat(100)).unwrap();
+    std::fs::set_permissions(at("letter.db"), std::fs::Permissions::from_mode(0o600)).unwrap();
     std::fs::write(at("typo.toml"), "lisen = '127.0.0.1:0'\n").unwrap();
     std::fs::write(at("file"), "").unwrap();
     let serve = |flags: &[&str]| {

@@ -66,6 +66,18 @@ impl Error {
         }
     }
 
+    /// The store cannot make changes at the moment, and nothing was changed; `cause` is logged and not returned.
+    pub fn unavailable(cause: impl fmt::Display) -> Self {
+        let message = "the store is not available at the moment, for example because its disk is full; nothing was \
+                       changed; try again";
+        // An operator has to act first, so a retry each second would only be load.
+        Self {
+            cause: Some(cause.to_string()),
+            retry_after_s: Some(5),
+            ..Self::new(ErrorCode::Unknown, message)
+        }
+    }
+
     /// The body of the response.
     pub fn body(&self) -> ErrorBody {
         ErrorBody::new(self.code, self.message.clone())
@@ -87,6 +99,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::OutcomeUnknown(_) => Self::unknown(error),
+            StoreError::Unavailable(_) => Self::unavailable(error),
             // The rules that can meet the first two return messages of their own.
             StoreError::AlreadyExists | StoreError::PoolOfOtherDomain | StoreError::Failed(_) => {
                 Self::unexpected(error)

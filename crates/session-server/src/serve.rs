@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::socket;
 use crate::config::Config;
-use crate::data_directory;
+use crate::data_directory::{self, Opened};
 use crate::dev;
 use crate::http::{Context, SessionServer};
 use crate::internal;
@@ -38,7 +38,10 @@ async fn run(config: &Config, dev: bool, log: &Logger) -> Result<(), Box<dyn std
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
 
-    let (sessions, directory) = data_directory::open(config)?;
+    let Opened { sessions, folder, created } = data_directory::open(config)?;
+    if let Some(path) = created {
+        info!(log, "created a store"; "path" => path.display());
+    }
     let sessions = Arc::new(sessions);
     // Before a list or a sweep relies on the stored times.
     if let Some(count) = sweep::apply_lifetimes(&sessions).await? {
@@ -52,12 +55,12 @@ async fn run(config: &Config, dev: bool, log: &Logger) -> Result<(), Box<dyn std
         trusted_proxies: config.trusted_proxies.clone(),
         disabled_operations: config.disabled_operations.clone(),
     };
-    let internal_context = internal::Context { sessions: Arc::clone(&sessions), metrics };
+    let internal_context = internal::Context::new(Arc::clone(&sessions), metrics);
 
     let api = session_api_mod::api_description::<SessionServer>()?;
     let server = listen(api, context, config.listen, log, "contract")?;
     let internal = listen(internal::api()?, internal_context, config.internal_listen, log, "internal")?;
-    let admin = socket::listen(directory.path(), Arc::clone(&sessions), log.new(o!("listener" => "admin")))?;
+    let admin = socket::listen(&folder, Arc::clone(&sessions), log.new(o!("listener" => "admin")))?;
     let prepared = if dev { Some(dev::prepare(&sessions, server.local_addr()).await?) } else { None };
 
     let background = sweep::start(
