@@ -398,9 +398,17 @@ async fn a_restore_keeps_the_files_that_it_replaces_and_the_store_opens_again() 
     let replaced = restored.replaced.iter().find(|path| !path.to_string_lossy().ends_with("-shm")).unwrap();
     assert_eq!(fs::read(replaced).unwrap(), latest[DATABASE]);
     assert_eq!(SqliteStore::check(&database), Ok(restored.summary));
+    // Its ID is another: the old write-ahead log, put back, is not applied to it.
+    write(folder.path(), LOG, &latest[LOG]);
+    assert!(refusal(folder.path()).contains("belongs to another store"));
+    fs::remove_file(folder.path().join(LOG)).unwrap();
     let store = open(folder.path()).unwrap();
     assert_eq!(count(&store).await, 3_000);
     assert!(matches!(SqliteStore::restore(&database, &file), Err(OpenError::InUse(_))));
+    let others = |name: &str| !["backup.db", DATABASE, LOG, LOCK, "sessions.db-shm"].contains(&name);
+    let left =
+        fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert!(left.filter(|name| others(name)).all(|name| name.contains(".replaced-")));
 }
 
 #[tokio::test]
@@ -442,4 +450,21 @@ async fn an_unusable_backup_is_refused_and_the_store_unchanged() {
     fs::write(folder.path().join("backup.db-wal"), "left").unwrap();
     assert!(SqliteStore::restore(&database, &file).unwrap_err().to_string().contains("-wal"));
     assert_eq!(count(&open(folder.path()).unwrap()).await, 500);
+}
+
+#[tokio::test]
+async fn a_backup_of_an_older_schema_is_restored_and_migrated() {
+    let folder = tempfile::tempdir().unwrap();
+    import(&open(folder.path()).unwrap(), 0..10).await;
+    let old = backup(&folder, "old.db");
+    let connection = rusqlite::Connection::open(&old).unwrap();
+    connection.execute_batch(include_str!("../src/sqlite/migrations/0001_first.sql")).unwrap();
+    connection.execute_batch(include_str!("../src/sqlite/migrations/0002_life.sql")).unwrap();
+    connection.execute_batch("PRAGMA application_id = 1397052243; PRAGMA user_version = 2;").unwrap();
+    drop(connection);
+    let database = folder.path().join(DATABASE);
+    let restored = SqliteStore::restore(&database, &old).unwrap();
+    assert_eq!((restored.summary.schema_version, restored.summary.commits), (2, None));
+    assert_eq!(count(&open(folder.path()).unwrap()).await, 0);
+    assert!(SqliteStore::check(&database).unwrap().schema_version > 2);
 }

@@ -30,7 +30,6 @@ pub struct Summary {
     pub keys: u64,
     /// The number of commits; `None` in a schema that does not count them.
     pub commits: Option<u64>,
-    record: Option<Record>,
 }
 
 /// What a restore has done.
@@ -47,7 +46,7 @@ impl SqliteStore {
     /// is on the disk. The copy has every change that was acknowledged before. A server may run on the database; then
     /// its write-ahead log grows meanwhile.
     pub fn backup(database: &Path, file: &Path) -> Result<()> {
-        let (database, _directory) = lock_unless_in_use(database)?;
+        let database = verified(database)?;
         let source = connect(&database, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY_TIMEOUT)
             .map_err(|error| refused(&database, error))?;
         create(file)?;
@@ -82,12 +81,12 @@ impl SqliteStore {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(refused(&copy, error)),
             _ => {}
         }
-        let summary = copy_and_check(backup, &copy).inspect_err(|_| {
+        let (summary, record) = copy_and_check(backup, &copy).inspect_err(|_| {
             let _ = fs::remove_file(&copy);
         })?;
         let replaced = move_away(database)?;
         fs::rename(&copy, database).map_err(|error| refused(database, error))?;
-        directory.sync_record(summary.record).map_err(|error| refused(&directory.lock_file(), error))?;
+        directory.sync_record(record).map_err(|error| refused(&directory.lock_file(), error))?;
         Ok(Restored { summary, replaced })
     }
 
@@ -95,7 +94,7 @@ impl SqliteStore {
     ///
     /// Fails if commits were lost, or if the database is damaged.
     pub fn check(database: &Path) -> Result<Summary> {
-        let (database, _directory) = lock_unless_in_use(database)?;
+        let database = verified(database)?;
         let connection = connect(&database, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY_TIMEOUT)
             .map_err(|error| refused(&database, error))?;
         summary(&database, &connection)
@@ -110,18 +109,16 @@ impl SqliteStore {
     }
 }
 
-/// Locks a store that exists, and verifies that it is complete, unless a server has locked it, which has verified that.
-/// Returns the database file.
-fn lock_unless_in_use(database: &Path) -> Result<(PathBuf, Option<Directory>)> {
+/// Verifies that a store that exists is complete, unless a server has locked it: then that one has. Returns the database
+/// file. A server may start afterwards: it does not matter to a reader.
+fn verified(database: &Path) -> Result<PathBuf> {
     let existing = database.canonicalize().map_err(|error| refused(database, error))?;
     match Directory::lock(database) {
-        Ok(directory) => {
-            verify::verify(&directory)?;
-            Ok((existing, Some(directory)))
-        }
-        Err(OpenError::InUse(_)) => Ok((existing, None)),
-        Err(error) => Err(error),
+        Ok(directory) => verify::verify(&directory).map(drop)?,
+        Err(OpenError::InUse(_)) => {}
+        Err(error) => return Err(error),
     }
+    Ok(existing)
 }
 
 /// Creates an empty file for its owner only. Fails if it exists.
@@ -138,14 +135,27 @@ fn sync(path: &Path) -> Result<()> {
         .map_err(|error| refused(path, error))
 }
 
-/// Copies a backup and returns what the copy has.
-fn copy_and_check(backup: &Path, copy: &Path) -> Result<Summary> {
+/// Copies a backup and returns what the copy has, and the record of its commits.
+///
+/// The copy gets an ID of its own, so that a write-ahead log of the replaced store is never taken for one of the copy.
+fn copy_and_check(backup: &Path, copy: &Path) -> Result<(Summary, Option<Record>)> {
     let mut source = fs::File::open(backup).map_err(|error| refused(backup, error))?;
     let mut target = create(copy)?;
     io::copy(&mut source, &mut target).map_err(|error| refused(copy, error))?;
+    let summary = summary(backup, &open_alone(copy).map_err(|error| refused(backup, error))?)?;
+    let failed = |error: rusqlite::Error| refused(copy, error);
+    let connection = connect(copy, OpenFlags::SQLITE_OPEN_READ_WRITE, READER_BUSY_TIMEOUT).map_err(failed)?;
+    // In a single file.
+    connection.pragma_update(None, "journal_mode", "DELETE").map_err(failed)?;
+    let state = if summary.commits.is_some() {
+        connection.execute("UPDATE store_state SET store_id = randomblob(16)", []).map_err(failed)?;
+        verify::state(&connection).map_err(failed)?
+    } else {
+        None
+    };
+    drop(connection);
     sync(copy)?;
-    let connection = open_alone(copy).map_err(|error| refused(backup, error))?;
-    summary(backup, &connection)
+    Ok((summary, state.map(|state| state.record)))
 }
 
 /// Renames the files of a database. Returns the new names.
@@ -207,13 +217,12 @@ fn summary(file: &Path, connection: &Connection) -> Result<Summary> {
             select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()
         })
         .map_err(failed)?;
-    let record = verify::state(connection).map_err(failed)?.map(|state| state.record);
+    let state = verify::state(connection).map_err(failed)?;
     Ok(Summary {
         schema_version,
         sessions,
         events: count("event")?,
         keys: count("api_key")?,
-        commits: record.map(|record| record.commits),
-        record,
+        commits: state.map(|state| state.record.commits),
     })
 }
