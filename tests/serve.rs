@@ -1,8 +1,9 @@
 //! `sessiond serve`: start, stop, and the reasons not to start.
 
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use rustix::process::Signal;
 use serde_json::json;
 use session_test_support::launcher::store_folder;
@@ -180,6 +181,23 @@ async fn dev_prepares_an_empty_store_and_prints_lines_that_work() {
     let again = Sessiond::start_on(folder, &["--dev"]).await;
     assert!(again.stdout().contains("is not empty"), "{}", again.stdout());
     assert!(!again.stdout().contains("curl"), "{}", again.stdout());
+}
+
+/// The number of commits of a server's store.
+fn commits(server: &Sessiond) -> u64 {
+    let checked = server.command(&["check"]).run();
+    checked.stdout.lines().find_map(|line| line.strip_prefix("commits: ")).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn readiness_is_one_commit_a_second_however_often_it_is_asked_for() {
+    let server = Sessiond::start().await;
+    let before = commits(&server);
+    let began = Instant::now();
+    let asked = join_all((0..300).map(|_| server.internal("/ready"))).await;
+    assert!(asked.iter().all(|(status, _)| *status == 200));
+    let made = commits(&server) - before;
+    assert!(made >= 1 && made <= began.elapsed().as_secs() + 1, "{made} in {:?}", began.elapsed());
 }
 
 #[tokio::test]

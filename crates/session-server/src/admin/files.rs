@@ -54,5 +54,8 @@ fn print(summary: &Summary) -> Result<ExitCode, Box<dyn Error>> {
     writeln!(out, "sessions: {}", if sessions.is_empty() { "none".to_owned() } else { sessions.join(", ") })?;
     writeln!(out, "events: {}", summary.events)?;
     writeln!(out, "keys: {}", summary.keys)?;
+    if let Some(commits) = summary.commits {
+        writeln!(out, "commits: {commits}")?;
+    }
     Ok(ExitCode::SUCCESS)
 }
