@@ -1,7 +1,7 @@
 //! `sessiond import` and `sessiond export`
 
 use serde_json::{Value, json};
-use session_test_support::launcher::{STORE_FILE, WITHOUT_LIFETIMES, store_url};
+use session_test_support::launcher::{STORE_FILE, WITHOUT_LIFETIMES, store_folder, store_url};
 use session_test_support::{Sessiond, command, seed};
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn exported_sessions_are_imported_elsewhere_unchanged() {
 
 /// A folder, the URL of a store in it, and settings without lifetimes.
 fn tempfile_store() -> (tempfile::TempDir, String, String) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = store_folder().unwrap();
     let settings = folder.path().join("sessiond.toml");
     std::fs::write(&settings, WITHOUT_LIFETIMES).unwrap();
     let store = store_url(folder.path());

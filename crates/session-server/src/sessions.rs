@@ -5,9 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use session_store::{Actor, Event, EventAction, EventId, LastSeen, StoredSession};
-use session_types::{
-    DomainId, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp,
-};
+use session_types::{DomainId, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp};
 use slog::{Logger, info, warn};
 use tokio::sync::Notify;
 

@@ -397,7 +397,7 @@ mod tests {
         for (pool_id, before) in [(None, None), (Some(session(0).pool_id), Some(session(40).id))] {
             let filter = filter(pool_id);
             let [few, many] = [false, true].map(|many_expired| {
-                let query = Query::page(&filter, before.as_ref(), many_expired);
+                let query = Query::page(&filter, before.as_ref(), many_expired, false);
                 let page = table::visit::<StoredSession>(&connection, &query.sql, &query.parameters[..], 100);
                 page.unwrap().items
             });
