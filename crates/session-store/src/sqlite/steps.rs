@@ -195,11 +195,12 @@ fn a_request_takes_the_same_steps_among_1_000_and_300_000_sessions() {
     for ((name, in_small), (_, in_large)) in small.iter().zip(&large) {
         assert_eq!(in_small, in_large, "{name}");
     }
+    // Whether there is a session takes a few steps, each some 10 ns: where else to look without any greater ID, and what
+    // pending revocations could apply to the session that is read.
     let fetches: Vec<_> = large.iter().filter(|(name, _)| name.starts_with("fetch")).collect();
-    let [oldest, newest, between, above] = fetches[..] else { panic!("{fetches:?}") };
-    assert!(oldest.1 == newest.1 && newest.1 == between.1, "{fetches:?}");
-    // Only without any greater ID is there a second place to look: some 0.1 us.
-    assert!(above.1 - between.1 < 10, "{fetches:?}");
+    let (least, most) =
+        (fetches.iter().map(|(_, steps)| steps).min(), fetches.iter().map(|(_, steps)| steps).max());
+    assert!(fetches.len() == 4 && most.unwrap() - least.unwrap() < 15, "{fetches:?}");
     // What is not the caller's takes as long as what does not exist.
     let of = |name: &str| large.iter().find(|(other, _)| other == name).map(|(_, steps)| *steps);
     let mut compared = 0;
