@@ -88,6 +88,8 @@ async fn a_value_at_its_bound_is_accepted_and_one_beyond_is_refused_by_name() {
         ("interaction.user_agent", json!("x".repeat(1_025)), "invalid_value"),
         ("interaction.user_agent", json!(""), "invalid_value"),
         ("interaction.user_agent", json!("a\nb"), "invalid_value"),
+        ("interaction.user_agent", json!("a\u{9b}b"), "invalid_value"),
+        ("title", json!("exe.\u{202e}txt"), "invalid_value"),
         ("interaction.remote_ip", json!("256.1.1.1"), "invalid_value"),
         ("interaction.remote_ip", json!("1.2.3"), "invalid_value"),
         ("interaction.remote_ip", json!("1:2:3"), "invalid_value"),

@@ -47,6 +47,7 @@ async fn a_wrong_command_changes_nothing_and_reports_the_reason() {
         (&["--name", "x"], 2, "--scope"),
         (&["--name", "", "--scope", "session:read"], 1, "name"),
         (&["--name", "a\nb", "--scope", "session:read"], 1, "name"),
+        (&["--name", "a\u{202e}b", "--scope", "session:read"], 1, "U+202E"),
         (&["--name", "x", "--pool", "pool", "--scope", "session:read"], 2, "32 characters"),
     ] {
         let finished = create(flags);

@@ -263,7 +263,8 @@ async fn check(server: &Sessiond, proxy: &Proxy) {
     let long = proxy.send(&request(CREATE, &key, "", &" ".repeat(20_000))).await;
     assert_eq!(long.outcome(), (413, "bad_request".to_owned()), "{long:?}");
     let longer = proxy.send(&request(CREATE, &key, "", &" ".repeat(200_000))).await;
-    assert!((400..500).contains(&longer.status()), "{longer:?}");
+    // nginx says so; Caddy 2.6 reports any end of its copy to sessiond as 502.
+    assert!([413, 502].contains(&longer.status()), "{longer:?}");
     let headers = format!("x-long: {}\r\n", "a".repeat(60_000));
     let refused = proxy.send(&request(WHOAMI, &token, &headers, "")).await;
     assert!([400, 431].contains(&refused.status()), "{refused:?}");
@@ -301,4 +302,30 @@ async fn caddy_protects_sessiond_and_reports_the_clients_address() {
     let server = Sessiond::start_with_settings(SETTINGS).await;
     let proxy = Proxy::caddy(server.direct()).await;
     check(&server, &proxy).await;
+}
+
+#[tokio::test]
+async fn the_proxies_replace_what_a_client_wrote_about_its_address() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = listener.local_addr().unwrap();
+    for proxy in [Proxy::nginx(server).await, Proxy::caddy(server).await] {
+        let forged = "forwarded: for=198.51.100.1\r\nx-forwarded-for: 198.51.100.2\r\n";
+        let request = request(WHOAMI, "token", forged, "");
+        let received = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await.unwrap();
+            String::from_utf8(head).unwrap().to_lowercase()
+        };
+        let (head, answer) = tokio::join!(received, proxy.send(&request));
+        assert_eq!(answer.status(), 204, "{answer:?}");
+        assert!(head.starts_with("get /api/v1/whoami http/1.1\r\n"), "{head}");
+        let named = |name: &str| head.lines().filter(|line| line.starts_with(name)).collect::<Vec<_>>();
+        assert_eq!(named("x-forwarded-for:"), [format!("x-forwarded-for: {CLIENT}")], "{head}");
+        assert_eq!(named("forwarded:"), [""; 0], "{head}");
+        assert_eq!(named("authorization:"), ["authorization: bearer token"], "{head}");
+    }
 }

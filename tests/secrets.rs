@@ -119,3 +119,81 @@ async fn a_search_for_known_tokens_over_everything_that_was_written_finds_nothin
         }
     }
 }
+
+fn percent_encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat()
+}
+
+/// A token as it may be pasted or sent: as it is, in upper case, percent-encoded in part, and without its prefix.
+fn written(token: &str) -> [String; 7] {
+    [
+        token.to_owned(),
+        token.to_uppercase(),
+        token.replacen('s', "%73", 1),
+        token.replacen('_', "%5F", 1),
+        percent_encoded(token),
+        token[4..].to_owned(),
+        token[36..88].to_owned(),
+    ]
+}
+
+/// Whether the secret of a token is in the text, however it is written.
+fn has_secret(text: &str, token: &str) -> bool {
+    let secret = &token[36..88];
+    let text = text.to_lowercase();
+    text.contains(secret) || text.contains(&percent_encoded(secret))
+}
+
+#[tokio::test]
+async fn a_token_in_a_url_is_not_in_the_log_however_it_is_written() {
+    let server = Sessiond::start_with(&["--log-level", "trace"]).await;
+    let key = server.key(&SCOPES);
+    let (session, token) = server.create(&key, json!({ "session_type": "api" })).await;
+    let id = session["summary"]["id"].as_str().unwrap();
+    for token in [&key, &token] {
+        for text in written(token) {
+            for path in [format!("/api/v1/session/{text}"), format!("/api/v1/whoami?t={text}&id={id}")] {
+                let answer = server.request(Method::GET, &path, None, None).await;
+                server.logged(answer.headers["x-request-id"].to_str().unwrap());
+                assert!(!has_secret(&server.log(), token), "{path}: {}", server.log());
+                assert!(!has_secret(&answer.body.to_string(), token), "{path}: {:?}", answer.body);
+            }
+        }
+    }
+    assert!(server.log().contains(&format!("t=[REDACTED]&id={id}")), "IDs stay: {}", server.log());
+}
+
+#[tokio::test]
+async fn a_token_in_a_title_a_user_agent_or_a_name_is_not_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Sessiond::start_on(folder, &[]).await;
+    let key = server.key(&SCOPES);
+    let (_, token) = server.create(&key, json!({ "session_type": "api" })).await;
+    let mut shown = String::new();
+    for text in written(&token).map(|text| text.chars().take(190).collect::<String>()) {
+        let pasted = format!("my {text}");
+        let body = json!({ "session_type": "api", "title": pasted, "interaction": { "user_agent": pasted } });
+        let (session, own) = server.create(&key, body).await;
+        let summary = &session["summary"];
+        assert!(summary["title"].as_str().unwrap().starts_with("my [REDACTED]"), "{summary}");
+        assert_eq!(summary["title"], summary["first_seen"]["user_agent"]);
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", format!("Bearer {own}").parse().unwrap());
+        headers.insert("user-agent", pasted.parse().unwrap());
+        let path = format!("/api/v1/session/{}", summary["id"].as_str().unwrap());
+        server.send(Method::GET, &path, headers, "").await;
+        shown.push_str(&server.fetch(summary["id"].as_str().unwrap(), &key).await.body.to_string());
+        let create =
+            ["key", "create", "--name", &pasted, "--domain", seed::DOMAIN_ID, "--scope", "session:read"];
+        assert_eq!(server.command(&create).run().code, 0);
+    }
+    for command in [&["key", "list"][..], &["key", "list", "--output", "json"], &["export", "-"]] {
+        shown.push_str(&server.command(command).run().stdout);
+    }
+    assert!(!has_secret(&shown, &token), "{shown}");
+    let mut stored = Vec::new();
+    files(server.stop().await.path(), &mut stored);
+    for (name, text) in stored {
+        assert!(!has_secret(&String::from_utf8_lossy(&text), &token), "a token is in {name}");
+    }
+}

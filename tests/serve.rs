@@ -1,10 +1,15 @@
 //! `sessiond serve`: start, stop, and the reasons not to start.
 
-use std::time::Duration;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use rustix::process::Signal;
-use serde_json::json;
-use session_test_support::{Sessiond, command, seed};
+use serde_json::{Value, json};
+use session_test_support::launcher::store_folder;
+use session_test_support::{Sessiond, binary, command, seed};
 
 #[tokio::test]
 async fn both_signals_stop_it_and_acknowledged_sessions_survive() {
@@ -75,6 +80,108 @@ async fn a_request_that_never_ends_does_not_keep_it_from_stopping() {
     assert_eq!(server.ended().await, Some(0), "{}", server.log());
 }
 
+/// A session that was fetched with its own token, of which no write to the store is due yet: its ID and last interaction.
+async fn with_buffered_interaction(server: &Sessiond, key: &str) -> (String, Value) {
+    let (session, token) = server.create(key, json!({ "session_type": "browser", "interaction": {} })).await;
+    let id = session["summary"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(server.fetch(&id, &token).await.status, 200);
+    let seen = last_seen(server, key, &id).await;
+    assert_ne!(seen, session["summary"]["last_seen"]);
+    (id, seen)
+}
+
+async fn last_seen(server: &Sessiond, key: &str, id: &str) -> Value {
+    server.fetch(id, key).await.body["summary"]["last_seen"].clone()
+}
+
+#[tokio::test]
+async fn every_signal_stops_it_after_writing_last_interactions_or_is_logged_and_ignored() {
+    let mut server = Sessiond::start().await;
+    let key = server.key(&["session:create", "session:read"]);
+    for (signal, name, stops) in [
+        (Signal::TERM, "SIGTERM", true),
+        (Signal::INT, "SIGINT", true),
+        (Signal::QUIT, "SIGQUIT", true),
+        (Signal::HUP, "SIGHUP", false),
+        (Signal::USR1, "SIGUSR1", false),
+        (Signal::USR2, "SIGUSR2", false),
+    ] {
+        let (id, seen) = with_buffered_interaction(&server, &key).await;
+        server.signal(signal);
+        server.logged(&format!(r#""signal":"{name}""#));
+        if !stops {
+            assert_eq!(server.internal("/health").await.0, 200, "{name}");
+            server.signal(Signal::TERM);
+        }
+        assert_eq!(server.ended().await, Some(0), "{name}: {}", server.log());
+        server = Sessiond::start_on(server.kill(), &[]).await;
+        assert_eq!(last_seen(&server, &key, &id).await, seen, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn without_its_terminal_it_stops() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let stdin = std::fs::File::open(name.to_str().unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new(binary())
+        .args(["serve", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0", "--store"])
+        .arg(format!("sqlite:{}/data/sessions.db", folder.path().display()))
+        .stdin(stdin)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = [0; 9];
+    child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    assert_eq!(&ready, b"listening");
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::HUP).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("SIGHUP"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_requests_but_writes_last_interactions() {
+    use tokio::io::AsyncWriteExt;
+    let mut server = Sessiond::start().await;
+    let key = server.key(&["session:create", "session:read"]);
+    let (id, seen) = with_buffered_interaction(&server, &key).await;
+    let mut stream = tokio::net::TcpStream::connect(server.direct()).await.unwrap();
+    let head = format!(
+        "POST /api/v1/session HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\
+         content-type: application/json\r\ncontent-length: 10\r\n\r\n{{"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    server.logged(&stream.local_addr().unwrap().to_string());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    server.signal(Signal::TERM);
+    server.logged("drain_timeout_s");
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().await, Some(0), "{}", server.log());
+    assert!(server.log().contains("a second signal"), "{}", server.log());
+    assert!(!server.log().contains("longer than the drain timeout"), "{}", server.log());
+    let server = Sessiond::start_on(server.kill(), &[]).await;
+    assert_eq!(last_seen(&server, &key, &id).await, seen);
+}
+
+#[tokio::test]
+async fn a_fault_at_start_is_printed_with_its_cause() {
+    let folder = Sessiond::start().await.stop().await;
+    let database = rusqlite::Connection::open(folder.path().join("sessions.db")).unwrap();
+    database.execute("DROP TABLE setting", []).unwrap();
+    drop(database);
+    let store = format!("sqlite:{}/sessions.db", folder.path().display());
+    let listen = ["--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"];
+    let finished = command(&[&["serve", "--store", &store][..], &listen].concat()).run();
+    assert_one_line(&finished, &["setting"]);
+    assert!(!finished.stderr.contains("its log"), "{finished:?}");
+}
+
 /// Checks that it failed with one line that starts with the program's name and contains all of `texts`.
 fn assert_one_line(finished: &session_test_support::Finished, texts: &[&str]) {
     assert_eq!(finished.code, 1, "{finished:?}");
@@ -90,9 +197,10 @@ fn assert_one_line(finished: &session_test_support::Finished, texts: &[&str]) {
 async fn each_reason_not_to_start_is_one_line_that_says_how_to_fix_it() {
     let server = Sessiond::start().await;
     let taken = server.direct().to_string();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = store_folder().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     std::fs::write(at("letter.db"), "This is not a database. ".repeat(100)).unwrap();
+    std::fs::set_permissions(at("letter.db"), std::fs::Permissions::from_mode(0o600)).unwrap();
     std::fs::write(at("typo.toml"), "lisen = '127.0.0.1:0'\n").unwrap();
     std::fs::write(at("file"), "").unwrap();
     let serve = |flags: &[&str]| {
@@ -177,6 +285,23 @@ async fn dev_prepares_an_empty_store_and_prints_lines_that_work() {
     let again = Sessiond::start_on(folder, &["--dev"]).await;
     assert!(again.stdout().contains("is not empty"), "{}", again.stdout());
     assert!(!again.stdout().contains("curl"), "{}", again.stdout());
+}
+
+/// The number of commits of a server's store.
+fn commits(server: &Sessiond) -> u64 {
+    let checked = server.command(&["check"]).run();
+    checked.stdout.lines().find_map(|line| line.strip_prefix("commits: ")).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn readiness_is_one_commit_a_second_however_often_it_is_asked_for() {
+    let server = Sessiond::start().await;
+    let before = commits(&server);
+    let began = Instant::now();
+    let asked = join_all((0..300).map(|_| server.internal("/ready"))).await;
+    assert!(asked.iter().all(|(status, _)| *status == 200));
+    let made = commits(&server) - before;
+    assert!(made >= 1 && made <= began.elapsed().as_secs() + 1, "{made} in {:?}", began.elapsed());
 }
 
 #[tokio::test]

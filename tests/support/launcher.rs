@@ -1,8 +1,10 @@
 //! Starts `sessiond` and runs its commands. The tests, the wire leg and xtask all use this one launcher.
 
 use std::fmt;
+use std::fs::{File, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// How long to wait for what a process does within milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,6 +40,15 @@ impl fmt::Display for LaunchError {
 
 impl std::error::Error for LaunchError {}
 
+/// A new folder that only this user may access, as a data directory must be.
+///
+/// # Errors
+///
+/// It cannot be created.
+pub fn store_folder() -> std::io::Result<TempDir> {
+    tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir()
+}
+
 /// The URL of the store in a folder.
 pub fn store_url(folder: &Path) -> String {
     format!("sqlite:{}", folder.join(STORE_FILE).display())
@@ -48,12 +60,13 @@ pub struct Program {
     path: PathBuf,
     env: Vec<(String, String)>,
     log_on_stderr: bool,
+    log_to: Option<Arc<File>>,
 }
 
 impl Program {
     /// The program in this file.
     pub fn at(path: &Path) -> Self {
-        Self { path: path.to_owned(), env: Vec::new(), log_on_stderr: false }
+        Self { path: path.to_owned(), env: Vec::new(), log_on_stderr: false, log_to: None }
     }
 
     /// Adds an environment variable for each of its processes.
@@ -70,6 +83,13 @@ impl Program {
         self
     }
 
+    /// Makes this file the standard error of its servers; their log is then empty for [`Server::log`].
+    #[must_use]
+    pub fn log_to(mut self, file: File) -> Self {
+        self.log_to = Some(Arc::new(file));
+        self
+    }
+
     /// A command with these arguments.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = std::process::Command::new(&self.path);
@@ -83,7 +103,7 @@ impl Program {
     }
 
     /// Starts a server on the store in a folder, on free ports, with these settings; without rate limits unless the
-    /// settings have a section `[limits]`. Flags precede all of them.
+    /// settings have a section `[limits]`. Flags precede all of them. From then on, only this user may access the folder.
     ///
     /// # Errors
     ///
@@ -91,6 +111,7 @@ impl Program {
     pub fn serve(&self, folder: &Path, settings: &str, flags: &[&str]) -> Result<Server, LaunchError> {
         let failed = |error: std::io::Error| LaunchError(format!("{}: {error}", self.path.display()));
         let config = folder.join("sessiond.toml");
+        std::fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(failed)?;
         let limits = if settings.contains("[limits]") { "" } else { WITHOUT_LIMITS };
         std::fs::write(&config, format!("{limits}{settings}")).map_err(failed)?;
         let store = store_url(folder);
@@ -103,6 +124,9 @@ impl Program {
             ("LOG_FORMAT", "json"),
         ] {
             command.env(format!("SESSIOND_{name}"), value);
+        }
+        if let Some(file) = &self.log_to {
+            command.stderr(file.try_clone().map_err(failed)?);
         }
         let mut child = command.env("SESSIOND_CONFIG", &config).spawn().map_err(failed)?;
         let log = collect(child.stderr.take(), self.log_on_stderr);

@@ -53,12 +53,19 @@ const fn reserve(descriptors: u64) -> u64 {
     descriptors / 4
 }
 
-/// Raises the limit of descriptors to the greatest that is allowed, and returns it.
+/// Raises the limit of descriptors to the greatest that is allowed, and returns the limit from then on.
 pub(crate) fn raise_descriptor_limit(log: &Logger) -> io::Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
-    info!(log, "descriptor limit"; "before" => soft, "now" => hard);
-    Ok(hard)
+    match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => {
+            info!(log, "descriptor limit"; "before" => soft, "now" => hard);
+            Ok(hard)
+        }
+        Err(error) => {
+            warn!(log, "the descriptor limit cannot be raised"; "limit" => soft, "cause" => %error);
+            Ok(soft)
+        }
+    }
 }
 
 /// The requests that run or have run on the public listener's connections, by the address of the peer.

@@ -7,21 +7,33 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use session_store::SecretHash;
-use session_types::{ID_BYTES, Id, base32};
+use session_types::{API_KEY_PREFIX, ID_BYTES, Id, SESSION_TOKEN_PREFIX, base32};
 use sha2::{Digest, Sha256};
-use strum::{AsRefStr, VariantArray};
-use subtle::ConstantTimeEq;
+use strum::VariantArray;
+use subtle::{Choice, ConstantTimeEq};
 
 /// The kind of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, AsRefStr, VariantArray)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub enum Kind {
     /// The token of one session; it contains the session's ID.
-    #[strum(serialize = "sst_")]
     Session,
     /// The API key of a service; it contains the key's ID.
-    #[strum(serialize = "ssk_")]
     ApiKey,
 }
+
+impl Kind {
+    /// What tokens of this kind begin with.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Session => SESSION_TOKEN_PREFIX,
+            Self::ApiKey => API_KEY_PREFIX,
+        }
+    }
+}
+
+/// How many replaced tokens of a session are recognised as such. A session steps up a few times; an older token is
+/// refused like an unknown one.
+pub(crate) const REPLACED_TOKENS_MAX: usize = 8;
 
 /// A well-formed token, which is valid if its secret matches the stored hash.
 pub struct Credential {
@@ -51,9 +63,9 @@ impl Credential {
     /// Parses a token; `None` if the format or the checksum is wrong.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
-        let kind = Kind::VARIANTS.iter().copied().find(|kind| text.starts_with(kind.as_ref()))?;
+        let kind = Kind::VARIANTS.iter().copied().find(|kind| text.starts_with(kind.prefix()))?;
         let (body, checksum) = text.split_at_checked(text.len().checked_sub(CHECKSUM_CHARS)?)?;
-        let (id, secret) = body.get(kind.as_ref().len()..)?.split_at_checked(ID_CHARS)?;
+        let (id, secret) = body.get(kind.prefix().len()..)?.split_at_checked(ID_CHARS)?;
         let bytes = SecretBox::new(Box::new(base32::decode::<32>(secret)?));
         let credential = Self::new(kind, base32::decode(id).map(Id::from_bytes)?, bytes);
         (base32::decode::<4>(checksum)? == checksum_of(body)).then_some(credential)
@@ -63,7 +75,7 @@ impl Credential {
     pub fn reveal(&self) -> SecretString {
         // With its final capacity, so that no copy is left behind in memory.
         let mut text = String::with_capacity(4 + ID_CHARS + SECRET_CHARS + CHECKSUM_CHARS);
-        text.push_str(self.kind.as_ref());
+        text.push_str(self.kind.prefix());
         base32::encode_into(self.id.as_bytes(), &mut text);
         base32::encode_into(self.secret.expose_secret(), &mut text);
         let checksum = checksum_of(&text);
@@ -76,12 +88,17 @@ impl Credential {
         SecretHash(Sha256::digest(self.secret.expose_secret()).into())
     }
 
-    /// Whether the secret is the one with the stored hash. Takes the same time for every stored hash, and for `None`, so
-    /// that the time does not reveal whether the ID is known.
-    pub fn matches(&self, stored: Option<SecretHash>) -> bool {
-        let is_known = stored.is_some();
-        let stored = stored.unwrap_or(SecretHash([0; 32]));
-        bool::from(self.hash().0.ct_eq(&stored.0)) && is_known
+    /// Returns for each stored hash whether the secret is the one with this hash.
+    ///
+    /// Hashes the secret once and compares it `N` times, whatever is stored, `None` too. So the time reveals neither
+    /// whether the ID is known nor how close the secret is.
+    pub fn matches<const N: usize>(&self, stored: [Option<SecretHash>; N]) -> [bool; N] {
+        let hash = self.hash();
+        stored.map(|stored| {
+            let is_known = Choice::from(u8::from(stored.is_some()));
+            let stored = stored.unwrap_or(SecretHash([0; 32]));
+            bool::from(hash.0.ct_eq(&stored.0) & is_known)
+        })
     }
 }
 
@@ -109,9 +126,9 @@ mod tests {
                 prop_assert_eq!(text.expose_secret().len(), AUTHTOKEN_CHARS);
                 let read = Credential::parse(text.expose_secret().as_bytes()).unwrap();
                 prop_assert_eq!((read.kind, read.id), (kind, token.id));
-                prop_assert!(read.matches(Some(token.hash())));
-                prop_assert!(!read.matches(None));
-                prop_assert_eq!(read.matches(Some(credential(kind, id, other).hash())), secret == other);
+                let of_other = credential(kind, id, other).hash();
+                let matches = read.matches([Some(token.hash()), None, Some(of_other)]);
+                prop_assert_eq!(matches, [true, false, secret == other]);
             }
         }
 

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use session_store::{ApiKey, KeyId};
-use session_types::{DomainId, ErrorCode, PoolId, Scope};
+use session_types::{DomainId, ErrorCode, PoolId, Scope, checked_text};
 
 use crate::credential::{Credential, Kind};
 use crate::error::Error;
@@ -21,13 +21,8 @@ pub(crate) async fn create(
     pool_id: Option<PoolId>,
     scopes: Vec<Scope>,
 ) -> Result<(ApiKey, SecretString), Error> {
-    let printable = |character: char| !character.is_control();
-    if name.is_empty() || name.chars().count() > KEY_NAME_MAX_CHARS || !name.chars().all(printable) {
-        let message = format!(
-            "name: it must have 1 to {KEY_NAME_MAX_CHARS} characters, none of them a control character"
-        );
-        return Err(Error::new(ErrorCode::InvalidValue, message));
-    }
+    let name = checked_text(name, KEY_NAME_MAX_CHARS)
+        .map_err(|error| Error::new(ErrorCode::InvalidValue, format!("name: {error}")))?;
     let id = KeyId(storage.new_id()?);
     let credential = Credential::new(Kind::ApiKey, id.0, storage.new_secret()?);
     let key =

@@ -1,19 +1,28 @@
 //! The log on standard error: JSON for programs or lines for people.
+//!
+//! A record becomes one line of bytes on the thread that logs it; [`queue`] holds the lines until another thread has written
+//! them.
 
-use std::io::{self, Write};
+mod queue;
+
+use std::borrow::Cow;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 use session_types::without_tokens;
-use slog::{Drain, Level, LevelFilter, Logger, o};
-use slog_async::{Async, AsyncGuard};
+use slog::{Drain, Level, LevelFilter, Logger, Never, OwnedKVList, Record, b, o, record};
 
 use crate::config::{LogFormat, LogLevel};
 
-/// How many records may wait to be written. Further ones are dropped, and their number is logged: a slow terminal must
-/// not slow down a request.
-const QUEUE_MAX: usize = 8_192;
+pub(crate) use queue::LostLines;
+use queue::Queue;
 
-/// Starts the log. The returned guard writes the waiting records when it is dropped.
-pub(crate) fn start(format: LogFormat, level: LogLevel) -> (Logger, AsyncGuard) {
+/// How long the end of the program waits for the last lines to be written.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Starts the log; lines that are lost are counted in `lost`.
+pub(crate) fn start(format: LogFormat, level: LogLevel, lost: LostLines) -> io::Result<(Logger, LogGuard)> {
     let level = match level {
         LogLevel::Trace => Level::Trace,
         LogLevel::Debug => Level::Debug,
@@ -21,64 +30,117 @@ pub(crate) fn start(format: LogFormat, level: LogLevel) -> (Logger, AsyncGuard) 
         LogLevel::Warn => Level::Warning,
         LogLevel::Error => Level::Error,
     };
-    let (drain, guard) = match format {
-        LogFormat::Json => {
-            let json = slog_json::Json::new(Redacting::new(io::stderr())).add_default_keys().build().fuse();
-            Async::new(LevelFilter::new(json, level).fuse()).chan_size(QUEUE_MAX).build_with_guard()
-        }
+    let queue = Arc::new(Queue::new(lost));
+    let written = Arc::clone(&queue);
+    std::thread::Builder::new().name("log".to_owned()).spawn(move || {
+        written.write_to(io::stderr(), |[queue_full, write_error]| {
+            let values = b!("queue_full" => queue_full, "write_error" => write_error);
+            let text = format_args!("log lines were lost");
+            line_of(format, &record!(Level::Warning, "", &text, values), &o!().into())
+        });
+    })?;
+    let lines = Lines { format, queue: Arc::clone(&queue) };
+    Ok((Logger::root(LevelFilter::new(lines, level).fuse(), o!()), LogGuard(queue)))
+}
+
+/// Writes the waiting lines when it is dropped, for at most [`CLOSE_TIMEOUT`].
+pub(crate) struct LogGuard(Arc<Queue>);
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        self.0.close(CLOSE_TIMEOUT);
+    }
+}
+
+struct Lines {
+    format: LogFormat,
+    queue: Arc<Queue>,
+}
+
+impl Drain for Lines {
+    type Ok = ();
+    type Err = Never;
+
+    fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
+        self.queue.push(&line_of(self.format, record, values), is_urgent(record));
+        Ok(())
+    }
+}
+
+/// Whether the record must not be lost among those of requests. dropshot warns of every request whose client disconnects,
+/// so callers could fill the reserved place with its warnings.
+fn is_urgent(record: &Record<'_>) -> bool {
+    record.level().is_at_least(Level::Warning) && record.module().starts_with("session_server")
+}
+
+/// Returns the record as one line without tokens. The server logs no token, but dropshot logs the URL of each request, which
+/// may contain one by mistake.
+fn line_of(format: LogFormat, record: &Record<'_>, values: &OwnedKVList) -> Vec<u8> {
+    let mut line = Vec::with_capacity(512);
+    // Writing to memory cannot fail.
+    let _ = match format {
+        LogFormat::Json => slog_json::Json::new(&mut line).add_default_keys().build().log(record, values),
         LogFormat::Human => {
-            let decorator = slog_term::PlainSyncDecorator::new(Redacting::new(io::stderr()));
-            let lines = slog_term::FullFormat::new(decorator).build().fuse();
-            Async::new(LevelFilter::new(lines, level).fuse()).chan_size(QUEUE_MAX).build_with_guard()
+            let decorator = slog_term::PlainDecorator::new(&mut line);
+            slog_term::FullFormat::new(decorator).build().log(record, values)
         }
     };
-    // Filtered before the queue as well, so that a record below the level costs nothing.
-    (Logger::root(LevelFilter::new(drain.fuse(), level).fuse(), o!()), guard)
-}
-
-/// A writer of whole lines that replaces everything that looks like a token. The server logs none, but dropshot logs the
-/// URL of each request, which may contain one by mistake.
-struct Redacting<W> {
-    target: W,
-    line: Vec<u8>,
-}
-
-impl<W> Redacting<W> {
-    const fn new(target: W) -> Self {
-        Self { target, line: Vec::new() }
+    // In JSON it is escaped already.
+    if let Some((_, inside)) = line.split_last_mut() {
+        inside.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
     }
-}
-
-impl<W: Write> Write for Redacting<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.line.extend_from_slice(bytes);
-        if let Some(end) = self.line.iter().rposition(|byte| *byte == b'\n') {
-            let lines: Vec<u8> = self.line.drain(..=end).collect();
-            self.target.write_all(&without_tokens(&lines))?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.target.flush()
+    match without_tokens(&line) {
+        Cow::Borrowed(_) => line,
+        Cow::Owned(redacted) => redacted,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use slog::{RecordLocation, RecordStatic};
+
     use super::*;
 
+    fn record_of<T>(module: &'static str, level: Level, text: &str, then: impl Fn(&Record<'_>) -> T) -> T {
+        let location = RecordLocation { file: "", line: 1, column: 1, function: "", module };
+        let at = RecordStatic { location: &location, level, tag: "" };
+        then(&Record::new(&at, &format_args!("{text}"), b!("uri" => text)))
+    }
+
     #[test]
-    fn tokens_are_redacted_in_lines_that_are_written_in_pieces() {
+    fn every_format_makes_one_line_without_tokens() {
         let token = format!("ssk_{}", "7".repeat(91));
-        let mut log = Redacting::new(Vec::new());
-        for piece in
-            ["uri: /a/", &token[..9], &token[9..], " sst_ssk_x\nuri: sst_", "7777777777777777?\nrest"]
-        {
-            log.write_all(piece.as_bytes()).unwrap();
+        let text = format!("two\nlines {token}");
+        for format in [LogFormat::Json, LogFormat::Human] {
+            let values = o!("request" => 7).into();
+            let line = record_of("dropshot", Level::Info, &text, |record| line_of(format, record, &values));
+            let line = String::from_utf8(line).unwrap();
+            assert!(
+                line.lines().count() == 1
+                    && line.ends_with('\n')
+                    && line.contains("request")
+                    && line.contains("[REDACTED]"),
+                "{line}"
+            );
+            assert!(!line.contains("777"), "{line}");
         }
-        log.flush().unwrap();
-        let text = String::from_utf8(log.target).unwrap();
-        assert_eq!(text, "uri: /a/[REDACTED] sst_ssk_x\nuri: [REDACTED]?\n");
+        let line = record_of("dropshot", Level::Info, &text, |record| {
+            line_of(LogFormat::Json, record, &o!().into())
+        });
+        let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!((&line["level"], &line["uri"]), (&"INFO".into(), &"two\nlines [REDACTED]".into()));
+    }
+
+    #[test]
+    fn only_the_servers_own_warnings_and_errors_are_urgent() {
+        for (module, level, expected) in [
+            ("session_server::http", Level::Warning, true),
+            ("session_server::http", Level::Error, true),
+            ("session_server::serve", Level::Info, false),
+            ("dropshot::server", Level::Warning, false),
+            ("dropshot::server", Level::Info, false),
+        ] {
+            assert_eq!(record_of(module, level, "", is_urgent), expected, "{module} {level}");
+        }
     }
 }

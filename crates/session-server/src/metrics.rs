@@ -10,6 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::logging::LostLines;
+
 /// From a fetch served from the page cache to [`crate::storage::STORE_TIMEOUT`], in seconds.
 const DURATION_BUCKETS: [f64; 9] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 1.0, 5.0];
 
@@ -24,11 +26,17 @@ struct OperationLabels {
     operation: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
 /// The metrics of one server.
 pub struct Metrics {
     registry: Registry,
     requests: Family<ResponseLabels, Counter>,
     durations: Family<OperationLabels, Histogram>,
+    log_lines_dropped: Family<ReasonLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -44,7 +52,10 @@ impl Default for Metrics {
             Unit::Seconds,
             durations.clone(),
         );
-        Self { registry, requests, durations }
+        let log_lines_dropped = Family::default();
+        let help = "Lines of the log that were lost, by reason";
+        registry.register("log_lines_dropped", help, log_lines_dropped.clone());
+        Self { registry, requests, durations, log_lines_dropped }
     }
 }
 
@@ -56,6 +67,12 @@ impl Metrics {
             .get_or_create(&OperationLabels { operation: operation.clone() })
             .observe(elapsed.as_secs_f64());
         self.requests.get_or_create(&ResponseLabels { operation, status: u32::from(status) }).inc();
+    }
+
+    /// The counters of log lines that were lost.
+    pub(crate) fn lost_log_lines(&self) -> LostLines {
+        let counter = |reason| self.log_lines_dropped.get_or_create_owned(&ReasonLabels { reason });
+        LostLines { queue_full: counter("queue_full"), write_error: counter("write_error") }
     }
 
     /// Returns all metrics as text.

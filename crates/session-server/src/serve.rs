@@ -9,45 +9,66 @@ use dropshot::{
     ApiDescription, BuildError, ConfigDropshot, HandlerTaskMode, HttpServer, ServerBuilder, ServerContext,
 };
 use session_api::{REQUEST_BODY_MAX_BYTES, session_api_mod};
-use slog::{Logger, info, o};
-use tokio::signal::unix::{SignalKind, signal};
+use slog::{Logger, info, o, warn};
+use tokio::time::timeout;
 
 use crate::admin::socket;
 use crate::config::Config;
 use crate::connections::{Activity, Reaper, raise_descriptor_limit};
-use crate::data_directory;
+use crate::data_directory::{self, Opened};
 use crate::dev;
+use crate::error::Error;
 use crate::http::{Context, SessionServer};
 use crate::internal;
 use crate::limits::Limits;
 use crate::logging;
 use crate::metrics::Metrics;
+use crate::signals::Signals;
+use crate::storage::STORE_TIMEOUT;
 use crate::sweep;
 
 /// How long requests in flight may take to finish after a signal to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long requests of operators may take to finish after that.
+const INTERNAL_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Serves until a signal to stop.
 pub(crate) fn serve(config: &Config, dev: bool) -> Result<(), Box<dyn std::error::Error>> {
-    let (log, _guard) = logging::start(config.log_format, config.log_level);
+    let metrics = Arc::new(Metrics::default());
+    let (log, _guard) = logging::start(config.log_format, config.log_level, metrics.lost_log_lines())?;
+    // Otherwise the message of a panic is written to standard error by the thread that panics, which a reader that is slow
+    // would stop.
+    let panics = log.clone();
+    std::panic::set_hook(Box::new(move |panic| slog::error!(panics, "panicked"; "cause" => %panic)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(config, dev, &log))
+    let outcome = runtime.block_on(run(config, dev, metrics, &log));
+    // Not longer than the store may take to respond: a query that never ends must not keep the process alive.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
 }
 
-async fn run(config: &Config, dev: bool, log: &Logger) -> Result<(), Box<dyn std::error::Error>> {
+async fn run(
+    config: &Config,
+    dev: bool,
+    metrics: Arc<Metrics>,
+    log: &Logger,
+) -> Result<(), Box<dyn std::error::Error>> {
     // First, so that a signal that comes early is not lost.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = Signals::handle()?;
 
     let descriptors = raise_descriptor_limit(log)?;
-    let (mut sessions, directory) = data_directory::open(config)?;
+    let Opened { mut sessions, folder, created } = data_directory::open(config)?;
+    if let Some(path) = created {
+        info!(log, "created a store"; "path" => path.display());
+    }
     sessions.log_to(log.new(o!("task" => "store")));
     let sessions = Arc::new(sessions);
     // Before a list or a sweep relies on the stored times.
-    if let Some(count) = sweep::apply_lifetimes(&sessions).await? {
+    let applied = sweep::apply_lifetimes(&sessions).await;
+    if let Some(count) = applied.map_err(|error| at_start("the lifetimes cannot be applied", error))? {
         info!(log, "lifetimes applied"; "sessions" => count);
     }
-    let metrics = Arc::new(Metrics::default());
     let activity = Arc::new(Activity::default());
     let context = Context {
         sessions: Arc::clone(&sessions),
@@ -57,20 +78,29 @@ async fn run(config: &Config, dev: bool, log: &Logger) -> Result<(), Box<dyn std
         trusted_proxies: config.trusted_proxies.clone(),
         disabled_operations: config.disabled_operations.clone(),
     };
-    let internal_context = internal::Context { sessions: Arc::clone(&sessions), metrics };
+    let internal_context = internal::Context::new(Arc::clone(&sessions), metrics);
 
     let api = session_api_mod::api_description::<SessionServer>()?;
     let server = listen(api, context, config.listen, log, "contract")?;
-    let _reaper = Reaper::start(
+    let reaper = Reaper::start(
         server.local_addr(),
         activity,
         config.connections,
         descriptors,
         log.new(o!("task" => "connections")),
-    )?;
+    );
+    if let Err(error) = &reaper {
+        slog::warn!(log, "connections without requests are not closed, as /proc/self/fd cannot be read; \
+            mount /proc, or put a reverse proxy in front"; "cause" => %error);
+    }
     let internal = listen(internal::api()?, internal_context, config.internal_listen, log, "internal")?;
-    let admin = socket::listen(directory.path(), Arc::clone(&sessions), log.new(o!("listener" => "admin")))?;
-    let prepared = if dev { Some(dev::prepare(&sessions, server.local_addr()).await?) } else { None };
+    let admin = socket::listen(&folder, Arc::clone(&sessions), log.new(o!("listener" => "admin")))?;
+    let prepared = if dev {
+        let lines = dev::prepare(&sessions, server.local_addr()).await;
+        Some(lines.map_err(|error| at_start("the sample data cannot be added", error))?)
+    } else {
+        None
+    };
 
     let background = sweep::start(
         Arc::clone(&sessions),
@@ -86,26 +116,35 @@ async fn run(config: &Config, dev: bool, log: &Logger) -> Result<(), Box<dyn std
     let _ = std::io::stdout().write_all(announcement.as_bytes());
     let _ = std::io::stdout().flush();
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    info!(log, "stopping"; "drain_timeout_s" => DRAIN_TIMEOUT.as_secs());
+    let signal = signals.stop(log).await;
+    info!(log, "stopping"; "signal" => signal, "drain_timeout_s" => DRAIN_TIMEOUT.as_secs());
     admin.abort();
-    let drained = tokio::time::timeout(DRAIN_TIMEOUT, server.close()).await;
-    if drained.is_err() {
-        slog::warn!(log, "some requests took longer than the drain timeout and were aborted");
+    tokio::select! {
+        drained = timeout(DRAIN_TIMEOUT, server.close()) => if drained.is_err() {
+            warn!(log, "some requests took longer than the drain timeout and were aborted");
+        },
+        signal = signals.stop(log) => warn!(log, "a second signal: requests in flight were aborted"; "signal" => signal),
     }
     // Until here, operators can see the requests finish.
-    let _ = tokio::time::timeout(Duration::from_secs(1), internal.close()).await;
+    let _ = timeout(INTERNAL_DRAIN_TIMEOUT, internal.close()).await;
     background.abort();
-    if let Err(error) = sessions.write_last_seen().await {
-        slog::warn!(log, "last interactions were not written"; "cause" => error.into_cause());
+    let cause = match timeout(STORE_TIMEOUT, sessions.write_last_seen()).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.into_cause()),
+        Err(_) => Some(format!("the store took longer than {STORE_TIMEOUT:?}")),
+    };
+    if let Some(cause) = cause {
+        warn!(log, "last interactions were not written"; "cause" => cause);
     }
     // Dropping the last reference to the store waits until its writer has written everything in its queue.
-    drop(sessions);
+    let _ = timeout(STORE_TIMEOUT, tokio::task::spawn_blocking(move || drop(sessions))).await;
     info!(log, "stopped");
     Ok(())
+}
+
+/// The text of a failure at start. It is not in the response to any request, so it contains the cause.
+fn at_start(what: &str, error: Error) -> String {
+    format!("{what}: {}", error.into_cause())
 }
 
 fn listen<C: ServerContext>(

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use session_store::contract_suite::{event, session};
-use session_store::{Actor, EventId, Revocation, SecretHash, SqliteStore, Store, StoreError, StoredSession};
+use session_store::{Actor, EventId, OpenError, Revocation, SecretHash, SqliteStore, Store, StoredSession};
 use session_types::{
     AccountId, DomainId, Id, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp,
     Title,
@@ -22,13 +22,15 @@ session_store::contract_suite!(open());
 /// Returns the error of opening a file that is not a valid store.
 fn open_error(path: &Path) -> String {
     match SqliteStore::open(path) {
-        Err(StoreError::Failed(text)) => text,
+        Err(OpenError::Refused(text)) => text,
         other => panic!("it was opened: {other:?}"),
     }
 }
 
-/// Executes SQL in a file.
+/// Executes SQL in a file that only its owner may access.
 fn sql(path: &Path, batch: &str) {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).unwrap();
     rusqlite::Connection::open(path).unwrap().execute_batch(batch).unwrap();
 }
 
@@ -39,6 +41,26 @@ async fn sessions_are_stored_when_the_store_is_opened_again() {
     drop(store);
     let store = SqliteStore::open(&folder.path().join("sessions.db")).unwrap();
     assert_eq!(store.session_fetch(session(1).id).await, Ok(Some(session(1))));
+}
+
+#[tokio::test]
+async fn texts_that_an_earlier_version_allowed_stay_readable() {
+    let (folder, store) = open();
+    store.session_create(session(1), event(1, session(1).id)).await.unwrap();
+    let path = folder.path().join("sessions.db");
+    let token = format!("sst_{}", "7".repeat(91));
+    sql(
+        &path,
+        &format!(
+            "UPDATE session SET title = 'a' || char(133) || char(8238) || 'b', \
+                  first_seen_at = 1, first_seen_user_agent = 'agent {token}'"
+        ),
+    );
+    let read = store.session_fetch(session(1).id).await.unwrap().unwrap();
+    assert_eq!(read.title.as_ref().map(Title::as_str), Some("a\u{fffd}\u{fffd}b"));
+    let agent = read.first_seen.clone().and_then(|seen| seen.user_agent).map(String::from);
+    assert_eq!(agent.as_deref(), Some("agent [REDACTED]"));
+    assert_eq!(store.session_page(None, 10).await.unwrap().items, [read]);
 }
 
 #[tokio::test]
@@ -143,6 +165,7 @@ fn a_database_of_another_program_is_refused() {
 fn a_file_that_is_not_a_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("letter.txt");
+    sql(&path, "");
     std::fs::write(&path, "Dear reader, this is not a database. ".repeat(100)).unwrap();
     assert!(open_error(&path).contains("not a database"));
     assert!(SqliteStore::open(folder.path()).is_err());

@@ -65,7 +65,8 @@ fn decode_into(text: &str, bytes: &mut [u8]) -> Option<()> {
     (buffer == 0).then_some(())
 }
 
-const fn value_of(character: u8) -> Option<u8> {
+/// Returns the value of a character; `None` for one that is not in the alphabet.
+pub(crate) const fn value_of(character: u8) -> Option<u8> {
     let value = VALUES[character as usize];
     if value < 32 { Some(value) } else { None }
 }

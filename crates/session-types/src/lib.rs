@@ -20,5 +20,5 @@ pub use interaction::InteractionDetails;
 pub use redact::without_tokens;
 pub use text::*;
 pub use timestamp::{ID_TIME_MAX_MS, InvalidTimestamp, Timestamp};
-pub use token::{AUTHTOKEN_CHARS, Authtoken};
+pub use token::{API_KEY_PREFIX, AUTHTOKEN_CHARS, Authtoken, SESSION_TOKEN_PREFIX};
 pub use word::*;

@@ -12,6 +12,12 @@ use crate::schema;
 #[derive(Clone, Debug)]
 pub struct Authtoken(SecretString);
 
+/// The prefix of the token of a session.
+pub const SESSION_TOKEN_PREFIX: &str = "sst_";
+
+/// The prefix of an API key.
+pub const API_KEY_PREFIX: &str = "ssk_";
+
 /// The length of a token in characters: prefix 4, ID 32, secret 52, checksum 7.
 pub const AUTHTOKEN_CHARS: usize = 95;
 
@@ -41,7 +47,7 @@ impl JsonSchema for Authtoken {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let description = "A session token, sent as `Authorization: Bearer …`; a secret";
-        let pattern = "^sst_[0-9a-hjkmnp-tv-z]{91}$";
-        schema::string(description, (AUTHTOKEN_CHARS, AUTHTOKEN_CHARS), pattern, "").into()
+        let pattern = format!("^{SESSION_TOKEN_PREFIX}[0-9a-hjkmnp-tv-z]{{91}}$");
+        schema::string(description, (AUTHTOKEN_CHARS, AUTHTOKEN_CHARS), &pattern, "").into()
     }
 }

@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret;
 use serde_json::json;
 use session_store::{ApiKey, KeyId};
-use session_types::ErrorCode;
+use session_types::{ErrorCode, stored_text};
 use tokio::io::AsyncBufRead;
 use tokio::sync::mpsc;
 
@@ -24,11 +24,7 @@ pub(crate) async fn execute(
     let done = match perform(sessions, command, input, output).await {
         Ok(done) => done,
         Err(error) => {
-            let text = match error.cause {
-                Some(cause) => format!("sessiond: {}: {cause}", error.message),
-                None => format!("sessiond: {}", error.message),
-            };
-            let _ = output.send(Line::Err(text)).await;
+            let _ = output.send(Line::Err(format!("sessiond: {}", error.into_cause()))).await;
             false
         }
     };
@@ -82,7 +78,7 @@ async fn perform(
 fn key_as_json(key: &ApiKey) -> String {
     json!({
         "id": key.id.to_string(),
-        "name": key.name,
+        "name": stored_text(key.name.clone()),
         "domain_id": key.domain_id,
         "pool_id": key.pool_id,
         "scopes": key.scopes,
@@ -95,5 +91,11 @@ fn key_as_text(key: &ApiKey) -> String {
     let state = if key.revoked_at.is_some() { "revoked" } else { "active" };
     let pool = key.pool_id.map_or_else(|| "every pool".to_owned(), |pool| pool.to_string());
     let scopes: Vec<&str> = key.scopes.iter().map(AsRef::as_ref).collect();
-    format!("{}  {state}  {}  {pool}  {}  {}", key.id, key.domain_id, scopes.join(","), key.name)
+    format!(
+        "{}  {state}  {}  {pool}  {}  {}",
+        key.id,
+        key.domain_id,
+        scopes.join(","),
+        stored_text(key.name.clone())
+    )
 }

@@ -24,16 +24,7 @@ async fn fetch(store: &impl Store, id: SessionId) -> StoredSession {
 
 /// Returns whether a revocation applies to a session, by its documentation.
 fn applies(revocation: &Revocation, session: &StoredSession) -> bool {
-    let filter = SessionFilter {
-        domain_id: revocation.domain_id,
-        pool_id: revocation.pool_id,
-        account_id: revocation.account_id,
-        identity_id: revocation.identity_id,
-        device_id: revocation.device_id,
-        session_type: None,
-        state: StateFilter::Any,
-    };
-    matches(session, &filter)
+    matches(session, &revocation.filter())
         && !session.status.is_final()
         && session.expires_at.is_none_or(|expires_at| expires_at > revocation.at)
         && revocation.except != Some(session.id)

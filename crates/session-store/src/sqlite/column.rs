@@ -58,8 +58,8 @@ columns! {
     SessionStatus: |word| text(word.as_ref()), |value| value.as_str()?.parse().map_err(invalid);
     EventAction: |word| text(word.as_ref()), |value| value.as_str()?.parse().map_err(invalid);
     String: |string| text(string), |value| FromSql::column_result(value);
-    Title: |title| text(title.as_str()), |value| Self::try_from(String::from_column(value)?).map_err(invalid);
-    UserAgent: |agent| text(agent.as_str()), |value| Self::try_from(String::from_column(value)?).map_err(invalid);
+    Title: |title| text(title.as_str()), |value| Self::from_stored(String::from_column(value)?).map_err(invalid);
+    UserAgent: |agent| text(agent.as_str()), |value| Self::from_stored(String::from_column(value)?).map_err(invalid);
     RemoteIp: |ip| String::from(*ip).into(), |value| Self::try_from(String::from_column(value)?).map_err(invalid);
     // A number of this program is far below the greatest that SQLite stores, 2^63 - 1.
     u64: |number| i64::try_from(*number).unwrap_or(i64::MAX).into(), |value| FromSql::column_result(value);

@@ -16,7 +16,7 @@ use super::column::{Column, NULL, Property};
 use super::error::{Result, failed};
 use super::list::{LIVE, Query, live};
 use super::table::{self, Record};
-use crate::store::{Revocation, SessionFilter, StateFilter, StoreError};
+use crate::store::{Revocation, SessionFilter, StoreError};
 
 /// How many sessions a revocation visits in one transaction, some ten milliseconds of the writer's time: one that would
 /// visit more is pending, and is written in batches of this size.
@@ -121,7 +121,7 @@ fn visit(
     parameters: &[(&'static str, ToSqlOutput<'_>)],
     limit: u32,
 ) -> Result<Vec<(SessionId, bool)>> {
-    let filter = filter_of(revocation);
+    let filter = revocation.filter();
     let mut query = Query::live_ranges(&filter, after.as_ref());
     let applies = applies(&mut query, &filter, revocation);
     query.sql = format!(
@@ -143,18 +143,6 @@ fn applies<'a>(query: &mut Query<'a>, filter: &'a SessionFilter, revocation: &'a
     query.parameters.push((":live_at", revocation.at.to_column()));
     query.parameters.push((":except", revocation.except.as_ref().map_or(NULL, Column::to_column)));
     conditions.join(" AND ")
-}
-
-const fn filter_of(revocation: &Revocation) -> SessionFilter {
-    SessionFilter {
-        domain_id: revocation.domain_id,
-        pool_id: revocation.pool_id,
-        account_id: revocation.account_id,
-        identity_id: revocation.identity_id,
-        device_id: revocation.device_id,
-        session_type: None,
-        state: StateFilter::Any,
-    }
 }
 
 /// Writes those of the visited sessions to which the revocation applies, and their events; `written` were written before.
@@ -212,7 +200,7 @@ pub(super) fn count(connection: &Connection, number: i64) -> Result<u64> {
                     WHERE domain_id = :domain_id AND number < :number AND finished_at IS NULL";
     let parameters = named_params! { ":domain_id": domain_id, ":number": number };
     let others = if table::exists(&snapshot, is_first, parameters)? { IS_NOT_REVOKED_BEFORE } else { "1" };
-    let filter = filter_of(&recorded.revocation);
+    let filter = recorded.revocation.filter();
     let mut query = Query::live_ranges(&filter, recorded.written_to.as_ref());
     let applies = applies(&mut query, &filter, &recorded.revocation);
     query.sql = format!(
@@ -268,4 +256,55 @@ pub(super) fn remove_finished_in_txn(connection: &Connection, now: Timestamp) ->
 /// Whether there are records of finished revocations.
 pub(super) fn has_finished(connection: &Connection) -> Result<bool> {
     table::exists(connection, "SELECT 1 FROM revocation WHERE finished_at IS NOT NULL", [])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract_suite::{id, session};
+    use crate::event::{Actor, EventId};
+    use crate::sqlite::connection::open_writer;
+
+    #[test]
+    fn a_count_is_the_same_while_the_revocation_is_written_and_after_that() {
+        const SESSIONS: u64 = 3 * BATCH as u64 + 1;
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open_writer(&folder.path().join("sessions.db")).unwrap();
+        let add = |last| table::session_insert_in_txn(&connection, &session(last)).unwrap();
+        (0..SESSIONS).for_each(add);
+        let now = Timestamp::from_ms(5).unwrap();
+        let revocation = Revocation {
+            domain_id: session(0).domain_id,
+            pool_id: None,
+            account_id: None,
+            identity_id: None,
+            device_id: None,
+            except: None,
+            at: now,
+            event_id: EventId(id(5, 0)),
+            actor: Actor::Server,
+            reason: None,
+            request_id: None,
+        };
+        let Outcome::Pending(number) = revoke_in_txn(&connection, &revocation).unwrap() else {
+            panic!("it was made at once")
+        };
+        let mut batches = 0;
+        loop {
+            // Before the first one, after each, and with sessions that were added meanwhile.
+            assert_eq!(count(&connection, number), Ok(SESSIONS), "after {batches} batches");
+            add(10_000 + batches);
+            assert_eq!(count(&connection, number), Ok(SESSIONS), "after {batches} batches");
+            if !write_batch_in_txn(&connection, number, now).unwrap() {
+                break;
+            }
+            batches += 1;
+        }
+        assert_eq!(batches, 3);
+        add(20_000);
+        assert_eq!(count(&connection, number), Ok(SESSIONS));
+        let later = Timestamp::from_ms(5 + 60_000).unwrap();
+        remove_finished_in_txn(&connection, later).unwrap();
+        assert!(matches!(count(&connection, number), Err(StoreError::OutcomeUnknown(_))));
+    }
 }
