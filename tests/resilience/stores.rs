@@ -26,6 +26,9 @@ const DISK: &str = "size=16m,mode=0700";
 /// How long a server may take to notice that its disk is full, or has room again.
 const RECOVERS_WITHIN: Duration = Duration::from_secs(20);
 
+/// What the log says of a new store.
+const ANNOUNCEMENT: &str = "created a store";
+
 /// What a server may do with a damaged store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expected {
@@ -148,7 +151,10 @@ pub(crate) async fn run(target: &Target) -> Result<Outcome, Failed> {
                 }
             }
             Ok(running) if *expected == Expected::RefusedOrAnnounced => {
-                if !running.server.log().contains("created") {
+                let announced = tokio::task::block_in_place(|| {
+                    running.server.wait_for(|server| server.log().contains(ANNOUNCEMENT).then_some(()))
+                });
+                if announced.is_none() {
                     outcome.add(Kind::Other, format!("{name}: a new store, and the log does not say so"));
                 }
             }
