@@ -46,7 +46,7 @@ struct Arguments {
     /// How often the server is killed
     #[arg(long, value_name = "N", default_value_t = 50)]
     kills: u64,
-    /// How long clients race
+    /// How long clients race, in seconds; at least one race is run
     #[arg(long, value_name = "N", default_value_t = 30)]
     seconds: u64,
     /// The seed of all random choices; without it, one of the current time

@@ -110,7 +110,7 @@ struct Race {
     numbers: Arc<AtomicU32>,
 }
 
-/// Runs races for this time and returns what was found.
+/// Runs races for this time, at least one, and returns what was found.
 pub(crate) async fn run(target: &Target, time: Duration, seed: u64) -> Result<Outcome, Failed> {
     let folder = tempfile::tempdir()?;
     let running = target.start(folder.path()).await?;
@@ -121,7 +121,7 @@ pub(crate) async fn run(target: &Target, time: Duration, seed: u64) -> Result<Ou
     let mut outcome = Outcome::default();
     let began = Instant::now();
     let (mut races, mut requests) = (0, 0);
-    while began.elapsed() < time {
+    while races == 0 || began.elapsed() < time {
         let mut random = Random::new(seed, races);
         let race = Race::prepare(&service, &key, &numbers, &mut random).await?;
         requests += race.run(&mut random).await.map_err(Failed)?;

@@ -13,7 +13,7 @@ pub(crate) struct Settings {
     /// How often the server is killed under load
     #[arg(long, value_name = "N", default_value_t = Self::default().kills)]
     kills: u64,
-    /// How long clients race
+    /// How long clients race, in seconds; at least one race is run
     #[arg(long, value_name = "N", default_value_t = Self::default().seconds)]
     seconds: u64,
     /// The seed of all random choices, as a former run printed it; without it, one of the current time
