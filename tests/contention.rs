@@ -11,7 +11,8 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use session_test_support::{Sessiond, raise_file_limit, seed};
 
-const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
+const SCOPES: [&str; 5] =
+    ["session:create", "session:authenticate", "session:update", "session:read", "session:revoke"];
 
 /// How many sessions were just seen when the revocations arrive.
 const SESSIONS: usize = 20_000;

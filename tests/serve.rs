@@ -1,11 +1,14 @@
 //! `sessiond serve`: start, stop, and the reasons not to start.
 
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use session_test_support::launcher::store_folder;
 use session_test_support::{Sessiond, binary, command, seed};
 
 #[tokio::test]
@@ -194,9 +197,10 @@ fn assert_one_line(finished: &session_test_support::Finished, texts: &[&str]) {
 async fn each_reason_not_to_start_is_one_line_that_says_how_to_fix_it() {
     let server = Sessiond::start().await;
     let taken = server.direct().to_string();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = store_folder().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     std::fs::write(at("letter.db"), "This is not a database. ".repeat(100)).unwrap();
+    std::fs::set_permissions(at("letter.db"), std::fs::Permissions::from_mode(0o600)).unwrap();
     std::fs::write(at("typo.toml"), "lisen = '127.0.0.1:0'\n").unwrap();
     std::fs::write(at("file"), "").unwrap();
     let serve = |flags: &[&str]| {
@@ -281,6 +285,23 @@ async fn dev_prepares_an_empty_store_and_prints_lines_that_work() {
     let again = Sessiond::start_on(folder, &["--dev"]).await;
     assert!(again.stdout().contains("is not empty"), "{}", again.stdout());
     assert!(!again.stdout().contains("curl"), "{}", again.stdout());
+}
+
+/// The number of commits of a server's store.
+fn commits(server: &Sessiond) -> u64 {
+    let checked = server.command(&["check"]).run();
+    checked.stdout.lines().find_map(|line| line.strip_prefix("commits: ")).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn readiness_is_one_commit_a_second_however_often_it_is_asked_for() {
+    let server = Sessiond::start().await;
+    let before = commits(&server);
+    let began = Instant::now();
+    let asked = join_all((0..300).map(|_| server.internal("/ready"))).await;
+    assert!(asked.iter().all(|(status, _)| *status == 200));
+    let made = commits(&server) - before;
+    assert!(made >= 1 && made <= began.elapsed().as_secs() + 1, "{made} in {:?}", began.elapsed());
 }
 
 #[tokio::test]

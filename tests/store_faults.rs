@@ -1,6 +1,6 @@
 //! The responses when the store fails or is locked.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use reqwest::Method;
@@ -11,11 +11,23 @@ use session_test_support::{Contract, Sessiond};
 const SCOPES: [&str; 5] =
     ["session:create", "session:authenticate", "session:update", "session:read", "session:revoke"];
 
+/// How long to wait for what happens within seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A second connection to the server's database.
 fn database(server: &Sessiond) -> Connection {
     let connection = Connection::open(server.folder().join("sessions.db")).unwrap();
     connection.busy_timeout(Duration::from_secs(5)).unwrap();
     connection
+}
+
+/// Waits until `/ready` has this status: it reuses each result for a while.
+pub(crate) async fn ready_is(server: &Sessiond, expected: u16) {
+    let began = Instant::now();
+    while server.internal("/ready").await.0 != expected {
+        assert!(began.elapsed() < PATIENCE, "/ready is not {expected}: {}", server.log());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test]
@@ -42,7 +54,7 @@ async fn a_failing_store_is_unexpected_with_its_cause_only_in_the_log_and_nothin
 
     database(&server).execute_batch("ALTER TABLE elsewhere RENAME TO session").unwrap();
     assert_eq!(server.fetch(id, &token).await.body["summary"], session["summary"]);
-    assert_eq!(server.internal("/ready").await.0, 200);
+    ready_is(&server, 200).await;
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! Starts `sessiond` and runs its commands. The tests, the wire leg and xtask all use this one launcher.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// How long to wait for what a process does within milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,6 +39,15 @@ impl fmt::Display for LaunchError {
 }
 
 impl std::error::Error for LaunchError {}
+
+/// A new folder that only this user may access, as a data directory must be.
+///
+/// # Errors
+///
+/// It cannot be created.
+pub fn store_folder() -> std::io::Result<TempDir> {
+    tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir()
+}
 
 /// The URL of the store in a folder.
 pub fn store_url(folder: &Path) -> String {
@@ -92,7 +103,7 @@ impl Program {
     }
 
     /// Starts a server on the store in a folder, on free ports, with these settings; without rate limits unless the
-    /// settings have a section `[limits]`. Flags precede all of them.
+    /// settings have a section `[limits]`. Flags precede all of them. From then on, only this user may access the folder.
     ///
     /// # Errors
     ///
@@ -100,6 +111,7 @@ impl Program {
     pub fn serve(&self, folder: &Path, settings: &str, flags: &[&str]) -> Result<Server, LaunchError> {
         let failed = |error: std::io::Error| LaunchError(format!("{}: {error}", self.path.display()));
         let config = folder.join("sessiond.toml");
+        std::fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(failed)?;
         let limits = if settings.contains("[limits]") { "" } else { WITHOUT_LIMITS };
         std::fs::write(&config, format!("{limits}{settings}")).map_err(failed)?;
         let store = store_url(folder);

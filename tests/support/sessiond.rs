@@ -106,8 +106,17 @@ impl Sessiond {
         Self::launch(folder, WITHOUT_LIFETIMES, flags).await
     }
 
+    /// Starts one on an empty store through this program, which must end as [`binary`], with further flags.
+    pub async fn start_through(program: &Path, flags: &[&str]) -> Self {
+        Self::launch_through(program, tempfile::tempdir().unwrap(), WITHOUT_LIFETIMES, flags).await
+    }
+
     async fn launch(folder: TempDir, settings: &str, flags: &[&str]) -> Self {
-        let server = Program::at(binary()).serve(folder.path(), settings, flags).unwrap();
+        Self::launch_through(binary(), folder, settings, flags).await
+    }
+
+    async fn launch_through(program: &Path, folder: TempDir, settings: &str, flags: &[&str]) -> Self {
+        let server = Program::at(program).serve(folder.path(), settings, flags).unwrap();
         let (proxy, violations) = validating_proxy::start(server.address).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { server, folder: Some(folder), proxy, client, violations }
@@ -126,6 +135,11 @@ impl Sessiond {
     /// The URL of its store.
     pub fn store(&self) -> &str {
         &self.server.store
+    }
+
+    /// Its process ID.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
     }
 
     /// The folder of its store.

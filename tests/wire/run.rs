@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use session_test_support::Contract;
-use session_test_support::launcher::WITHOUT_LIFETIMES;
+use session_test_support::launcher::{WITHOUT_LIFETIMES, store_folder};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -33,7 +33,7 @@ pub(crate) fn runtime() -> Result<Runtime, Failed> {
 
 /// A store with what the requests are about, in a folder of its own.
 pub(crate) fn prepare(program: &Program) -> Result<(TempDir, World), Failed> {
-    let folder = || tempfile::tempdir().map_err(|error| Failed(format!("no temporary folder: {error}")));
+    let folder = || store_folder().map_err(|error| Failed(format!("no temporary folder: {error}")));
     let (prepared, elsewhere) = (folder()?, folder()?);
     let world = World::prepare(program, prepared.path(), elsewhere.path())?;
     Ok((prepared, world))

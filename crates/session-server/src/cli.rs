@@ -13,6 +13,7 @@ use session_types::{DomainId, PoolId, Scope, Timestamp};
 use strum::VariantArray;
 
 use crate::admin::command::Command as Admin;
+use crate::admin::files;
 use crate::admin::run::run as run_admin;
 use crate::config::{Config, Flags, ServeFlags};
 use crate::serve;
@@ -56,6 +57,30 @@ enum Command {
         /// Only events from this time on: an RFC 3339 time, a Unix time in seconds, or an age such as 15m or 2d
         #[arg(long, value_name = "TIME", value_parser = since)]
         since: Option<Timestamp>,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Copy the store to a file, also while a server runs
+    Backup {
+        /// A file that does not exist yet
+        file: PathBuf,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Replace the store with a backup; the former files get other names
+    ///
+    /// No server may run. API keys and sessions that were revoked since the backup are valid again: docs/operating.md
+    /// says how to revoke them again.
+    Restore {
+        /// A file that `sessiond backup` wrote
+        file: PathBuf,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Read the whole store and print what it has; exits with 1 if it is damaged
+    Check {
+        /// A backup to read instead of the store
+        file: Option<PathBuf>,
         #[command(flatten)]
         flags: Flags,
     },
@@ -154,6 +179,11 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The settings of a command that is not `serve`.
+fn settings(flags: &Flags) -> Result<Config, Box<dyn std::error::Error>> {
+    Ok(Config::load(flags, &ServeFlags::default())?)
+}
+
 fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let (flags, admin) = match command {
         Command::Serve { flags, serve } => {
@@ -169,6 +199,9 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             }
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Backup { file, flags } => return files::backup(&settings(&flags)?, &file),
+        Command::Restore { file, flags } => return files::restore(&settings(&flags)?, &file),
+        Command::Check { file, flags } => return files::check(&settings(&flags)?, file.as_deref()),
         Command::Key(KeyCommand::Create { name, domain, pool, scope, output, flags }) => {
             let json = output == Output::Json;
             let scopes = scope.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
@@ -184,6 +217,5 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Export { file, flags } => (flags, (Admin::Export, Some(file))),
         Command::Events { since, flags } => (flags, (Admin::Events { since }, None)),
     };
-    let config = Config::load(&flags, &ServeFlags::default())?;
-    run_admin(&config, &admin.0, admin.1.as_deref())
+    run_admin(&settings(&flags)?, &admin.0, admin.1.as_deref())
 }

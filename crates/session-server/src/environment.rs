@@ -1,13 +1,20 @@
 //! What the rules need from outside: the time and randomness. Tests replace both.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use session_types::{ID_TIME_MAX_MS, Timestamp};
 
+/// How far ahead of a reading of the wall clock another one may be without a jump of the clock: threads and nodes read it at
+/// slightly different times, and clocks are corrected in small steps.
+pub const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(5);
+
 /// A source of the time.
 pub trait Clock: Send + Sync + 'static {
-    /// Returns the current time.
+    /// Returns the current time, by the wall clock. It may be wrong, and jump.
     fn now(&self) -> Timestamp;
+
+    /// Returns the current time by a clock that nobody sets, to compare with itself.
+    fn monotonic(&self) -> Instant;
 }
 
 /// A source of unpredictable bytes.
@@ -31,6 +38,10 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX).min(ID_TIME_MAX_MS);
         Timestamp::from_ms(ms).unwrap_or_else(|_| unreachable!("{ms} is within the bound"))
+    }
+
+    fn monotonic(&self) -> Instant {
+        Instant::now()
     }
 }
 

@@ -74,6 +74,18 @@ impl Error {
         }
     }
 
+    /// The store cannot make changes at the moment, and nothing was changed; `cause` is logged and not returned.
+    pub fn unavailable(cause: impl fmt::Display) -> Self {
+        let message = "the store is not available at the moment, for example because its disk is full; nothing was \
+                       changed; try again";
+        // An operator has to act first, so a retry each second would only be load.
+        Self {
+            cause: Some(cause.to_string()),
+            retry_after_s: Some(5),
+            ..Self::new(ErrorCode::Unknown, message)
+        }
+    }
+
     /// The body of the response.
     pub fn body(&self) -> ErrorBody {
         ErrorBody::new(self.code, self.message.clone())
@@ -95,6 +107,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::OutcomeUnknown(_) => Self::unknown(error),
+            StoreError::Unavailable(_) => Self::unavailable(error),
             StoreError::TokenReplaced => Self::bad_authtoken(),
             StoreError::TooManyRevocations => Self::limited(
                 "too many revocations of this domain are not written yet; try again in 5 s".to_owned(),

@@ -10,6 +10,7 @@ pub mod authorize;
 pub mod caller;
 pub mod change_queue;
 pub mod cli;
+mod clock_watch;
 pub mod config;
 pub mod connections;
 pub mod credential;

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use secrecy::SecretBox;
 use session_types::{ID_SEQUENCE_MAX, Id};
 
-use crate::environment::{Clock, Random, RandomFailed};
+use crate::environment::{CLOCK_AHEAD_MAX, Clock, Random, RandomFailed};
 
-/// Creates IDs that sort in the order of their creation by this minter, and secrets.
+/// Creates IDs that sort in the order of their creation by this minter, unless the clock was wrong, and secrets.
 pub struct Minter {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -23,14 +23,17 @@ impl Minter {
 
     /// A new ID. Fails if the random source does.
     ///
-    /// When the clock goes back, IDs continue from the time of the last one.
+    /// When the clock goes back by at most [`CLOCK_AHEAD_MAX`], IDs continue from the time of the last one. When it goes
+    /// back further, it was wrong: IDs follow it at once, and sort before those that were minted meanwhile. They are
+    /// unique by their random bits.
     pub fn id(&self) -> Result<Id, RandomFailed> {
         let mut tail = [0; 10];
         self.random.fill(&mut tail)?;
         let now_ms = self.clock.now().as_ms();
+        let ahead_max_ms = u64::try_from(CLOCK_AHEAD_MAX.as_millis()).unwrap_or(u64::MAX);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = match *last {
-            (last_ms, _) if now_ms > last_ms => (now_ms, 0),
+            (last_ms, _) if now_ms > last_ms || last_ms - now_ms > ahead_max_ms => (now_ms, 0),
             (last_ms, ID_SEQUENCE_MAX) => (last_ms + 1, 0),
             (last_ms, sequence) => (last_ms, sequence + 1),
         };
@@ -50,6 +53,7 @@ mod tests {
     use std::collections::HashSet;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::thread;
+    use std::time::Instant;
 
     use session_types::Timestamp;
 
@@ -61,6 +65,10 @@ mod tests {
     impl Clock for ManualClock {
         fn now(&self) -> Timestamp {
             Timestamp::from_ms(self.0.load(Ordering::SeqCst)).unwrap()
+        }
+
+        fn monotonic(&self) -> Instant {
+            unreachable!("minting takes the wall clock")
         }
     }
 
@@ -93,6 +101,20 @@ mod tests {
         assert!(ids.is_sorted_by(|one, next| one < next));
         let places: Vec<_> = ids.iter().map(|id| (id.time_ms(), id.sequence())).collect();
         assert_eq!(places, [(5_000, 0), (5_000, 1), (5_000, 2), (6_000, 0)]);
+    }
+
+    #[test]
+    fn ids_are_never_more_than_seconds_ahead_of_the_clock() {
+        let clock = Arc::new(ManualClock(AtomicU64::new(100_000)));
+        let minter = Minter::new(clock.clone(), Arc::new(SystemRandom));
+        minter.id().unwrap();
+        for (now_ms, expected) in
+            [(95_000, (100_000, 1)), (94_999, (94_999, 0)), (94_999, (94_999, 1)), (0, (0, 0))]
+        {
+            clock.0.store(now_ms, Ordering::SeqCst);
+            let id = minter.id().unwrap();
+            assert_eq!((id.time_ms(), id.sequence()), expected, "at {now_ms} ms");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::admin::socket;
 use crate::config::Config;
 use crate::connections::{Activity, Reaper, raise_descriptor_limit};
-use crate::data_directory;
+use crate::data_directory::{self, Opened};
 use crate::dev;
 use crate::error::Error;
 use crate::http::{Context, SessionServer};
@@ -58,7 +58,10 @@ async fn run(
     let mut signals = Signals::handle()?;
 
     let descriptors = raise_descriptor_limit(log)?;
-    let (mut sessions, directory) = data_directory::open(config)?;
+    let Opened { mut sessions, folder, created } = data_directory::open(config)?;
+    if let Some(path) = created {
+        info!(log, "created a store"; "path" => path.display());
+    }
     sessions.log_to(log.new(o!("task" => "store")));
     let sessions = Arc::new(sessions);
     // Before a list or a sweep relies on the stored times.
@@ -75,7 +78,7 @@ async fn run(
         trusted_proxies: config.trusted_proxies.clone(),
         disabled_operations: config.disabled_operations.clone(),
     };
-    let internal_context = internal::Context { sessions: Arc::clone(&sessions), metrics };
+    let internal_context = internal::Context::new(Arc::clone(&sessions), metrics);
 
     let api = session_api_mod::api_description::<SessionServer>()?;
     let server = listen(api, context, config.listen, log, "contract")?;
@@ -91,7 +94,7 @@ async fn run(
             mount /proc, or put a reverse proxy in front"; "cause" => %error);
     }
     let internal = listen(internal::api()?, internal_context, config.internal_listen, log, "internal")?;
-    let admin = socket::listen(directory.path(), Arc::clone(&sessions), log.new(o!("listener" => "admin")))?;
+    let admin = socket::listen(&folder, Arc::clone(&sessions), log.new(o!("listener" => "admin")))?;
     let prepared = if dev {
         let lines = dev::prepare(&sessions, server.local_addr()).await;
         Some(lines.map_err(|error| at_start("the sample data cannot be added", error))?)

@@ -1,14 +1,18 @@
 //! Sessions as they are now: as stored, with interactions that are not written yet and lifetimes that have passed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use session_store::{Actor, Event, EventAction, EventId, LastSeen, StoredSession};
-use session_types::{DomainId, InteractionDetails, SessionId, SessionStatus, Timestamp};
-use slog::Logger;
+use session_types::{DomainId, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp};
+use slog::{Logger, info, warn};
 use tokio::sync::Notify;
 
 use crate::change_queue::{ChangeKind, ChangeQueues, Turn};
+use crate::clock_watch::{Belief, CLOCK_JUMP_MIN, CLOCK_STEADY_FOR, ClockWatch, Notice};
 use crate::error::Error;
+use crate::lifecycle::future::count_as_now;
 use crate::lifecycle::last_seen::{self, LastSeenBuffer, Which};
 use crate::lifecycle::lifetime::Lifetimes;
 use crate::origin::Origin;
@@ -33,12 +37,18 @@ pub struct Sessions {
     writing: tokio::sync::Mutex<()>,
     changes: ChangeQueues,
     revoked: Notify,
+    clock_watch: Mutex<ClockWatch>,
+    /// Whether a session may have a time in the future, which the next sweep is to look for.
+    has_future_times: AtomicBool,
 }
 
 impl Sessions {
     /// The sessions in this storage, with these lifetimes.
     pub fn new(storage: Storage, lifetimes: Lifetimes) -> Self {
+        let clock_watch = Mutex::new(ClockWatch::new(storage.now(), storage.monotonic()));
         Self {
+            clock_watch,
+            has_future_times: AtomicBool::new(false),
             storage,
             lifetimes,
             last_seen: LastSeenBuffer::default(),
@@ -64,18 +74,40 @@ impl Sessions {
     }
 
     /// Returns the session as it is now, or `None` if there is none. One read by primary key.
+    ///
+    /// For an unknown ID it does the same work with a session that does not exist, so that the time does not reveal
+    /// whether there is one to a caller who may not read it.
     pub async fn fetch(&self, id: SessionId) -> Result<Option<StoredSession>, Error> {
-        let session = self.storage.call(|store| store.session_fetch(id)).await?;
-        Ok(session.map(|session| self.current(session)))
+        let stored = self.storage.call(|store| store.session_fetch(id)).await?;
+        let exists = stored.is_some();
+        let no_session = || StoredSession {
+            // The time in an ID that a caller made up says nothing about the clock.
+            created_at: self.storage.now(),
+            ..StoredSession::new(id, DomainId(id.0), PoolId(id.0), SessionType::Browser)
+        };
+        let session = self.current(stored.unwrap_or_else(no_session));
+        Ok(exists.then_some(session))
     }
 
-    /// Returns a stored session as it is now: with an interaction that is not written yet, and complete if its lifetime
-    /// has passed.
-    pub fn current(&self, mut session: StoredSession) -> StoredSession {
+    /// Returns a stored session as it is now: with an interaction that is not written yet, complete if its lifetime has
+    /// passed, and with now in place of a time in the future.
+    pub fn current(&self, session: StoredSession) -> StoredSession {
+        self.current_at(session, self.storage.now())
+    }
+
+    /// As [`Sessions::current`], at a time that was read before.
+    pub(crate) fn current_at(&self, mut session: StoredSession, now: Timestamp) -> StoredSession {
+        if count_as_now(&mut session, now) > CLOCK_JUMP_MIN {
+            self.expect_future_times();
+        }
         if session.status.is_final() {
             return session;
         }
-        if let Some(buffered) = self.last_seen.get(session.id)
+        let buffered = self.last_seen.get(session.id).map(|mut seen| {
+            (seen.first_at, seen.details.at) = (seen.first_at.min(now), seen.details.at.min(now));
+            seen
+        });
+        if let Some(buffered) = buffered
             && session.last_seen.as_ref().is_some_and(|last| last.at <= buffered.details.at)
             // Otherwise the session had ended before the interaction.
             && self.lifetimes.expiry_of(&session).is_none_or(|(expires_at, _)| buffered.first_at < expires_at)
@@ -83,7 +115,7 @@ impl Sessions {
             session.last_seen = Some(buffered.details);
         }
         if let Some((expires_at, _)) = self.lifetimes.expiry_of(&session)
-            && expires_at <= self.storage.now()
+            && expires_at <= now
         {
             session.status = SessionStatus::Complete;
             session.ended_at = Some(expires_at);
@@ -103,6 +135,55 @@ impl Sessions {
             session.expires_at = self.lifetimes.expiry_of(&session).map(|(at, _)| at);
         }
         session
+    }
+
+    /// Reads the wall clock. Returns its time and whether it can be believed, and logs it if that has changed.
+    fn watch_clock(&self) -> (Timestamp, Belief) {
+        let mut watch = self.clock_watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.storage.now();
+        let (belief, notice) = watch.observe(now, self.storage.monotonic());
+        let log = self.storage.log();
+        match notice {
+            None => {}
+            Some(Notice::Jumped(by_ms)) => warn!(
+                log, "the wall clock jumped; no session is marked or deleted until it is back or steady";
+                "by_s" => by_ms / 1_000, "steady_for_s" => CLOCK_STEADY_FOR.as_secs()
+            ),
+            Some(Notice::Returned) => info!(log, "the wall clock jumped back; sweeps continue"),
+            Some(Notice::Believed) => warn!(log, "the wall clock is steady since its jump; sweeps continue"),
+        }
+        if matches!(notice, Some(Notice::Returned | Notice::Believed)) {
+            self.expect_future_times();
+        }
+        (now, belief)
+    }
+
+    /// Returns the time of the wall clock, right or wrong, for a new session: even a jump that is over before the next sweep
+    /// is noticed if a session was created meanwhile.
+    pub(crate) fn creation_time(&self) -> Timestamp {
+        self.watch_clock().0
+    }
+
+    /// Returns the time of the wall clock, unless it has jumped.
+    pub(crate) fn believed_now(&self) -> Option<Timestamp> {
+        let (now, belief) = self.watch_clock();
+        (belief != Belief::None).then_some(now)
+    }
+
+    /// Returns the time of the wall clock, unless it has jumped or may have been wrong at the start.
+    pub(crate) fn confirmed_now(&self) -> Option<Timestamp> {
+        let (now, belief) = self.watch_clock();
+        (belief == Belief::Confirmed).then_some(now)
+    }
+
+    /// Lets the next sweep for which the clock is confirmed look for times in the future.
+    pub(crate) fn expect_future_times(&self) {
+        self.has_future_times.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a session may have a time in the future; then not again until one may have again.
+    pub(crate) fn take_future_times(&self) -> bool {
+        self.has_future_times.swap(false, Ordering::Relaxed)
     }
 
     /// Waits for the changes of the session that arrived before on this node, as [`ChangeQueues::turn`] does.

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretBox;
 use session_store::{Page, Store, StoreError};
@@ -41,9 +41,14 @@ impl Storage {
         Self { store, minter: Minter::new(Arc::clone(&clock), random), clock, timeout, log }
     }
 
-    /// Logs the rows that cannot be read to `log`; without it, nowhere.
+    /// Logs what an operator should know to `log`; without it, nowhere.
     pub fn log_to(&mut self, log: Logger) {
         self.log = log;
+    }
+
+    /// The log.
+    pub(crate) const fn log(&self) -> &Logger {
+        &self.log
     }
 
     /// Calls the store. Fails with `unknown` if it takes too long.
@@ -70,6 +75,11 @@ impl Storage {
     /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Returns the current time by the monotonic clock.
+    pub(crate) fn monotonic(&self) -> Instant {
+        self.clock.monotonic()
     }
 
     /// Mints an ID. Fails if the random source does.

@@ -1,20 +1,22 @@
 //! What the server does in the background: writes last interactions and the sessions of pending revocations, marks sessions
 //! whose lifetime has passed as complete, and deletes what ended long ago.
 //!
-//! All of it runs in small batches by index, one after another, so that no request waits for it.
+//! All of it runs in small batches by index, one after another, so that no request waits for it. Nothing is marked or
+//! deleted after a jump of the wall clock, until it can be believed again ([`clock_watch`](crate::clock_watch)).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::try_join_all;
 use session_store::{Actor, EventAction, SessionTimes, Store, StoredSession};
-use session_types::{SessionId, SessionStatus};
+use session_types::{SessionId, SessionStatus, Timestamp};
 use slog::{Logger, info, warn};
 use tokio::task::JoinHandle;
 
 use crate::error::Error;
+use crate::lifecycle::future::count_as_now;
 use crate::sessions::{LAST_SEEN_GRACE, LAST_SEEN_INTERVAL, Sessions};
-use crate::storage::{Storage, StoreFuture};
+use crate::storage::StoreFuture;
 
 /// How many rows one batch marks or deletes: a few milliseconds of the writer's time.
 const BATCH: u32 = 200;
@@ -49,6 +51,8 @@ pub struct Swept {
     pub deleted: u64,
     /// Events that were deleted.
     pub events_deleted: u64,
+    /// Sessions with times in the future, which were set to the time of the sweep.
+    pub repaired: u64,
 }
 
 /// Computes the times of every live session again if the lifetimes differ from those with which they were computed.
@@ -89,15 +93,17 @@ pub async fn write_revocations(sessions: &Sessions) -> Result<bool, Error> {
     Ok(found)
 }
 
-/// Marks sessions whose lifetime has passed, and deletes sessions and events whose retention has.
+/// Marks sessions whose lifetime has passed, and deletes sessions and events whose retention has. Before, after a jump of
+/// the clock, sets times in the future to now.
 pub async fn sweep(sessions: &Sessions, retention: Retention) -> Result<Swept, Error> {
     let storage = sessions.storage();
-    let mut swept = Swept::default();
-    loop {
+    let mut swept = Swept { repaired: repair_future_times(sessions).await?, ..Swept::default() };
+    while let Some(now) = sessions.believed_now() {
         // An interaction from before the end of the lifetime may not be written yet.
-        let at = storage.now().saturating_sub(LAST_SEEN_GRACE);
+        let at = now.saturating_sub(LAST_SEEN_GRACE);
         let expired = storage.page(|store| store.session_list_expired(at, BATCH)).await?;
-        let marked = try_join_all(expired.items.into_iter().map(|session| expire(sessions, session))).await?;
+        let marked =
+            try_join_all(expired.items.into_iter().map(|session| expire(sessions, session, now))).await?;
         let count = marked.into_iter().filter(|marked| *marked).count() as u64;
         swept.expired += count;
         if count == 0 {
@@ -106,36 +112,92 @@ pub async fn sweep(sessions: &Sessions, retention: Retention) -> Result<Swept, E
         tokio::time::sleep(PAUSE).await;
     }
     if let Some(retention) = retention.sessions {
-        let before = || storage.now().saturating_sub(retention);
-        swept.deleted = in_batches(storage, |store| store.session_delete_ended(before(), BATCH)).await?;
+        swept.deleted =
+            in_batches(sessions, retention, |store, before| store.session_delete_ended(before, BATCH))
+                .await?;
     }
     if let Some(retention) = retention.events {
-        let before = || storage.now().saturating_sub(retention);
-        swept.events_deleted = in_batches(storage, |store| store.event_delete(before(), BATCH)).await?;
+        swept.events_deleted =
+            in_batches(sessions, retention, |store, before| store.event_delete(before, BATCH)).await?;
     }
     Ok(swept)
 }
 
-/// Repeats a deletion until it deletes less than a whole batch. Returns the number of deleted rows.
+/// Repeats a deletion of what is older than the retention, until it deletes less than a whole batch or the clock jumps.
+/// Returns the number of deleted rows.
 async fn in_batches(
-    storage: &Storage,
-    delete: impl for<'a> Fn(&'a dyn Store) -> StoreFuture<'a, u64>,
+    sessions: &Sessions,
+    retention: Duration,
+    delete: impl for<'a> Fn(&'a dyn Store, Timestamp) -> StoreFuture<'a, u64>,
 ) -> Result<u64, Error> {
     let mut total = 0;
-    loop {
-        let deleted = storage.call(&delete).await?;
+    while let Some(now) = sessions.believed_now() {
+        let before = now.saturating_sub(retention);
+        let deleted = sessions.storage().call(|store| delete(store, before)).await?;
         total += deleted;
         if deleted < u64::from(BATCH) {
-            return Ok(total);
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(total)
+}
+
+/// Sets times in the future, which a wrong clock left, to now, so that lifetimes and retention count from here and not from
+/// every read anew. Reads all sessions, but only if there may be such times and the clock is confirmed: if it were behind,
+/// it would make every session old. Returns the number of sessions that it changed.
+async fn repair_future_times(sessions: &Sessions) -> Result<u64, Error> {
+    if sessions.confirmed_now().is_none() || !sessions.take_future_times() {
+        return Ok(0);
+    }
+    let repaired = repair_all(sessions).await;
+    if !matches!(repaired, Ok((_, true))) {
+        sessions.expect_future_times();
+    }
+    repaired.map(|(count, _)| count)
+}
+
+/// Returns how many sessions were changed, and whether no other change came first and the clock did not jump.
+async fn repair_all(sessions: &Sessions) -> Result<(u64, bool), Error> {
+    let storage = sessions.storage();
+    let (mut after, mut count, mut is_complete) = (None, 0, true);
+    loop {
+        let page = storage.page(|store| store.session_page(after, BATCH)).await?;
+        after = page.next.map(SessionId);
+        let Some(now) = sessions.confirmed_now() else { return Ok((count, false)) };
+        let (mut ended, mut live) = (Vec::new(), Vec::new());
+        for session in page.items {
+            let mut repaired = session.clone();
+            count_as_now(&mut repaired, now);
+            if repaired == session {
+                continue;
+            }
+            if repaired.status.is_final() {
+                ended.push(times_of(&repaired));
+            } else {
+                live.push(sessions.with_times(repaired));
+            }
+        }
+        count += ended.len() as u64;
+        if !ended.is_empty() {
+            storage.call(|store| store.session_update_times(ended)).await?;
+        }
+        // A live one may change meanwhile, and then has the time of that change.
+        let replace = |session| storage.call(|store| store.session_replace(session, None, None));
+        let replaced = try_join_all(live.into_iter().map(replace)).await?;
+        count += replaced.iter().filter(|replaced| **replaced).count() as u64;
+        is_complete &= replaced.iter().all(|replaced| *replaced);
+        if after.is_none() {
+            return Ok((count, is_complete));
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
 /// Marks one session as complete, if its lifetime has passed and no other change comes first. Returns whether it did.
-async fn expire(sessions: &Sessions, session: StoredSession) -> Result<bool, Error> {
+async fn expire(sessions: &Sessions, session: StoredSession, now: Timestamp) -> Result<bool, Error> {
     let was_live = !session.status.is_final();
-    let current = sessions.current(session);
+    let current = sessions.current_at(session, now);
     if !was_live || current.status != SessionStatus::Complete {
         return Ok(false);
     }
@@ -174,7 +236,7 @@ pub(crate) fn start(
                 match sweep(&sessions, retention).await {
                     Ok(swept) if swept == Swept::default() => {}
                     Ok(swept) => info!(log, "swept"; "expired" => swept.expired, "deleted" => swept.deleted,
-                        "events_deleted" => swept.events_deleted),
+                        "events_deleted" => swept.events_deleted, "repaired" => swept.repaired),
                     Err(error) => warn!(log, "sweep failed"; "cause" => error.into_cause()),
                 }
             }

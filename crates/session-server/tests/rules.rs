@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -42,15 +42,28 @@ use session_types::{
 use strum::VariantArray;
 use tempfile::TempDir;
 
+#[path = "rules/clock.rs"]
+mod clock;
 #[path = "rules/contention.rs"]
 mod contention;
 
 /// A clock that stands still until the test moves it.
-struct ManualClock(AtomicU64);
+struct ManualClock {
+    /// The right time.
+    right_ms: AtomicU64,
+    /// How far the wall clock is ahead of it.
+    ahead_ms: AtomicU64,
+}
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_ms(self.0.load(Ordering::SeqCst)).unwrap()
+        let (right, ahead) = (self.right_ms.load(Ordering::SeqCst), self.ahead_ms.load(Ordering::SeqCst));
+        Timestamp::from_ms(right + ahead).unwrap()
+    }
+
+    fn monotonic(&self) -> Instant {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        *START + Duration::from_millis(self.right_ms.load(Ordering::SeqCst))
     }
 }
 
@@ -207,7 +220,7 @@ struct World {
     store: Arc<Counted>,
     clock: Arc<ManualClock>,
     reads: Arc<AtomicUsize>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 const START_MS: u64 = 1_234_567_890_000;
@@ -222,12 +235,12 @@ fn world() -> World {
         before_change: Mutex::new(None),
         replaced: AtomicUsize::new(0),
     });
-    let clock = Arc::new(ManualClock(AtomicU64::new(START_MS)));
+    let clock = Arc::new(ManualClock { right_ms: AtomicU64::new(START_MS), ahead_ms: AtomicU64::new(0) });
     let random = Arc::new(Counter(AtomicU64::new(0)));
     let storage = Storage::new(store.clone(), clock.clone(), random, STORE_TIMEOUT);
     let sessions = Arc::new(Sessions::new(storage, Lifetimes::default()));
     let limits = Arc::new(Limits::new(LimitSettings::default()));
-    World { sessions, limits, store, clock, reads, _folder: folder }
+    World { sessions, limits, store, clock, reads, folder }
 }
 
 fn origin() -> Origin {
@@ -252,7 +265,7 @@ impl World {
     /// Moves the clock forward. Returns the time then, in milliseconds.
     fn pass(&self, time: Duration) -> u64 {
         let ms = u64::try_from(time.as_millis()).unwrap();
-        self.clock.0.fetch_add(ms, Ordering::SeqCst) + ms
+        self.clock.right_ms.fetch_add(ms, Ordering::SeqCst) + ms
     }
 
     /// The result of the work and how many reads of the store it took.
@@ -350,6 +363,19 @@ async fn a_token_whose_checksum_is_wrong_is_refused_without_a_read() {
 }
 
 #[tokio::test]
+async fn a_session_of_another_tenant_takes_the_same_reads_as_one_that_does_not_exist() {
+    let world = world();
+    let id = world.create(None).await.session.summary.id;
+    let Caller::Key(own) = key() else { unreachable!() };
+    let stranger = || Caller::Key(ApiKey { domain_id: DomainId(Id::from_bytes([9; 20])), ..own.clone() });
+    for id in [id, SessionId(Id::from_bytes([8; 20]))] {
+        let fetch = fetch_session(world.request(Operation::FetchSession, stranger()), id);
+        let (fetched, reads) = world.counting(fetch).await;
+        assert_eq!((fetched.unwrap_err().code, reads), (ErrorCode::NotFound, 2));
+    }
+}
+
+#[tokio::test]
 async fn ids_and_interactions_have_the_time_of_the_clock() {
     let world = world();
     let created = world.create(None).await;
@@ -364,14 +390,14 @@ async fn ids_and_interactions_have_the_time_of_the_clock() {
     assert_eq!(summary.first_seen, summary.last_seen);
     assert_eq!(summary.first_seen.unwrap().at.as_ms(), later);
 
-    // Back in time, as when the clock is set: the last interaction stays.
-    world.clock.0.store(START_MS - 1, Ordering::SeqCst);
+    // Back in time, as when the clock is set: what is in the future counts as now.
+    world.clock.right_ms.store(START_MS - 1, Ordering::SeqCst);
     let session = world.authenticate(id).await;
-    assert_eq!(session.summary.last_seen.unwrap().at.as_ms(), later);
-    world.clock.0.store(later + 1, Ordering::SeqCst);
+    assert_eq!(session.summary.last_seen.unwrap().at.as_ms(), START_MS - 1);
+    world.clock.right_ms.store(later + 1, Ordering::SeqCst);
     let session = world.authenticate(id).await;
     assert_eq!(session.summary.last_seen.unwrap().at.as_ms(), later + 1);
-    assert_eq!(session.summary.first_seen.unwrap().at.as_ms(), later);
+    assert_eq!(session.summary.first_seen.unwrap().at.as_ms(), START_MS - 1);
 }
 
 fn by_pool() -> Revocation {
@@ -449,6 +475,19 @@ async fn an_interaction_in_time_keeps_a_session_alive_before_it_is_written() {
     // And it is revoked with the others.
     assert_eq!(world.revoke_pool().await, 1);
     assert!(world.caller(&token).await.is_err());
+}
+
+#[tokio::test]
+async fn a_sweep_skips_a_session_that_cannot_be_read() {
+    let world = world();
+    let damaged = world.create(None).await.session.summary.id;
+    world.create(None).await;
+    let connection = rusqlite::Connection::open(world.folder.path().join("sessions.db")).unwrap();
+    let sql = "UPDATE session SET title = printf('%0300d', 1) WHERE id = ?";
+    assert_eq!(connection.execute(sql, [damaged.0.as_bytes()]), Ok(1));
+    world.pass(Duration::from_hours(24));
+    assert_eq!(world.sweep(FOR_EVER).await, Swept { expired: 1, ..Swept::default() });
+    assert_eq!(world.count_with(SessionStatus::Complete).await, 1);
 }
 
 #[tokio::test]

@@ -12,5 +12,5 @@ mod store;
 
 pub use event::*;
 pub use key::*;
-pub use sqlite::SqliteStore;
+pub use sqlite::{OpenError, Restored, SqliteStore, Summary, data_directory_prepare};
 pub use store::*;

@@ -5,10 +5,13 @@
 //! the writer.
 
 mod change;
+mod checkpoint;
 mod column;
 mod connection;
+mod directory;
 mod error;
 mod list;
+mod maintenance;
 mod migrations;
 mod reference;
 mod revocation;
@@ -16,10 +19,11 @@ mod scanners;
 #[cfg(test)]
 mod steps;
 mod table;
+mod verify;
 mod writer;
 
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, named_params};
@@ -27,15 +31,20 @@ use session_types::{DomainId, Id, PoolId, SessionId, Timestamp};
 
 use self::column::Column;
 use self::connection::Readers;
+pub use self::directory::data_directory_prepare;
+use self::directory::{Directory, refused};
+pub use self::error::OpenError;
 use self::error::{Result, failed, insert_failed};
 use self::list::LIVE;
+pub use self::maintenance::{Restored, Summary};
 use self::scanners::{Owner, Scanners};
 use self::table::Record;
 use self::writer::Writer;
 use crate::event::{Event, EventId};
 use crate::key::{ApiKey, KeyId};
 use crate::store::{
-    LastSeen, Page, ReferenceKind, Revocation, SessionFilter, SessionTimes, Store, StoredSession, TokenGuard,
+    LastSeen, Page, ReferenceKind, Revocation, SessionFilter, SessionTimes, Store, StoreError, StoredSession,
+    TokenGuard,
 };
 
 /// A store in one SQLite file, for one process.
@@ -47,17 +56,50 @@ pub struct SqliteStore {
     /// For reads of many rows, on threads that may block, so that no fetch waits for a list.
     scanners: Scanners,
     writer: Writer,
+    is_new: bool,
+    /// Unlocked last, after every connection is closed.
+    directory: Arc<Directory>,
 }
 
 impl SqliteStore {
-    /// Opens the file. Creates it, readable only by its owner, and migrates it.
+    /// Opens the file, whose folder must exist, and locks it for this process. Creates it, readable only by its owner,
+    /// and migrates it.
     ///
-    /// Fails if the file cannot be opened, is not a session store, or was written by a newer program.
-    pub fn open(path: &Path) -> Result<Self> {
-        let writer = Writer::start(connection::open_writer(path)?)?;
+    /// Fails if another process has it open, if others than its owner may access one of its files, if commits were
+    /// lost, if it cannot be opened, is not a session store, or was written by a newer program. Nothing is changed
+    /// then.
+    pub fn open(path: &Path) -> std::result::Result<Self, OpenError> {
+        let directory = Arc::new(Directory::lock(path)?);
+        let verified = verify::verify(&directory)?;
+        let path = directory.database();
+        let failed = |error: StoreError| refused(path, error);
+        let connection = connection::open_writer(path).map_err(failed)?;
+        let writer =
+            Writer::start(connection, Arc::clone(&directory), verified.checkpointed).map_err(failed)?;
         // One for each thread of the runtime.
         let readers = std::thread::available_parallelism().map_or(2, usize::from);
-        Ok(Self { readers: Readers::open(path, readers)?, scanners: Scanners::open(path)?, writer })
+        Ok(Self {
+            readers: Readers::open(path, readers).map_err(failed)?,
+            scanners: Scanners::open(path).map_err(failed)?,
+            writer,
+            is_new: verified.is_new,
+            directory: Arc::clone(&directory),
+        })
+    }
+
+    /// Returns whether [`SqliteStore::open`] created the store.
+    pub const fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// The folder of the database file.
+    pub fn folder(&self) -> &Path {
+        self.directory.folder()
+    }
+
+    /// The database file, without symbolic links.
+    pub fn database(&self) -> &Path {
+        self.directory.database()
     }
 }
 
@@ -265,6 +307,9 @@ impl Store for SqliteStore {
 
     async fn ready(&self) -> Result<()> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM session LIMIT 1)";
-        self.readers.lock().query_row(sql, [], |_| Ok(())).map_err(failed)
+        self.readers.lock().query_row(sql, [], |_| Ok(())).map_err(failed)?;
+        // The writer counts the commit in that row.
+        let sql = "UPDATE store_state SET commits = commits";
+        self.writer.submit(move |connection| table::execute_in_txn(connection, sql, []).map(drop)).await
     }
 }

@@ -294,6 +294,10 @@ pub enum StoreError {
     /// The store failed. The text is for the log, never for a caller.
     #[error("{0}")]
     Failed(String),
+    /// The store cannot make changes at the moment, or cannot be read, for a reason outside of it: a full disk, for
+    /// example. The text is for the log, never for a caller.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
     /// The store did not respond in time, and whether a change was made is not known. The text is for the log, never
     /// for a caller.
     #[error("the store did not respond: {0}")]
@@ -424,6 +428,6 @@ pub trait Store: Send + Sync + 'static {
     /// Revokes an API key; the time of a key that is already revoked stays. Returns whether the key exists.
     async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Succeeds if the store can be read.
+    /// Succeeds if the store can be read, and commits a change that affects no record.
     async fn ready(&self) -> Result<(), StoreError>;
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use session_store::contract_suite::{event, session};
-use session_store::{Actor, EventId, Revocation, SecretHash, SqliteStore, Store, StoreError, StoredSession};
+use session_store::{Actor, EventId, OpenError, Revocation, SecretHash, SqliteStore, Store, StoredSession};
 use session_types::{
     AccountId, DomainId, Id, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp,
     Title,
@@ -22,13 +22,15 @@ session_store::contract_suite!(open());
 /// Returns the error of opening a file that is not a valid store.
 fn open_error(path: &Path) -> String {
     match SqliteStore::open(path) {
-        Err(StoreError::Failed(text)) => text,
+        Err(OpenError::Refused(text)) => text,
         other => panic!("it was opened: {other:?}"),
     }
 }
 
-/// Executes SQL in a file.
+/// Executes SQL in a file that only its owner may access.
 fn sql(path: &Path, batch: &str) {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).unwrap();
     rusqlite::Connection::open(path).unwrap().execute_batch(batch).unwrap();
 }
 
@@ -163,6 +165,7 @@ fn a_database_of_another_program_is_refused() {
 fn a_file_that_is_not_a_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("letter.txt");
+    sql(&path, "");
     std::fs::write(&path, "Dear reader, this is not a database. ".repeat(100)).unwrap();
     assert!(open_error(&path).contains("not a database"));
     assert!(SqliteStore::open(folder.path()).is_err());

@@ -2,17 +2,19 @@
 
 use std::error::Error;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use session_store::OpenError;
 use tokio::io::AsyncBufRead;
 use tokio::sync::mpsc;
 
 use super::command::{Command, Line, OUTPUT_QUEUE};
 use super::execute::execute;
 use super::socket;
-use crate::config::{Config, StoreUrl};
-use crate::data_directory::{self, OpenError};
+use crate::config::Config;
+use crate::data_directory::{self, Opened};
 use crate::sweep;
 
 /// Runs a command from the command line, through the server that uses the store or on the store itself.
@@ -38,7 +40,10 @@ pub(crate) fn run(
         // An export never overwrites a file: it may be the only copy.
         let mut target: Box<dyn Write> = match (command, file) {
             (Command::Export, Some(path)) => {
-                Box::new(std::io::BufWriter::new(std::fs::File::create_new(path).map_err(at)?))
+                // It has the addresses and accounts of people.
+                let mut options = std::fs::OpenOptions::new();
+                let created = options.write(true).create_new(true).mode(0o600).open(path);
+                Box::new(std::io::BufWriter::new(created.map_err(at)?))
             }
             _ => Box::new(std::io::stdout().lock()),
         };
@@ -69,10 +74,10 @@ async fn dispatch(
     input: Box<dyn AsyncBufRead + Unpin + Send>,
     output: mpsc::Sender<Line>,
 ) -> Result<(), Box<dyn Error>> {
-    let StoreUrl::Sqlite(path) = &config.store;
-    let (sessions, _directory) = match data_directory::open(config) {
+    let Opened { sessions, created, .. } = match data_directory::open(config) {
         Err(OpenError::InUse(folder)) => {
-            let sent = socket::send(data_directory::folder_of(path), &command, input, &output).await;
+            let sent = socket::send(&folder, &command, input, &output).await;
+            let folder = folder.display();
             return sent.map_err(|error| {
                 format!("data directory {folder}: another sessiond uses it and does not respond: {error}; try again")
                     .into()
@@ -80,6 +85,9 @@ async fn dispatch(
         }
         opened => opened?,
     };
+    if let Some(path) = created {
+        let _ = output.send(Line::Err(format!("sessiond: created a store, {}", path.display()))).await;
+    }
     if matches!(command, Command::Import) {
         // With these settings; a server with others applies its own when it starts.
         sweep::apply_lifetimes(&sessions).await?;

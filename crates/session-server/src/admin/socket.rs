@@ -5,7 +5,7 @@
 
 use std::fs::{DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub(crate) fn listen(
     log: Logger,
 ) -> Result<JoinHandle<()>, String> {
     let path = socket_path(directory);
-    let listener = bind(&path).map_err(|error| {
+    let listener = bind(directory, &path).map_err(|error| {
         format!(
             "admin socket {}: {error}; a socket's path has at most 107 bytes, so a shorter data directory may help",
             path.display()
@@ -65,16 +65,32 @@ pub(crate) fn listen(
     }))
 }
 
-/// Binds the socket in a folder that only the owner may enter, so that others can never connect.
-fn bind(path: &Path) -> io::Result<UnixListener> {
+/// Binds the socket in a folder that only the owner may enter, so that others can never connect. The data directory is
+/// this user's alone, so a symbolic link in it is the owner's mistake: its target is not touched.
+fn bind(directory: &Path, path: &Path) -> io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let found = match folder.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                DirBuilder::new().mode(0o700).create(folder)?;
+                folder.symlink_metadata()
+            }
+            found => found,
+        }?;
+        let is_own = found.uid() == directory.metadata()?.uid();
+        if !found.is_dir() || !is_own {
+            return Err(io::Error::other(format!(
+                "{} is not a folder of this user; remove it",
+                folder.display()
+            )));
+        }
         std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
     }
     // Left behind by a process that was killed: the lock of the data directory shows that none is running.
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
+        Ok(_) => return Err(io::Error::other("it exists and is not a socket; remove it")),
     }
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, Permissions::from_mode(0o600))?;

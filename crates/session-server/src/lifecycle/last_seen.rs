@@ -12,6 +12,8 @@ use session_store::{LastSeen, StoredSession};
 use session_types::{DomainId, SessionId, Timestamp};
 use tokio::sync::Notify;
 
+use crate::environment::CLOCK_AHEAD_MAX;
+
 /// Enough that threads rarely wait for each other.
 pub(crate) const SHARDS: usize = 16;
 
@@ -88,15 +90,20 @@ impl LastSeenBuffer {
         self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Inserts an interaction with a session as it is stored, unless a later one of the session is in the buffer.
+    /// Inserts an interaction of now with a session as it is stored, unless a later one of the session is in the buffer. One
+    /// that is later by more than [`CLOCK_AHEAD_MAX`] is of a wrong clock and is replaced.
     pub(crate) fn insert(&self, session: &StoredSession, mut seen: LastSeen) {
         let sequence = self.next_sequence.fetch_add(1, Ordering::Relaxed);
         let mut shard = self.shard(session.id);
         let Shard { sessions, earliest_expiry } = &mut *shard;
-        let buffered = sessions.get(&session.id);
-        match buffered {
-            Some(buffered) if buffered.seen.details.at > seen.details.at => return,
-            Some(buffered) => seen.first_at = buffered.seen.first_at,
+        let ahead_max = seen.details.at.saturating_add(CLOCK_AHEAD_MAX);
+        match sessions.get(&session.id) {
+            Some(Buffered { seen: later, .. })
+                if later.details.at > seen.details.at && later.details.at <= ahead_max =>
+            {
+                return;
+            }
+            Some(buffered) => seen.first_at = seen.first_at.min(buffered.seen.first_at),
             None if self.count.load(Ordering::Relaxed) >= SESSIONS_MAX => return,
             None => {
                 if self.count.fetch_add(1, Ordering::Relaxed) == SESSIONS_MAX / 2 {
@@ -201,6 +208,21 @@ mod tests {
         let merged = LastSeen { first_at: at(5), ..seen(1, 9) };
         assert_eq!(buffer.get(session(1).id), Some(merged.clone()));
         assert_eq!(waiting(&buffer), [merged]);
+    }
+
+    #[test]
+    fn an_interaction_that_a_wrong_clock_put_into_the_future_is_replaced() {
+        let buffer = LastSeenBuffer::default();
+        let ahead_ms = u64::try_from(CLOCK_AHEAD_MAX.as_millis()).unwrap();
+        insert(&buffer, 1, 10 + ahead_ms);
+        insert(&buffer, 1, 10);
+        assert_eq!(
+            buffer.get(session(1).id),
+            Some(seen(1, 10 + ahead_ms)),
+            "threads may read the clock late"
+        );
+        insert(&buffer, 1, 9);
+        assert_eq!(buffer.get(session(1).id), Some(seen(1, 9)));
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub async fn create_session(
     let id = SessionId(storage.new_id()?);
     let interaction = body.interaction.take();
     let mut session = created_session(id, key.domain_id, pool_id, body);
-    session.created_at = storage.now();
+    session.created_at = request.sessions.creation_time();
     if let Some(interaction) = interaction {
         session.status = state::after(session.status, Transition::Interact)?;
         interaction::record(&mut session, interaction, storage.now());

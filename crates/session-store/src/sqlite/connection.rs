@@ -14,11 +14,11 @@ use crate::store::StoreError;
 
 /// How long the writer waits for a lock of another process. Longer than a caller waits: the caller gets an error that
 /// says that the outcome is unknown, and the change is still made if the lock is released soon after.
-const WRITER_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const WRITER_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a reader waits for a lock. In WAL mode a reader waits only for a process that has locked the whole file,
 /// and a waiting reader blocks a thread of the runtime.
-const READER_BUSY_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const READER_BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The page cache of each connection, in KiB (a negative number for SQLite). It has room for the inner pages of a
 /// table of ten million sessions and for the leaves in use; the operating system caches the others.
@@ -26,11 +26,6 @@ const CACHE_KIB: i32 = -16 * 1024;
 
 /// How many prepared statements a reader caches. Preparing the statement of a list takes longer than running it.
 const STATEMENTS_MAX: usize = 128;
-
-/// How many pages of 4 KiB the write-ahead log grows to before a checkpoint copies them into the database: 64 MiB.
-/// SQLite's default of 1,000 is reached several times a second when many sessions are created or seen. Each checkpoint
-/// syncs the disk twice and copies pages that are about to change again.
-const CHECKPOINT_PAGES: i32 = 16_000;
 
 /// Opens the connection that writes. Creates the file, readable only by its owner, and migrates it.
 pub(super) fn open_writer(path: &Path) -> Result<Connection> {
@@ -41,29 +36,33 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
         .mode(0o600)
         .open(path)
         .map_err(|error| StoreError::Failed(error.to_string()))?;
-    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY_TIMEOUT)?;
+    let mut connection =
+        connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY_TIMEOUT).map_err(failed)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
     // A commit is on the disk before it is acknowledged, also if the power fails.
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(failed)?;
     migrate(&mut connection)?;
     Ok(connection)
 }
 
 /// Opens a connection that reads an existing file.
 pub(super) fn open_reader(path: &Path) -> Result<Connection> {
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY_TIMEOUT)?;
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY_TIMEOUT).map_err(failed)?;
     // One for each shape of a list: its filters, bound to a pool or not, with a place to go on from or not.
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(connection)
 }
 
-fn connect(path: &Path, access: OpenFlags, busy_timeout: Duration) -> Result<Connection> {
+/// Opens a connection to an existing file.
+pub(super) fn connect(
+    path: &Path,
+    access: OpenFlags,
+    busy_timeout: Duration,
+) -> rusqlite::Result<Connection> {
     // NO_MUTEX: a connection is only used by the thread that owns or has locked it.
-    let connection =
-        Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
-    connection.busy_timeout(busy_timeout).map_err(failed)?;
-    connection.pragma_update(None, "cache_size", CACHE_KIB).map_err(failed)?;
+    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(busy_timeout)?;
+    connection.pragma_update(None, "cache_size", CACHE_KIB)?;
     Ok(connection)
 }
 

@@ -296,6 +296,7 @@ mod tests {
     use session_types::{AccountId, DeviceId, DomainId, Id, IdentityId, PoolId};
 
     use super::*;
+    use crate::contract_suite::session;
     use crate::sqlite::connection::open_writer;
 
     #[test]
@@ -370,6 +371,40 @@ mod tests {
             for scope in ["", "pool_"] {
                 assert!(indexes.contains(&format!("session_by_{scope}{kind}")), "{indexes:#?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_list_of_complete_sessions_is_the_same_whether_few_or_many_have_expired() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open_writer(&folder.path().join("sessions.db")).unwrap();
+        let at = |ms| Timestamp::from_ms(ms).unwrap();
+        for last in 0..60 {
+            let status = SessionStatus::VARIANTS[last % 5];
+            let expires_at = (!status.is_final()).then(|| at([10, 30][last / 5 % 2]));
+            let one = StoredSession { status, expires_at, ..session(last as u64) };
+            table::insert_in_txn(&connection, &one).unwrap();
+        }
+        let filter = |pool_id| SessionFilter {
+            domain_id: session(0).domain_id,
+            pool_id,
+            account_id: None,
+            identity_id: None,
+            device_id: None,
+            session_type: None,
+            state: StateFilter::Complete(at(20)),
+        };
+        for (pool_id, before) in [(None, None), (Some(session(0).pool_id), Some(session(40).id))] {
+            let filter = filter(pool_id);
+            let [few, many] = [false, true].map(|many_expired| {
+                let query = Query::page(&filter, before.as_ref(), many_expired, false);
+                let page = table::visit::<StoredSession>(&connection, &query.sql, &query.parameters[..], 100);
+                page.unwrap().items
+            });
+            assert_eq!(few, many);
+            // Of each ten, two are complete and three have expired.
+            assert_eq!(few.len(), if before.is_some() { 20 } else { 30 });
+            assert!(few.is_sorted_by(|newer, older| newer.id > older.id));
         }
     }
 

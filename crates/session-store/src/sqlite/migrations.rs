@@ -6,7 +6,7 @@ use super::error::{Result, failed};
 use crate::store::StoreError;
 
 /// "SESS" in ASCII. Marks the file as a session store, so that the database of another program is not changed by mistake.
-const APPLICATION_ID: i32 = 0x5345_5353;
+pub(super) const APPLICATION_ID: i32 = 0x5345_5353;
 
 /// In the order in which they are applied. `user_version` stores how many are. A released migration never changes.
 const MIGRATIONS: &[&str] = &[
@@ -14,8 +14,12 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_life.sql"),
     include_str!("migrations/0003_expires_at.sql"),
     include_str!("migrations/0004_tenants.sql"),
+    include_str!("migrations/0005_store_state.sql"),
     include_str!("migrations/0006_revocation.sql"),
 ];
+
+/// The schema version of this program.
+pub(super) const SCHEMA_VERSION: usize = MIGRATIONS.len();
 
 /// Applies the migrations that are missing. Fails, changing nothing, on a database of a newer or of another program.
 pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
