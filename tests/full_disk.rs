@@ -10,9 +10,11 @@ use std::process::Command;
 use reqwest::Method;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::json;
+use session_test_support::launcher::STORE_FILE;
 use session_test_support::{Contract, Sessiond, binary};
 
 use crate::store_faults::ready_is;
+use crate::store_files::sessions;
 
 const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
 
@@ -83,6 +85,29 @@ async fn a_store_whose_files_cannot_grow_refuses_changes_as_not_made_and_reads_c
     let sessions = server.request(Method::GET, "/api/v1/session", Some(&key), None).await.body;
     let server = Sessiond::start_on(server.kill(), &[]).await;
     assert_eq!(server.request(Method::GET, "/api/v1/session", Some(&key), None).await.body, sessions);
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_was_cut_off_by_the_end_of_the_process_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = script(folder.path(), &format!("trap '' XFSZ\nexec {} \"$@\"", binary().display()));
+    let server = Sessiond::start_through(&program, &[]).await;
+    let key = server.key(&SCOPES);
+    server.import(&sessions(3_000));
+    let length = |name: &str| server.folder().join(name).metadata().unwrap().len();
+    let (database, log) = (length(STORE_FILE), length("sessions.db-wal"));
+    let limit = (database + log) / 2;
+    // The commit fails and a checkpoint follows, which fails as well, after the first pages.
+    limit_files(&server, Some(limit));
+    assert_eq!(server.call("create_session", "-", Some(&key)).await.outcome(), (503, "unknown"));
+    ready_is(&server, 503).await;
+    assert!(length(STORE_FILE) > database && length(STORE_FILE) <= limit, "{}", length(STORE_FILE));
+    assert_eq!(length("sessions.db-wal"), log);
+
+    let server = Sessiond::start_on(server.kill(), &[]).await;
+    let checked = server.command(&["check"]).run();
+    assert!(checked.stdout.contains("sessions: 3000 new\n"), "{checked:?}");
+    server.create(&key, json!({ "session_type": "api" })).await;
 }
 
 /// The arguments of `unshare` with which this user may mount a file system that only the process sees.

@@ -12,7 +12,7 @@ use session_test_support::{Sessiond, command, seed};
 const SESSIONS: usize = 3_000;
 
 /// Sessions with different IDs, as lines.
-fn sessions(count: usize) -> Vec<Value> {
+pub(crate) fn sessions(count: usize) -> Vec<Value> {
     let digit = |number: usize| char::from(b"0123456789abcdefghjkmnpqrstvwxyz"[number % 32]);
     let session = |number: usize| {
         let mut session = seed::summary();
