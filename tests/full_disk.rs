@@ -12,6 +12,7 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::json;
 use session_test_support::launcher::STORE_FILE;
 use session_test_support::{Contract, Sessiond, binary};
+use tempfile::TempDir;
 
 use crate::store_faults::ready_is;
 use crate::store_files::sessions;
@@ -24,6 +25,15 @@ fn script(folder: &Path, text: &str) -> PathBuf {
     fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
     path
+}
+
+/// Starts a server that outlives the signal of a file that is too long. Returns the folder of the script as well, which
+/// its commands also use.
+async fn start_with_limit() -> (TempDir, Sessiond) {
+    let folder = tempfile::tempdir().unwrap();
+    let program = script(folder.path(), &format!("trap '' XFSZ\nexec {} \"$@\"", binary().display()));
+    let server = Sessiond::start_through(&program, &[]).await;
+    (folder, server)
 }
 
 /// Limits the size of the files that a process writes; `None` is unlimited.
@@ -75,10 +85,7 @@ async fn only_reads_succeed(server: &Sessiond, key: &str) {
 
 #[tokio::test]
 async fn a_store_whose_files_cannot_grow_refuses_changes_as_not_made_and_reads_continue() {
-    let folder = tempfile::tempdir().unwrap();
-    // Otherwise the signal of a file that is too long would end the process.
-    let program = script(folder.path(), &format!("trap '' XFSZ\nexec {} \"$@\"", binary().display()));
-    let server = Sessiond::start_through(&program, &[]).await;
+    let (_folder, server) = start_with_limit().await;
     let key = server.key(&SCOPES);
     only_reads_succeed(&server, &key).await;
     // Nothing was lost: a server on the same files has what this one had.
@@ -89,14 +96,12 @@ async fn a_store_whose_files_cannot_grow_refuses_changes_as_not_made_and_reads_c
 
 #[tokio::test]
 async fn a_checkpoint_that_was_cut_off_by_the_end_of_the_process_loses_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let program = script(folder.path(), &format!("trap '' XFSZ\nexec {} \"$@\"", binary().display()));
-    let server = Sessiond::start_through(&program, &[]).await;
+    let (_folder, server) = start_with_limit().await;
     let key = server.key(&SCOPES);
     server.import(&sessions(3_000));
     let length = |name: &str| server.folder().join(name).metadata().unwrap().len();
     let (database, log) = (length(STORE_FILE), length("sessions.db-wal"));
-    let limit = (database + log) / 2;
+    let limit = u64::midpoint(database, log);
     // The commit fails and a checkpoint follows, which fails as well, after the first pages.
     limit_files(&server, Some(limit));
     assert_eq!(server.call("create_session", "-", Some(&key)).await.outcome(), (503, "unknown"));
