@@ -103,6 +103,36 @@ async fn every_filter_selects_matching_sessions_and_is_bound_to_the_page_token()
 }
 
 #[tokio::test]
+async fn a_list_with_few_matches_has_empty_pages_and_the_clients_stream_goes_on_after_them() {
+    let server = Sessiond::start().await;
+    let key = server.key(&SCOPES);
+    // All are of one account, and only the oldest is of the type `api`.
+    let sessions: Vec<_> = (0..12_000)
+        .map(|place| {
+            let mut session = seed::summary();
+            session["id"] = json!(format!("013xrzp12g3nqk8nkv4y96wrbzj{place:05}"));
+            session["session_type"] = json!(if place == 0 { "api" } else { "browser" });
+            session
+        })
+        .collect();
+    server.import(&sessions);
+    let oldest = sessions[0]["id"].as_str().unwrap();
+    let query = format!("?account_id={}&session_type=api", seed::ACCOUNT_ID);
+    let first = list(&server, &key, &query).await;
+    assert_eq!(ids(&first), [""; 0]);
+    assert!(first.body["next_page"].is_string(), "{:?}", first.body);
+    assert_eq!(all_pages(&server, &key, &query).await, [oldest]);
+
+    let client = Client::connect(&server.url(), &key.parse().unwrap()).unwrap();
+    let request = client
+        .list_sessions()
+        .account_id(seed::ACCOUNT_ID.to_owned())
+        .session_type(session_client::types::SessionType::Api);
+    let streamed: Vec<_> = request.stream().try_collect().await.unwrap();
+    assert_eq!(streamed.iter().map(|session| session.summary.id.to_string()).collect::<Vec<_>>(), [oldest]);
+}
+
+#[tokio::test]
 async fn a_query_that_is_not_allowed_is_refused_by_name() {
     let server = Sessiond::start().await;
     let key = server.key(&SCOPES);

@@ -1,7 +1,7 @@
 //! `sessiond import` and `sessiond export`
 
 use serde_json::{Value, json};
-use session_test_support::launcher::{WITHOUT_LIFETIMES, store_url};
+use session_test_support::launcher::{STORE_FILE, WITHOUT_LIFETIMES, store_url};
 use session_test_support::{Sessiond, command, seed};
 
 #[tokio::test]
@@ -89,4 +89,58 @@ async fn invalid_and_existing_sessions_are_reported_by_line_and_the_rest_is_impo
     let exported = server.command(&["export", "-"]).run().stdout;
     assert_eq!(exported.lines().count(), 2);
     assert!(exported.contains("the last one"));
+}
+
+/// Damages a row: stores a value that no version of the program writes.
+fn damage(server: &Sessiond, statement: &str) {
+    let connection = rusqlite::Connection::open(server.folder().join(STORE_FILE)).unwrap();
+    connection.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
+    connection.execute_batch(statement).unwrap();
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_skipped_and_named_and_all_others_are_returned() {
+    let server = Sessiond::start().await;
+    let key = server.key(&["session:read"]);
+    let sessions: Vec<_> = (0..5)
+        .map(|place| {
+            let mut session = seed::summary();
+            session["id"] = json!(format!("013xrzp12g3nqk8nkv4y96wrbzje9d0{place}"));
+            session["title"] = json!(format!("number {place}"));
+            session
+        })
+        .collect();
+    server.import(&sessions);
+    damage(&server, "UPDATE session SET title = printf('%0300d', 1) WHERE title = 'number 2'");
+    damage(
+        &server,
+        "UPDATE event SET action = 'exploded' WHERE id = (SELECT id FROM event ORDER BY id LIMIT 1)",
+    );
+    let id = sessions[2]["id"].as_str().unwrap();
+
+    let exported = server.command(&["export", "-"]).run();
+    assert_eq!((exported.code, exported.stdout.lines().count()), (1, 4), "{exported:?}");
+    assert!(exported.stderr.contains(&format!("session {id} cannot be read")), "{exported:?}");
+    assert!(exported.stderr.contains("title"), "{exported:?}");
+    let events = server.command(&["events", "--since", "0"]).run();
+    assert_eq!((events.code, events.stdout.lines().count()), (1, 4), "{events:?}");
+    assert!(events.stderr.contains("event "), "{events:?}");
+
+    let listed = server.request(reqwest::Method::GET, "/api/v1/session", Some(&key), None).await;
+    assert_eq!(
+        (listed.status.as_u16(), listed.body["items"].as_array().map(Vec::len)),
+        (200, Some(4)),
+        "{listed:?}"
+    );
+    server.logged(id);
+    let fetched = server.fetch(id, &key).await;
+    assert_eq!(fetched.outcome(), (500, "unexpected"), "alone, it is a fault");
+    for other in [0, 1, 3, 4] {
+        assert_eq!(server.fetch(sessions[other]["id"].as_str().unwrap(), &key).await.status, 200);
+    }
+
+    damage(&server, "UPDATE api_key SET scopes = 'session:explode'");
+    let keys = server.command(&["key", "list"]).run();
+    assert_eq!((keys.code, keys.stdout.as_str()), (1, ""), "{keys:?}");
+    assert!(keys.stderr.contains("api_key "), "{keys:?}");
 }

@@ -2,11 +2,11 @@
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use session_store::KeyId;
-use session_types::{ErrorCode, SessionId};
+use session_store::{KeyId, StoredSession};
+use session_types::{DomainId, ErrorCode, PoolId, SessionId, SessionType};
 
 use crate::caller::Caller;
-use crate::credential::{Credential, Kind};
+use crate::credential::{Credential, Kind, REPLACED_TOKENS_MAX};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::origin::Origin;
@@ -61,9 +61,9 @@ async fn verify(sessions: &Sessions, credential: Option<Credential>) -> Result<C
         Kind::ApiKey => {
             let id = KeyId(credential.id);
             let key = sessions.storage().call(|store| store.key_fetch(id)).await?;
-            let verified = credential.matches(key.as_ref().map(|key| key.secret_hash));
+            let [is_current] = credential.matches([key.as_ref().map(|key| key.secret_hash)]);
             match key {
-                Some(key) if verified && key.revoked_at.is_none() => Ok(Caller::Key(key)),
+                Some(key) if is_current && key.revoked_at.is_none() => Ok(Caller::Key(key)),
                 _ => Err(Error::bad_authtoken()),
             }
         }
@@ -72,13 +72,23 @@ async fn verify(sessions: &Sessions, credential: Option<Credential>) -> Result<C
 
 async fn verify_session(sessions: &Sessions, credential: &Credential) -> Result<Caller, Error> {
     let id = SessionId(credential.id);
-    let session = sessions.fetch(id).await?;
-    let verified = credential.matches(session.as_ref().and_then(|session| session.token_hash));
-    let Some(session) = session else { return Err(Error::bad_authtoken()) };
-    if verified && !session.status.is_final() {
+    let stored = sessions.storage().call(|store| store.session_fetch(id)).await?;
+    // For an unknown ID the same work is done with a session that no token matches, so that the time does not reveal
+    // whether there is one.
+    let session = sessions.current(stored.unwrap_or_else(|| {
+        StoredSession::new(id, DomainId(credential.id), PoolId(credential.id), SessionType::Browser)
+    }));
+    // The current hash first, then those of replaced tokens.
+    let mut hashes = [None; 1 + REPLACED_TOKENS_MAX];
+    hashes[0] = session.token_hash;
+    for (slot, hash) in hashes[1..].iter_mut().zip(session.replaced_token_hashes.iter().rev()) {
+        *slot = Some(*hash);
+    }
+    let [is_current, is_replaced @ ..] = credential.matches(hashes);
+    if is_current && !session.status.is_final() {
         return Ok(Caller::Session(Box::new(session)));
     }
-    if session.replaced_token_hashes.iter().any(|hash| credential.matches(Some(*hash))) {
+    if is_replaced.contains(&true) {
         // Its holder has a newer one, so this one may be stolen.
         let warning = Some(format!("a replaced token of session {id} was used again"));
         return Err(Error { warning, ..Error::bad_authtoken() });

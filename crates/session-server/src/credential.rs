@@ -10,7 +10,7 @@ use session_store::SecretHash;
 use session_types::{ID_BYTES, Id, base32};
 use sha2::{Digest, Sha256};
 use strum::{AsRefStr, VariantArray};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 /// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AsRefStr, VariantArray)]
@@ -22,6 +22,10 @@ pub enum Kind {
     #[strum(serialize = "ssk_")]
     ApiKey,
 }
+
+/// How many replaced tokens of a session are recognised as such. A session steps up a few times; an older token is
+/// refused like an unknown one.
+pub(crate) const REPLACED_TOKENS_MAX: usize = 8;
 
 /// A well-formed token, which is valid if its secret matches the stored hash.
 pub struct Credential {
@@ -76,12 +80,17 @@ impl Credential {
         SecretHash(Sha256::digest(self.secret.expose_secret()).into())
     }
 
-    /// Whether the secret is the one with the stored hash. Takes the same time for every stored hash, and for `None`, so
-    /// that the time does not reveal whether the ID is known.
-    pub fn matches(&self, stored: Option<SecretHash>) -> bool {
-        let is_known = stored.is_some();
-        let stored = stored.unwrap_or(SecretHash([0; 32]));
-        bool::from(self.hash().0.ct_eq(&stored.0)) && is_known
+    /// Returns for each stored hash whether the secret is the one with this hash.
+    ///
+    /// Hashes the secret once and compares it `N` times, whatever is stored, `None` too. So the time reveals neither
+    /// whether the ID is known nor how close the secret is.
+    pub fn matches<const N: usize>(&self, stored: [Option<SecretHash>; N]) -> [bool; N] {
+        let hash = self.hash();
+        stored.map(|stored| {
+            let is_known = Choice::from(u8::from(stored.is_some()));
+            let stored = stored.unwrap_or(SecretHash([0; 32]));
+            bool::from(hash.0.ct_eq(&stored.0) & is_known)
+        })
     }
 }
 
@@ -109,9 +118,9 @@ mod tests {
                 prop_assert_eq!(text.expose_secret().len(), AUTHTOKEN_CHARS);
                 let read = Credential::parse(text.expose_secret().as_bytes()).unwrap();
                 prop_assert_eq!((read.kind, read.id), (kind, token.id));
-                prop_assert!(read.matches(Some(token.hash())));
-                prop_assert!(!read.matches(None));
-                prop_assert_eq!(read.matches(Some(credential(kind, id, other).hash())), secret == other);
+                let of_other = credential(kind, id, other).hash();
+                let matches = read.matches([Some(token.hash()), None, Some(of_other)]);
+                prop_assert_eq!(matches, [true, false, secret == other]);
             }
         }
 

@@ -207,7 +207,7 @@ struct World {
     store: Arc<Counted>,
     clock: Arc<ManualClock>,
     reads: Arc<AtomicUsize>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 const START_MS: u64 = 1_234_567_890_000;
@@ -227,7 +227,7 @@ fn world() -> World {
     let storage = Storage::new(store.clone(), clock.clone(), random, STORE_TIMEOUT);
     let sessions = Arc::new(Sessions::new(storage, Lifetimes::default()));
     let limits = Arc::new(Limits::new(LimitSettings::default()));
-    World { sessions, limits, store, clock, reads, _folder: folder }
+    World { sessions, limits, store, clock, reads, folder }
 }
 
 fn origin() -> Origin {
@@ -350,6 +350,19 @@ async fn a_token_whose_checksum_is_wrong_is_refused_without_a_read() {
 }
 
 #[tokio::test]
+async fn a_session_of_another_tenant_takes_the_same_reads_as_one_that_does_not_exist() {
+    let world = world();
+    let id = world.create(None).await.session.summary.id;
+    let Caller::Key(own) = key() else { unreachable!() };
+    let stranger = || Caller::Key(ApiKey { domain_id: DomainId(Id::from_bytes([9; 20])), ..own.clone() });
+    for id in [id, SessionId(Id::from_bytes([8; 20]))] {
+        let fetch = fetch_session(world.request(Operation::FetchSession, stranger()), id);
+        let (fetched, reads) = world.counting(fetch).await;
+        assert_eq!((fetched.unwrap_err().code, reads), (ErrorCode::NotFound, 2));
+    }
+}
+
+#[tokio::test]
 async fn ids_and_interactions_have_the_time_of_the_clock() {
     let world = world();
     let created = world.create(None).await;
@@ -449,6 +462,19 @@ async fn an_interaction_in_time_keeps_a_session_alive_before_it_is_written() {
     // And it is revoked with the others.
     assert_eq!(world.revoke_pool().await, 1);
     assert!(world.caller(&token).await.is_err());
+}
+
+#[tokio::test]
+async fn a_sweep_skips_a_session_that_cannot_be_read() {
+    let world = world();
+    let damaged = world.create(None).await.session.summary.id;
+    world.create(None).await;
+    let connection = rusqlite::Connection::open(world.folder.path().join("sessions.db")).unwrap();
+    let sql = "UPDATE session SET title = printf('%0300d', 1) WHERE id = ?";
+    assert_eq!(connection.execute(sql, [damaged.0.as_bytes()]), Ok(1));
+    world.pass(Duration::from_hours(24));
+    assert_eq!(world.sweep(FOR_EVER).await, Swept { expired: 1, ..Swept::default() });
+    assert_eq!(world.count_with(SessionStatus::Complete).await, 1);
 }
 
 #[tokio::test]

@@ -12,31 +12,31 @@ mod list;
 mod migrations;
 mod reference;
 mod revocation;
+mod scanners;
+#[cfg(test)]
+mod steps;
 mod table;
 mod writer;
 
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, named_params};
+use rusqlite::{OptionalExtension, named_params};
 use session_types::{DomainId, Id, PoolId, SessionId, Timestamp};
 
 use self::column::Column;
 use self::connection::Readers;
 use self::error::{Result, failed, insert_failed};
 use self::list::LIVE;
+use self::scanners::{Owner, Scanners};
 use self::table::Record;
 use self::writer::Writer;
 use crate::event::{Event, EventId};
 use crate::key::{ApiKey, KeyId};
 use crate::store::{
-    LastSeen, Page, ReferenceKind, Revocation, SessionFilter, SessionTimes, Store, StoreError, StoredSession,
-    TokenGuard,
+    LastSeen, Page, ReferenceKind, Revocation, SessionFilter, SessionTimes, Store, StoredSession, TokenGuard,
 };
-
-/// How many connections read many rows.
-const SCANNERS: usize = 2;
 
 /// A store in one SQLite file, for one process.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub struct SqliteStore {
     /// thread.
     readers: Readers,
     /// For reads of many rows, on threads that may block, so that no fetch waits for a list.
-    scanners: Arc<Readers>,
+    scanners: Scanners,
     writer: Writer,
 }
 
@@ -57,23 +57,7 @@ impl SqliteStore {
         let writer = Writer::start(connection::open_writer(path)?)?;
         // One for each thread of the runtime.
         let readers = std::thread::available_parallelism().map_or(2, usize::from);
-        Ok(Self {
-            readers: Readers::open(path, readers)?,
-            scanners: Arc::new(Readers::open(path, SCANNERS)?),
-            writer,
-        })
-    }
-
-    /// Reads many rows, on a thread that may block.
-    async fn scan<F, T>(&self, read: F) -> Result<T>
-    where
-        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
-        T: Send + 'static,
-    {
-        let scanners = Arc::clone(&self.scanners);
-        tokio::task::spawn_blocking(move || read(&scanners.lock()))
-            .await
-            .unwrap_or_else(|error| Err(StoreError::Failed(error.to_string())))
+        Ok(Self { readers: Readers::open(path, readers)?, scanners: Scanners::open(path)?, writer })
     }
 }
 
@@ -118,7 +102,9 @@ impl Store for SqliteStore {
     }
 
     async fn session_page(&self, after: Option<SessionId>, limit: u32) -> Result<Page<StoredSession>> {
-        self.scan(move |connection| table::page(connection, after.map(|id| id.0), limit)).await
+        self.scanners
+            .scan(Owner::Server, move |connection| table::page(connection, after.map(|id| id.0), limit))
+            .await
     }
 
     async fn session_list(
@@ -127,14 +113,16 @@ impl Store for SqliteStore {
         before: Option<SessionId>,
         limit: u32,
     ) -> Result<Page<StoredSession>> {
-        self.scan(move |connection| list::page(connection, &filter, before, limit)).await
+        let owner = Owner::Domain(filter.domain_id);
+        self.scanners.scan(owner, move |connection| list::page(connection, &filter, before, limit)).await
     }
 
     async fn session_list_expired(&self, at: Timestamp, limit: u32) -> Result<Page<StoredSession>> {
-        self.scan(move |connection| list::expired(connection, at, limit)).await
+        self.scanners.scan(Owner::Server, move |connection| list::expired(connection, at, limit)).await
     }
 
     async fn session_revoke_many(&self, revocation: Revocation, token: Option<TokenGuard>) -> Result<u64> {
+        let owner = Owner::Domain(revocation.domain_id);
         let outcome = self
             .writer
             .submit(move |connection| {
@@ -145,7 +133,7 @@ impl Store for SqliteStore {
         match outcome {
             revocation::Outcome::Made(revoked) => Ok(revoked),
             revocation::Outcome::Pending(number) => {
-                self.scan(move |connection| revocation::count(connection, number)).await
+                self.scanners.scan(owner, move |connection| revocation::count(connection, number)).await
             }
         }
     }
@@ -193,7 +181,9 @@ impl Store for SqliteStore {
     }
 
     async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Page<Event>> {
-        self.scan(move |connection| table::page(connection, after.map(|id| id.0), limit)).await
+        self.scanners
+            .scan(Owner::Server, move |connection| table::page(connection, after.map(|id| id.0), limit))
+            .await
     }
 
     async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64> {
@@ -247,19 +237,20 @@ impl Store for SqliteStore {
     }
 
     async fn key_list(&self) -> Result<Page<ApiKey>> {
-        self.scan(|connection| {
-            let mut keys = Page::<ApiKey>::default();
-            loop {
-                let page = table::page(connection, keys.next, u32::MAX)?;
-                keys.items.extend(page.items);
-                keys.skipped.extend(page.skipped);
-                keys.next = page.next;
-                if keys.next.is_none() {
-                    return Ok(keys);
+        self.scanners
+            .scan(Owner::Server, |connection| {
+                let mut keys = Page::<ApiKey>::default();
+                loop {
+                    let page = table::page(connection, keys.next, u32::MAX)?;
+                    keys.items.extend(page.items);
+                    keys.skipped.extend(page.skipped);
+                    keys.next = page.next;
+                    if keys.next.is_none() {
+                        return Ok(keys);
+                    }
                 }
-            }
-        })
-        .await
+            })
+            .await
     }
 
     async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool> {

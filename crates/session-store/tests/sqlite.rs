@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use session_store::contract_suite::{event, session};
-use session_store::{Actor, EventId, Revocation, SecretHash, SqliteStore, Store, StoreError, StoredSession};
+use session_store::contract_suite::{event, revocation, session};
+use session_store::{SecretHash, SqliteStore, Store, StoreError, StoredSession};
 use session_types::{
     AccountId, DomainId, Id, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp,
     Title,
@@ -70,20 +70,7 @@ async fn a_pending_revocation_is_written_after_the_store_is_opened_again() {
     let all = (0..SESSIONS).map(|last| (session(last), event(last, session(last).id))).collect();
     store.session_import(all).await.unwrap();
     let at = Timestamp::from_ms(5).unwrap();
-    let revocation = Revocation {
-        domain_id: session(0).domain_id,
-        pool_id: Some(session(0).pool_id),
-        account_id: None,
-        identity_id: None,
-        device_id: None,
-        except: None,
-        at,
-        event_id: EventId(Id::from_bytes([9; 20])),
-        actor: Actor::Server,
-        reason: None,
-        request_id: None,
-    };
-    assert_eq!(store.session_revoke_many(revocation, None).await, Ok(SESSIONS));
+    assert_eq!(store.session_revoke_many(revocation(1, 5), None).await, Ok(SESSIONS));
     // Before any of it is written, and in the middle.
     let mut store = store;
     for batches in [0, 7, 13] {
@@ -251,14 +238,11 @@ async fn a_database_with_global_pools_is_migrated_with_its_sessions_and_keys() {
         (Id::compose((1 << 50) - 1, 9, [4; 10]), "'new', NULL, NULL, 1, NULL, NULL"),
     ];
     for (id, values) in &ids {
-        let id: String = id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        sql(
-            &path,
-            &format!(
-                "INSERT INTO session (id, domain_id, pool_id, session_type, status, token_hash, account_id, revision, \
-                 expires_at, ended_at) VALUES (x'{id}', {domain}, {pool}, 'browser', {values});"
-            ),
+        let insert = format!(
+            "INSERT INTO session (id, domain_id, pool_id, session_type, status, token_hash, account_id, revision, \
+                 expires_at, ended_at) VALUES (?, {domain}, {pool}, 'browser', {values})"
         );
+        rusqlite::Connection::open(&path).unwrap().execute(&insert, [id.as_bytes()]).unwrap();
     }
     sql(
         &path,
@@ -286,7 +270,10 @@ async fn a_database_with_global_pools_is_migrated_with_its_sessions_and_keys() {
     assert_eq!(authenticated.token_hash, Some(SecretHash([0; 32])));
     let keys = store.key_list().await.unwrap().items;
     assert_eq!((keys.len(), keys[0].pool_id, keys[0].revoked_at), (1, Some(new.pool_id), Some(at(5))));
-    assert_eq!(store.session_list_expired(at(88), 10).await.unwrap().items, [authenticated.clone()]);
+    assert_eq!(
+        store.session_list_expired(at(88), 10).await.unwrap().items,
+        std::slice::from_ref(authenticated)
+    );
     // The pool is not locked for another domain, and nothing refers to a record of it.
     let elsewhere = StoredSession { pool_id: new.pool_id, ..session(1) };
     store.session_create(elsewhere.clone(), event(1, elsewhere.id)).await.unwrap();

@@ -6,16 +6,12 @@ use session_types::{ErrorCode, SessionId};
 
 use super::target;
 use crate::change_queue::ChangeKind;
-use crate::credential::{Credential, Kind};
+use crate::credential::{Credential, Kind, REPLACED_TOKENS_MAX};
 use crate::error::Error;
 use crate::lifecycle::interaction;
 use crate::lifecycle::state::{self, Transition};
 use crate::request::Request;
 use crate::summary::session_for;
-
-/// How many replaced tokens of a session are recognised as such. A session steps up a few times; an older token is
-/// refused like an unknown one.
-const REPLACED_TOKENS_MAX: usize = 8;
 
 /// Makes the session authenticated and gives it a new token; the old one stops working with the same commit.
 ///

@@ -24,6 +24,9 @@ const READER_BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 /// table of ten million sessions and for the leaves in use; the operating system caches the others.
 const CACHE_KIB: i32 = -16 * 1024;
 
+/// How many prepared statements a reader caches. Preparing the statement of a list takes longer than running it.
+const STATEMENTS_MAX: usize = 128;
+
 /// How many pages of 4 KiB the write-ahead log grows to before a checkpoint copies them into the database: 64 MiB.
 /// SQLite's default of 1,000 is reached several times a second when many sessions are created or seen. Each checkpoint
 /// syncs the disk twice and copies pages that are about to change again.
@@ -47,6 +50,14 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Opens a connection that reads an existing file.
+pub(super) fn open_reader(path: &Path) -> Result<Connection> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY_TIMEOUT)?;
+    // One for each shape of a list: its filters, bound to a pool or not, with a place to go on from or not.
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(connection)
+}
+
 fn connect(path: &Path, access: OpenFlags, busy_timeout: Duration) -> Result<Connection> {
     // NO_MUTEX: a connection is only used by the thread that owns or has locked it.
     let connection =
@@ -63,8 +74,7 @@ pub(super) struct Readers(Vec<Mutex<Connection>>);
 impl Readers {
     /// Opens `count` connections to an existing file.
     pub(super) fn open(path: &Path, count: usize) -> Result<Self> {
-        let open = |_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY_TIMEOUT);
-        (0..count).map(open).map(|reader| reader.map(Mutex::new)).collect::<Result<_>>().map(Self)
+        (0..count).map(|_| open_reader(path).map(Mutex::new)).collect::<Result<_>>().map(Self)
     }
 
     /// Locks a connection that is free. If none is, waits for the first one.
