@@ -14,6 +14,7 @@ fn request(method: &str, path: &str) -> Request {
         path: path.to_owned(),
         headers: Vec::new(),
         body: None,
+        stalls: false,
         what: String::new(),
     }
 }

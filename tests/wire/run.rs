@@ -102,6 +102,7 @@ pub(crate) async fn ask(
         statuses::broken(suite, world, program, prepared),
         statuses::waiting(suite, world, program, prepared),
         statuses::expired(suite, world, program, prepared),
+        statuses::stalled(suite, world, program, prepared),
     )?;
     world.suffice()?;
     coverage::check(suite);

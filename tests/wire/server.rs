@@ -50,7 +50,7 @@ fn failed(what: &str, error: impl std::fmt::Display) -> Failed {
 pub(crate) struct Server {
     /// The address of its public listener, or of the proxy in front of it.
     pub(crate) address: SocketAddr,
-    _process: launcher::Server,
+    process: launcher::Server,
     folder: TempDir,
 }
 
@@ -71,7 +71,12 @@ impl Server {
             Some(proxy) => proxy.start(process.address).await.map_err(|error| failed("the proxy", error))?,
             None => process.address,
         };
-        Ok(Self { address, _process: process, folder })
+        Ok(Self { address, process, folder })
+    }
+
+    /// The address of its public listener, without the proxy.
+    pub(crate) fn direct(&self) -> SocketAddr {
+        self.process.address
     }
 
     fn file(&self, name: &str) -> PathBuf {

@@ -66,6 +66,7 @@ pub(crate) async fn ordinary(suite: &Suite, world: &World, server: SocketAddr) {
         missing_and_ended(suite, world, server, operation).await;
         other_kinds(suite, world, server, operation).await;
         unreadable(suite, world, server, operation).await;
+        doubled_slash(suite, world, server, operation).await;
         forbidden(suite, world, server, operation).await;
     }
 }
@@ -157,6 +158,37 @@ async fn unreadable(suite: &Suite, world: &World, server: SocketAddr, operation:
         let successes = suite.successes(operation);
         suite.expect(server, operation, &padded(bytes), &successes, "valid-refused", &limit).await;
     }
+}
+
+/// A path that the router takes for that of the operation.
+async fn doubled_slash(suite: &Suite, world: &World, server: SocketAddr, operation: &Operation) {
+    let target = world.target("unauthenticated");
+    let mut request = valid_request(suite, operation, world.key_of(operation), &target);
+    request.path = request.path.replacen('/', "//", 1);
+    let request = described(request, "a valid request with a doubled slash in its path");
+    provoke(suite, server, operation, &request, 400, "bad_request").await;
+}
+
+/// 408: bodies that begin and never end. The requests wait for the server's limit together, and go to the server itself:
+/// the proxy of a fault forwards no request before its end.
+pub(crate) async fn stalled(
+    suite: &Suite,
+    world: &World,
+    program: &Program,
+    prepared: &Path,
+) -> Result<(), Failed> {
+    let server = with(program, prepared, "").await?;
+    let asked = suite.contract.operations().iter().filter(|operation| operation.body.is_some()).map(
+        async |operation| {
+            let target = world.target("unauthenticated");
+            let mut request = valid_request(suite, operation, world.key_of(operation), &target);
+            request.stalls = true;
+            let request = described(request, "a body that never ends");
+            provoke(suite, server.direct(), operation, &request, 408, "bad_request").await;
+        },
+    );
+    join_all(asked).await;
+    Ok(())
 }
 
 /// 403: requests that the caller may not make although it may know of their object.

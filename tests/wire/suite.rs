@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use hyper::body::Bytes;
 use openapi_drift::push;
 use reqwest::Method;
@@ -30,6 +32,8 @@ pub(crate) struct Request {
     pub(crate) headers: Vec<(String, String)>,
     /// Its body.
     pub(crate) body: Option<Vec<u8>>,
+    /// Whether the body never ends.
+    pub(crate) stalls: bool,
     /// A description for people.
     pub(crate) what: String,
 }
@@ -124,8 +128,14 @@ impl Suite {
             headers.append(name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?);
         }
         let url = format!("http://{server}{}", request.path);
-        let sent =
-            self.client.request(method, url).headers(headers).body(request.body.clone().unwrap_or_default());
+        let body = request.body.clone().unwrap_or_default();
+        let body = if request.stalls {
+            let first = stream::once(async { Ok::<_, Infallible>(body) });
+            reqwest::Body::wrap_stream(first.chain(stream::pending()))
+        } else {
+            body.into()
+        };
+        let sent = self.client.request(method, url).headers(headers).body(body);
         let answer = sent.send().await.ok()?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let bytes = answer.bytes().await.ok()?;

@@ -244,6 +244,7 @@ impl World {
             path: "/api/v1/session".to_owned(),
             headers: vec![bearer(&self.key), json_type()],
             body: Some(body.to_string().into_bytes()),
+            stalls: false,
             what: "a session to create".to_owned(),
         };
         let answer = suite.send(server, &request).await;
@@ -280,6 +281,7 @@ pub(crate) fn valid_request(suite: &Suite, operation: &Operation, token: &str, t
         path: request.target,
         headers,
         body: request.body.map(|body| body.to_string().into_bytes()),
+        stalls: false,
         what: "a valid request".to_owned(),
     }
 }

@@ -9,6 +9,7 @@ mod generate;
 mod ledger;
 mod mutants;
 mod process;
+mod resilience;
 mod test;
 
 use std::path::PathBuf;
@@ -58,6 +59,8 @@ enum Task {
         /// The faults to seed; without a name, all of them
         names: Vec<String>,
     },
+    /// Run `sessiond` through crashes, races, damaged stores, jumps of the clock and silent connections
+    Resilience(resilience::Settings),
     /// Run every check of the repository, on a machine that has only Rust and a C compiler
     Test,
     /// Create, authenticate and fetch a session over real HTTP
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
         Task::Breaking(settings) => breaking::run(&settings, &process::root(), &mut out),
         Task::Mutants(settings) => mutants::run(&settings, &mut out, &mut progress),
         Task::Faults { names } => faults::run(&names, &mut out),
+        Task::Resilience(settings) => resilience::run(settings, &mut out),
         Task::Test => test::run(&mut out, &mut progress),
         Task::Demo { keep } => demo::run(keep, &mut out, &mut progress).map(|()| true),
         Task::Bench(Bench::Compare) => bench::compare::run(&mut out).map(|()| true),

@@ -10,14 +10,23 @@ use crate::check;
 use crate::demo;
 use crate::faults;
 use crate::process::{Failed, cargo_succeeds, cargo_test, has_cargo, root, say};
+use crate::resilience;
 
-/// The programs that the tests use, and the Debian packages that contain them.
-const PROGRAMS: [(&str, &str); 2] = [("curl", "curl"), ("git", "git")];
+/// The programs that the tests use, the argument with which each prints its version, and the Debian packages that contain
+/// them.
+const PROGRAMS: [(&str, &str, &str); 6] = [
+    ("curl", "--version", "curl"),
+    ("git", "--version", "git"),
+    ("openssl", "version", "openssl"),
+    ("nginx", "-v", "nginx-light"),
+    ("caddy", "version", "caddy"),
+    ("faketime", "--version", "faketime"),
+];
 
 /// Runs the checks, the fastest first. Returns `false` after the first one that fails.
 pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool, Failed> {
-    for (program, package) in PROGRAMS {
-        provide(program, package, progress)?;
+    for (program, version, package) in PROGRAMS {
+        provide(program, version, package, progress)?;
     }
     if component("fmt", progress)? && !cargo_succeeds(&["fmt", "--check"])? {
         say(out, "test: the code is not formatted; run `cargo fmt`")?;
@@ -38,7 +47,8 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
     let (passed, counts) =
         cargo_test(&[&["test", "--locked", "--no-fail-fast"], &EVERYTHING[..]].concat(), out)?;
     let agree = passed && check::run(None, false, Format::Human, out)? && faults::run(&[], out)?;
-    let demo = agree && demo_is_as_the_readme_shows(out, progress)?;
+    let withstands = agree && resilience::run(resilience::Settings::default(), out)?;
+    let demo = withstands && demo_is_as_the_readme_shows(out, progress)?;
     say(out, &format!("tests: {} passed, {} failed", counts.passed, counts.failed))?;
     Ok(demo)
 }
@@ -105,13 +115,13 @@ fn component(name: &str, progress: &mut dyn Write) -> Result<bool, Failed> {
 }
 
 /// Installs a program if it is missing and this is Debian, as root. Elsewhere, fails and names what to install.
-fn provide(program: &str, package: &str, progress: &mut dyn Write) -> Result<(), Failed> {
+fn provide(program: &str, version: &str, package: &str, progress: &mut dyn Write) -> Result<(), Failed> {
     let runs = |program: &str, arguments: &[&str]| {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.env("DEBIAN_FRONTEND", "noninteractive").status().is_ok_and(|status| status.success())
     };
-    if runs(program, &["--version"]) {
+    if runs(program, &[version]) {
         return Ok(());
     }
     let missing = || {
@@ -123,7 +133,7 @@ fn provide(program: &str, package: &str, progress: &mut dyn Write) -> Result<(),
     say(progress, &format!("test: installing {package}"))?;
     let installed = runs("apt-get", &["update"])
         && runs("apt-get", &["install", "--yes", "--no-install-recommends", package])
-        && runs(program, &["--version"]);
+        && runs(program, &[version]);
     if installed { Ok(()) } else { Err(missing()) }
 }
 

@@ -5,29 +5,24 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
 use dropshot::{
     ApiEndpointBodyContentType, ExclusiveExtractor, ExtensionMode, ExtractorMetadata, HttpError, Path, Query,
     RequestContext, ServerContext, SharedExtractor, TypedBody,
 };
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
-use http_body_util::BodyExt;
+use http::header::{CONTENT_TYPE, HeaderValue};
 use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use session_types::{ErrorCode, without_tokens};
 
+use crate::body::UnreadBody;
 use crate::reply::status_of;
 use crate::types::ErrorBody;
 
 /// The greatest request body in bytes. The longest valid one escapes each of its 1,024 + 200 characters
 /// as a surrogate pair, twelve bytes each, beside less than 1 KiB of IDs: below 16 KiB.
 pub const REQUEST_BODY_MAX_BYTES: usize = 16 * 1024;
-
-/// How many bytes of a body that is too long are read and discarded, so that its sender gets to read the response. The
-/// connection of a sender of more is closed.
-const DISCARD_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// The greatest length of an error message in characters: it may repeat a part of the request.
 const MESSAGE_MAX_CHARS: usize = 400;
@@ -48,7 +43,7 @@ pub struct RequestError {
 }
 
 impl RequestError {
-    fn new(status: StatusCode, code: ErrorCode, message: &str) -> Self {
+    pub(crate) fn new(status: StatusCode, code: ErrorCode, message: &str) -> Self {
         Self { body: ErrorBody::new(code, shown(message)), status }
     }
 }
@@ -59,7 +54,7 @@ impl From<ErrorBody> for RequestError {
     }
 }
 
-/// Path parameters, received but not validated yet, as a [`JsonBody`] is.
+/// Path parameters, received but not validated yet.
 pub struct PathParams<T>(Result<T, RequestError>);
 
 impl<T: Copy> PathParams<T> {
@@ -91,7 +86,7 @@ where
     }
 }
 
-/// The query of a paged list, received but not validated yet, as a [`JsonBody`] is.
+/// The query of a paged list, received but not validated yet.
 pub struct PageParams<T> {
     query: String,
     described: PhantomData<fn() -> T>,
@@ -126,27 +121,43 @@ where
     }
 }
 
-/// A JSON body that has been received but not validated: a handler reads it once the caller is known, so that a caller
-/// without credentials learns nothing about the body.
+/// A JSON body that has not been received: a handler reads it once the caller is known, so that a caller without
+/// credentials learns nothing about the body, and does not make the server wait for it.
 pub struct JsonBody<T> {
-    received: Result<Bytes, RequestError>,
-    body: PhantomData<fn() -> T>,
+    content_type: Option<HeaderValue>,
+    body: UnreadBody,
+    described: PhantomData<fn() -> T>,
 }
 
 impl<T: DeserializeOwned> JsonBody<T> {
-    /// Parses the body. Fails with `bad_request` if it is too long, not declared as JSON or not JSON, with
-    /// `required_value` if a property is missing and with `invalid_value` if one is not allowed; the message names the
-    /// property.
-    pub fn read(&self) -> Result<T, RequestError> {
-        let bytes = self.received.as_ref().map_err(Clone::clone)?;
-        // Separately, because serde_json reports some values of a wrong type as syntax errors.
-        serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| {
-            let message = format!("the body is not JSON: {error}");
-            RequestError::new(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, &message)
-        })?;
-        deserialize::<NoListOrNull>(bytes)?;
-        deserialize(bytes)
+    /// Receives and parses the body. Fails with `bad_request` if it is too long, breaks off, or is not declared as JSON or
+    /// not JSON, with `required_value` if a property is missing and with `invalid_value` if one is not allowed; the message
+    /// names the property. Waits for as long as the sender takes.
+    pub async fn read(self) -> Result<T, RequestError> {
+        let bytes = self.body.receive().await?;
+        let content_type =
+            self.content_type.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if !media_type.eq_ignore_ascii_case("application/json") {
+            return Err(RequestError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                ErrorCode::BadRequest,
+                "the body must be JSON; send it with `Content-Type: application/json`",
+            ));
+        }
+        parse(&bytes)
     }
+}
+
+/// Parses a body.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RequestError> {
+    // Separately, because serde_json reports some values of a wrong type as syntax errors.
+    serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| {
+        let message = format!("the body is not JSON: {error}");
+        RequestError::new(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, &message)
+    })?;
+    deserialize::<NoListOrNull>(bytes)?;
+    deserialize(bytes)
 }
 
 /// Deserializes a value; the error names the property.
@@ -231,53 +242,13 @@ where
         _: &RequestContext<C>,
         request: hyper::Request<dropshot::Body>,
     ) -> Result<Self, HttpError> {
-        Ok(Self { received: receive(request).await, body: PhantomData })
+        let content_type = request.headers().get(CONTENT_TYPE).cloned();
+        Ok(Self { content_type, body: UnreadBody::of(request), described: PhantomData })
     }
 
     fn metadata(content_type: ApiEndpointBodyContentType) -> ExtractorMetadata {
         <TypedBody<T> as ExclusiveExtractor>::metadata(content_type)
     }
-}
-
-/// Receives a body that is declared as JSON and within the limit. Reads the rest of one that is refused, up to a bound, so
-/// that its sender gets to read the response.
-async fn receive(request: hyper::Request<dropshot::Body>) -> Result<Bytes, RequestError> {
-    let refuse = |status, message: &str| Err(RequestError::new(status, ErrorCode::BadRequest, message));
-    let (parts, mut body) = request.into_parts();
-    let mut received = 0;
-    let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let data = match frame.map(hyper::body::Frame::into_data) {
-            Ok(Ok(data)) => data,
-            Ok(Err(_)) => continue,
-            Err(error) => {
-                return refuse(StatusCode::BAD_REQUEST, &format!("the body broke off: {error}"));
-            }
-        };
-        received += data.len();
-        if received <= REQUEST_BODY_MAX_BYTES {
-            bytes.extend_from_slice(&data);
-        } else if received > DISCARD_MAX_BYTES {
-            break;
-        }
-    }
-    if received > REQUEST_BODY_MAX_BYTES {
-        return refuse(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            &format!(
-                "the body is longer than {REQUEST_BODY_MAX_BYTES} bytes; send only the properties of the contract"
-            ),
-        );
-    }
-    let content_type = parts.headers.get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or(""));
-    let media_type = content_type.split(';').next().unwrap_or("").trim();
-    if !media_type.eq_ignore_ascii_case("application/json") {
-        return refuse(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "the body must be JSON; send it with `Content-Type: application/json`",
-        );
-    }
-    Ok(bytes.freeze())
 }
 
 #[cfg(test)]
@@ -286,9 +257,7 @@ mod tests {
     use crate::types::SessionCreate;
 
     fn read(text: &str) -> Result<SessionCreate, (ErrorCode, String)> {
-        let received = Ok(Bytes::copy_from_slice(text.as_bytes()));
-        let body = JsonBody { received, body: PhantomData };
-        body.read().map_err(|error| (error.body.code, error.body.message))
+        parse(text.as_bytes()).map_err(|error| (error.body.code, error.body.message))
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! `openapi.json` is the source of truth; `cargo xtask check` compares it with what is derived from here
 //! ([`derived_openapi`]). This crate decides nothing: it has no store, no session rule and no credential.
 
+mod body;
 mod contract;
 mod derive;
 mod extract;

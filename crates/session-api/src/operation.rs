@@ -74,7 +74,7 @@ impl Operation {
                 scope: None,
                 scope_for: None,
                 session_token: OwnSession,
-                error_statuses: &[401, 403, 429, 500, 501, 503],
+                error_statuses: &[400, 401, 403, 429, 500, 501, 503],
             },
             Self::ListSessions => Facts {
                 scope: Some(Scope::Read),
@@ -86,19 +86,19 @@ impl Operation {
                 scope: Some(Scope::Create),
                 scope_for: Some(ScopeFor { properties: ACCOUNT_PROPERTIES, scope: Scope::Authenticate }),
                 session_token: NoSessionToken,
-                error_statuses: &[400, 401, 403, 413, 415, 429, 500, 501, 503],
+                error_statuses: &[400, 401, 403, 408, 413, 415, 429, 500, 501, 503],
             },
             Self::AuthenticateSession => Facts {
                 scope: Some(Scope::Authenticate),
                 scope_for: None,
                 session_token: NoSessionToken,
-                error_statuses: &[400, 401, 403, 404, 409, 413, 415, 429, 500, 501, 503],
+                error_statuses: &[400, 401, 403, 404, 408, 409, 413, 415, 429, 500, 501, 503],
             },
             Self::RecordInteraction => Facts {
                 scope: Some(Scope::Update),
                 scope_for: None,
                 session_token: NoSessionToken,
-                error_statuses: &[400, 401, 403, 404, 409, 413, 415, 429, 500, 501, 503],
+                error_statuses: &[400, 401, 403, 404, 408, 409, 413, 415, 429, 500, 501, 503],
             },
             Self::CompleteSession => Facts {
                 scope: Some(Scope::Update),
@@ -116,7 +116,7 @@ impl Operation {
                 scope: Some(Scope::Revoke),
                 scope_for: None,
                 session_token: Account,
-                error_statuses: &[400, 401, 403, 413, 415, 429, 500, 501, 503],
+                error_statuses: &[400, 401, 403, 408, 413, 415, 429, 500, 501, 503],
             },
         }
     }

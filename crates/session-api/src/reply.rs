@@ -115,7 +115,7 @@ pub const fn status_of(code: ErrorCode) -> StatusCode {
 pub(crate) fn statuses_of(code: ErrorCode) -> Vec<u16> {
     let mut statuses = vec![status_of(code).as_u16()];
     if code == ErrorCode::BadRequest {
-        statuses.extend([413, 415, 429]);
+        statuses.extend([408, 413, 415, 429]);
     }
     statuses
 }

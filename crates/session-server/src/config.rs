@@ -13,6 +13,7 @@ use serde::Deserialize;
 use session_api::Operation;
 use session_types::PoolId;
 
+use crate::connections::CONNECTIONS_MAX;
 use crate::lifecycle::lifetime::{Lifetime, Lifetimes, TypeLifetimes};
 use crate::limits::LimitSettings;
 use crate::origin::{ClientAddressHeader, TrustedProxies};
@@ -166,6 +167,7 @@ struct LimitsSection {
     failed_authentications_per_minute: Option<NonZeroU32>,
     creations_per_minute: Option<NonZeroU32>,
     revocations_per_minute: Option<NonZeroU32>,
+    connections: Option<NonZeroU32>,
 }
 
 /// A duration such as `30m` or `12h`, or `none`.
@@ -255,6 +257,8 @@ pub struct Config {
     pub retention: Retention,
     /// Rate limits.
     pub limits: LimitSettings,
+    /// The greatest number of connections of the public listener.
+    pub connections: NonZeroU32,
 }
 
 /// The settings file cannot be used.
@@ -303,6 +307,7 @@ impl Config {
                 creations: file.limits.creations_per_minute.unwrap_or(limits.creations),
                 revocations: file.limits.revocations_per_minute.unwrap_or(limits.revocations),
             },
+            connections: file.limits.connections.unwrap_or(CONNECTIONS_MAX),
             listen: serve.listen.or(file.listen).unwrap_or_else(|| local(8080)),
             internal_listen: serve.internal_listen.or(file.internal_listen).unwrap_or_else(|| local(8081)),
             store: flags

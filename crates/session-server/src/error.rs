@@ -96,6 +96,10 @@ impl From<StoreError> for Error {
         match error {
             StoreError::OutcomeUnknown(_) => Self::unknown(error),
             StoreError::TokenReplaced => Self::bad_authtoken(),
+            StoreError::TooManyRevocations => Self::limited(
+                "too many revocations of this domain are not written yet; try again in 5 s".to_owned(),
+                5,
+            ),
             // A new ID is never taken, and an import has a message of its own.
             StoreError::AlreadyExists | StoreError::Failed(_) => Self::unexpected(error),
         }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dropshot::{HttpCodedResponse, HttpError, HttpResponseCreated, HttpResponseOk, RequestContext};
+use http::StatusCode;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use session_api::{
     Interaction, JsonBody, Operation, PageParams, PathParams, Reply, Revocation, RevocationResult, Session,
     SessionApi, SessionAuthenticate, SessionCreate, SessionList, SessionPage, SessionPath,
@@ -14,8 +16,10 @@ use session_api::{
 use session_types::ErrorCode;
 
 use crate::authn::{authenticate, bearer_token};
+use crate::connections::Activity;
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::message;
 use crate::metrics::Metrics;
 use crate::origin::{Origin, TrustedProxies};
 use crate::request::Request;
@@ -36,6 +40,8 @@ pub struct Context {
     pub limits: Arc<Limits>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// The requests of the public listener's connections.
+    pub activity: Arc<Activity>,
     /// The proxies that are trusted to report the caller's address.
     pub trusted_proxies: Option<TrustedProxies>,
     /// The operations that this deployment does not offer.
@@ -47,14 +53,31 @@ pub enum SessionServer {}
 
 type Response<T> = Result<Reply<T>, HttpError>;
 
-/// What every handler does: checks that the operation is offered, finds the caller, carries out the operation, counts it,
-/// logs the cause of a failure and makes the response.
+/// How long a body may take to arrive. One of 16 KiB takes less on a slow mobile line; together with
+/// [`STORE_TIMEOUT`](crate::storage::STORE_TIMEOUT) it bounds the time of a request.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Receives and parses a body. Fails as [`JsonBody::read`] does, and with status 408 if it does not arrive in time.
+async fn receive<T: DeserializeOwned>(body: JsonBody<T>) -> Result<T, Error> {
+    tokio::time::timeout(BODY_TIMEOUT, body.read())
+        .await
+        .map_err(|_| {
+            let message =
+                format!("the body did not arrive within {} s; send it at once", BODY_TIMEOUT.as_secs());
+            Error { status: StatusCode::REQUEST_TIMEOUT, ..Error::new(ErrorCode::BadRequest, message) }
+        })?
+        .map_err(Error::from)
+}
+
+/// What every handler does: checks that the operation is offered and the message well-formed, finds the caller, carries
+/// out the operation, counts it, logs the cause of a failure and makes the response.
 async fn handle<T, F>(rqctx: RequestContext<Context>, rule: impl FnOnce(Request) -> F) -> Response<T>
 where
     T: HttpCodedResponse<Body: Serialize>,
     F: Future<Output = Result<T::Body, Error>>,
 {
     let start = Instant::now();
+    let _running = rqctx.context().activity.begin(rqctx.request.remote_addr());
     let outcome = async {
         let body = rule(accept(&rqctx).await?).await?;
         Reply::success(&body).map_err(Error::unexpected)
@@ -73,7 +96,8 @@ where
     Ok(reply)
 }
 
-/// Returns the request with its caller, if this deployment offers the operation and the token is valid.
+/// Returns the request with its caller, if this deployment offers the operation, the message is well-formed and the token
+/// is valid.
 async fn accept(rqctx: &RequestContext<Context>) -> Result<Request, Error> {
     let context = rqctx.context();
     let operation: Operation = rqctx.endpoint.operation_id.parse().map_err(Error::unexpected)?;
@@ -82,6 +106,7 @@ async fn accept(rqctx: &RequestContext<Context>) -> Result<Request, Error> {
         return Err(Error::new(ErrorCode::NotImplemented, message));
     }
     let (request, headers) = (&rqctx.request, rqctx.request.headers());
+    message::check(request.version(), request.uri(), headers)?;
     let origin =
         Origin::of(&rqctx.request_id, request.remote_addr(), headers, context.trusted_proxies.as_ref());
     let caller = authenticate(&context.sessions, &context.limits, bearer_token(headers), &origin).await?;
@@ -119,7 +144,7 @@ impl SessionApi for SessionServer {
         rqctx: RequestContext<Context>,
         body: JsonBody<SessionCreate>,
     ) -> Response<HttpResponseCreated<SessionWithAuthtoken>> {
-        handle(rqctx, |request| async move { create_session(request, body.read()?).await }).await
+        handle(rqctx, |request| async move { create_session(request, receive(body).await?).await }).await
     }
 
     async fn authenticate_session(
@@ -128,7 +153,7 @@ impl SessionApi for SessionServer {
         body: JsonBody<SessionAuthenticate>,
     ) -> Response<HttpResponseOk<SessionWithAuthtoken>> {
         handle(rqctx, |request| async move {
-            authenticate_session(request, path.read()?.session_id, body.read()?).await
+            authenticate_session(request, path.read()?.session_id, receive(body).await?).await
         })
         .await
     }
@@ -139,7 +164,7 @@ impl SessionApi for SessionServer {
         body: JsonBody<Interaction>,
     ) -> Response<HttpResponseOk<Session>> {
         handle(rqctx, |request| async move {
-            record_interaction(request, path.read()?.session_id, body.read()?).await
+            record_interaction(request, path.read()?.session_id, receive(body).await?).await
         })
         .await
     }
@@ -162,6 +187,6 @@ impl SessionApi for SessionServer {
         rqctx: RequestContext<Context>,
         body: JsonBody<Revocation>,
     ) -> Response<HttpResponseOk<RevocationResult>> {
-        handle(rqctx, |request| async move { revoke_sessions(request, body.read()?).await }).await
+        handle(rqctx, |request| async move { revoke_sessions(request, receive(body).await?).await }).await
     }
 }

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::socket;
 use crate::config::Config;
+use crate::connections::{Activity, Reaper, raise_descriptor_limit};
 use crate::data_directory;
 use crate::dev;
 use crate::http::{Context, SessionServer};
@@ -38,6 +39,7 @@ async fn run(config: &Config, dev: bool, log: &Logger) -> Result<(), Box<dyn std
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
 
+    let descriptors = raise_descriptor_limit(log)?;
     let (mut sessions, directory) = data_directory::open(config)?;
     sessions.log_to(log.new(o!("task" => "store")));
     let sessions = Arc::new(sessions);
@@ -46,10 +48,12 @@ async fn run(config: &Config, dev: bool, log: &Logger) -> Result<(), Box<dyn std
         info!(log, "lifetimes applied"; "sessions" => count);
     }
     let metrics = Arc::new(Metrics::default());
+    let activity = Arc::new(Activity::default());
     let context = Context {
         sessions: Arc::clone(&sessions),
         limits: Arc::new(Limits::new(config.limits.clone())),
         metrics: Arc::clone(&metrics),
+        activity: Arc::clone(&activity),
         trusted_proxies: config.trusted_proxies.clone(),
         disabled_operations: config.disabled_operations.clone(),
     };
@@ -57,6 +61,17 @@ async fn run(config: &Config, dev: bool, log: &Logger) -> Result<(), Box<dyn std
 
     let api = session_api_mod::api_description::<SessionServer>()?;
     let server = listen(api, context, config.listen, log, "contract")?;
+    let reaper = Reaper::start(
+        server.local_addr(),
+        activity,
+        config.connections,
+        descriptors,
+        log.new(o!("task" => "connections")),
+    );
+    if let Err(error) = &reaper {
+        slog::warn!(log, "connections without requests are not closed, as /proc/self/fd cannot be read; \
+            mount /proc, or put a reverse proxy in front"; "cause" => %error);
+    }
     let internal = listen(internal::api()?, internal_context, config.internal_listen, log, "internal")?;
     let admin = socket::listen(directory.path(), Arc::clone(&sessions), log.new(o!("listener" => "admin")))?;
     let prepared = if dev { Some(dev::prepare(&sessions, server.local_addr()).await?) } else { None };

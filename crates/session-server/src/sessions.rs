@@ -7,6 +7,7 @@ use std::time::Duration;
 use session_store::{Actor, Event, EventAction, EventId, LastSeen, StoredSession};
 use session_types::{DomainId, InteractionDetails, SessionId, SessionStatus, Timestamp};
 use slog::{Logger, info, warn};
+use tokio::sync::Notify;
 
 use crate::change_queue::{ChangeKind, ChangeQueues, Turn};
 use crate::clock_watch::{Belief, CLOCK_JUMP_MIN, CLOCK_STEADY_FOR, ClockWatch, Notice};
@@ -38,6 +39,7 @@ pub struct Sessions {
     clock_watch: Mutex<ClockWatch>,
     /// Whether a session may have a time in the future, which the next sweep is to look for.
     has_future_times: AtomicBool,
+    revoked: Notify,
 }
 
 impl Sessions {
@@ -52,6 +54,7 @@ impl Sessions {
             last_seen: LastSeenBuffer::default(),
             writing: tokio::sync::Mutex::default(),
             changes: ChangeQueues::default(),
+            revoked: Notify::new(),
         }
     }
 
@@ -228,6 +231,16 @@ impl Sessions {
     /// Waits until the buffer of interactions is half full.
     pub async fn last_seen_filling(&self) {
         self.last_seen.filling().await;
+    }
+
+    /// Notifies the task that writes pending revocations.
+    pub(crate) fn revocation_was_made(&self) {
+        self.revoked.notify_one();
+    }
+
+    /// Waits until there may be a pending revocation.
+    pub(crate) async fn revocation_made(&self) {
+        self.revoked.notified().await;
     }
 
     /// Creates an event of now. `request` is `None` for an event that no request caused.

@@ -1,5 +1,5 @@
-//! What the server does in the background: writes last interactions, marks sessions whose lifetime has passed as complete,
-//! and deletes what ended long ago.
+//! What the server does in the background: writes last interactions and the sessions of pending revocations, marks sessions
+//! whose lifetime has passed as complete, and deletes what ended long ago.
 //!
 //! All of it runs in small batches by index, one after another, so that no request waits for it. Nothing is marked or
 //! deleted after a jump of the wall clock, until it can be believed again ([`clock_watch`](crate::clock_watch)).
@@ -23,6 +23,9 @@ const BATCH: u32 = 200;
 
 /// The pause between two batches, in which the writer serves requests.
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// How often the server searches for pending revocations that it was not notified of: of another node, or after a failure.
+const REVOCATION_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How many sessions one transaction gives new times, before the server listens.
 const TIMES_BATCH: u32 = 1_000;
@@ -77,6 +80,17 @@ pub async fn apply_lifetimes(sessions: &Sessions) -> Result<Option<u64>, Error> 
     }
     storage.call(|store| store.setting_replace(LIFETIMES, wanted)).await?;
     Ok(Some(count))
+}
+
+/// Writes every pending revocation of many sessions, in batches. Returns whether there was one.
+pub async fn write_revocations(sessions: &Sessions) -> Result<bool, Error> {
+    let storage = sessions.storage();
+    let mut found = false;
+    while storage.call(|store| store.revocation_write(storage.now())).await? {
+        found = true;
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(found)
 }
 
 /// Marks sessions whose lifetime has passed, and deletes sessions and events whose retention has. Before, after a jump of
@@ -197,7 +211,7 @@ const fn times_of(session: &StoredSession) -> SessionTimes {
     SessionTimes { session_id: session.id, expires_at: session.expires_at, ended_at: session.ended_at }
 }
 
-/// Starts a task that writes last interactions and sweeps, until it is aborted.
+/// Starts a task that writes last interactions and pending revocations and sweeps, until it is aborted.
 pub(crate) fn start(
     sessions: Arc<Sessions>,
     interval: Duration,
@@ -227,6 +241,21 @@ pub(crate) fn start(
                 }
             }
         };
-        tokio::join!(writing, sweeping);
+        let revoking = async {
+            loop {
+                match write_revocations(&sessions).await {
+                    Ok(false) => {}
+                    Ok(true) => info!(log, "pending revocations written"),
+                    Err(error) => {
+                        warn!(log, "pending revocations were not written"; "cause" => error.into_cause());
+                    }
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(REVOCATION_INTERVAL) => {}
+                    () = sessions.revocation_made() => {}
+                }
+            }
+        };
+        tokio::join!(writing, revoking, sweeping);
     })
 }

@@ -153,14 +153,14 @@ impl Store for Counted {
     }
     async fn session_revoke_many(
         &self,
-        filter: SessionFilter,
-        except: Option<SessionId>,
-        at: Timestamp,
-        event: Event,
+        revocation: session_store::Revocation,
         token: Option<TokenGuard>,
     ) -> Result<u64, StoreError> {
         self.let_others_change().await;
-        self.store.session_revoke_many(filter, except, at, event, token).await
+        self.store.session_revoke_many(revocation, token).await
+    }
+    async fn revocation_write(&self, now: Timestamp) -> Result<bool, StoreError> {
+        self.store.revocation_write(now).await
     }
     async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<(), StoreError> {
         self.store.session_update_last_seen(last_seen).await

@@ -8,11 +8,13 @@ mod fixture;
 mod many_sessions;
 mod one_session;
 mod other_records;
+mod revocations;
 
 pub use fixture::{any_session, event, id, key, session};
 pub use many_sessions::*;
 pub use one_session::*;
 pub use other_records::*;
+pub use revocations::*;
 
 /// Makes a test of every function of the suite.
 ///
@@ -39,6 +41,11 @@ macro_rules! contract_suite {
             expired_sessions_of_every_domain_are_listed_at_once,
             a_list_visits_few_sessions_and_goes_on_where_it_stopped,
             a_revocation_ends_and_counts_the_live_sessions,
+            a_revocation_of_many_sessions_is_the_same_on_every_read_before_and_after_it_is_written,
+            a_pending_revocation_counts_exactly_while_it_is_written,
+            no_session_changes_to_which_a_pending_revocation_applies,
+            a_session_that_is_added_or_changed_after_a_revocation_is_not_revoked,
+            a_domain_has_a_bounded_number_of_pending_revocations,
             a_revocation_of_ten_thousand_sessions_is_atomic_and_adds_an_event_for_each,
             ended_sessions_are_deleted_in_batches,
             a_reader_sees_every_session_while_others_are_added_and_deleted,
@@ -65,6 +72,7 @@ mod tests {
             include_str!("contract_suite/many_sessions.rs"),
             include_str!("contract_suite/one_session.rs"),
             include_str!("contract_suite/other_records.rs"),
+            include_str!("contract_suite/revocations.rs"),
         ];
         let tests = sources.iter().flat_map(|source| source.split("\npub async fn ").skip(1));
         let missing: Vec<_> = tests

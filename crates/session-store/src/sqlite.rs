@@ -11,6 +11,7 @@ mod error;
 mod list;
 mod migrations;
 mod reference;
+mod revocation;
 mod scanners;
 #[cfg(test)]
 mod steps;
@@ -34,7 +35,7 @@ use self::writer::Writer;
 use crate::event::{Event, EventId};
 use crate::key::{ApiKey, KeyId};
 use crate::store::{
-    LastSeen, Page, ReferenceKind, SessionFilter, SessionTimes, Store, StoredSession, TokenGuard,
+    LastSeen, Page, ReferenceKind, Revocation, SessionFilter, SessionTimes, Store, StoredSession, TokenGuard,
 };
 
 /// A store in one SQLite file, for one process.
@@ -120,20 +121,36 @@ impl Store for SqliteStore {
         self.scanners.scan(Owner::Server, move |connection| list::expired(connection, at, limit)).await
     }
 
-    async fn session_revoke_many(
-        &self,
-        filter: SessionFilter,
-        except: Option<SessionId>,
-        at: Timestamp,
-        event: Event,
-        token: Option<TokenGuard>,
-    ) -> Result<u64> {
-        self.writer
+    async fn session_revoke_many(&self, revocation: Revocation, token: Option<TokenGuard>) -> Result<u64> {
+        let owner = Owner::Domain(revocation.domain_id);
+        let outcome = self
+            .writer
             .submit(move |connection| {
                 change::token_verify_in_txn(connection, token)?;
-                change::session_revoke_many_in_txn(connection, &filter, except, at, &event)
+                revocation::revoke_in_txn(connection, &revocation)
             })
-            .await
+            .await?;
+        match outcome {
+            revocation::Outcome::Made(revoked) => Ok(revoked),
+            revocation::Outcome::Pending(number) => {
+                self.scanners.scan(owner, move |connection| revocation::count(connection, number)).await
+            }
+        }
+    }
+
+    async fn revocation_write(&self, now: Timestamp) -> Result<bool> {
+        let (first, has_finished) = {
+            let reader = self.readers.lock();
+            (revocation::first_of_each_domain(&reader)?, revocation::has_finished(&reader)?)
+        };
+        for number in first {
+            let write = move |connection: &_| revocation::write_batch_in_txn(connection, number, now);
+            self.writer.submit(write).await?;
+        }
+        if has_finished {
+            self.writer.submit(move |connection| revocation::remove_finished_in_txn(connection, now)).await?;
+        }
+        Ok(!revocation::first_of_each_domain(&self.readers.lock())?.is_empty())
     }
 
     async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<()> {

@@ -6,7 +6,7 @@ use session_types::{
     SessionType, Timestamp, Title,
 };
 
-use crate::event::{Event, EventId};
+use crate::event::{Actor, Event, EventAction, EventId};
 use crate::key::{ApiKey, KeyId, SecretHash};
 
 /// A session as a store stores it.
@@ -47,6 +47,17 @@ pub struct StoredSession {
     pub ended_at: Option<Timestamp>,
     /// How many times it was replaced; [`Store::session_replace`] compares it.
     pub revision: u64,
+}
+
+impl StoredSession {
+    /// Applies a revocation of many sessions.
+    pub(crate) fn revoke(&mut self, at: Timestamp) {
+        self.status = SessionStatus::Revoked;
+        self.token_hash = None;
+        self.expires_at = None;
+        self.ended_at = Some(at);
+        self.revision += 1;
+    }
 }
 
 /// The fields of [`StoredSession`] for the macro `$callback`: in every store, each is a column or a group of columns.
@@ -204,6 +215,61 @@ pub enum ReferenceKind {
     Domain,
 }
 
+/// A revocation of many sessions: those that meet every condition that is given, and are live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Of this domain.
+    pub domain_id: DomainId,
+    /// Of this pool.
+    pub pool_id: Option<PoolId>,
+    /// Of this account.
+    pub account_id: Option<AccountId>,
+    /// In which this identity authenticated last.
+    pub identity_id: Option<IdentityId>,
+    /// Of this device.
+    pub device_id: Option<DeviceId>,
+    /// Not this session.
+    pub except: Option<SessionId>,
+    /// When the sessions end. One whose lifetime passes at or before this time is not live.
+    pub at: Timestamp,
+    /// The ID of the first session's event. Those of the others are made of it with [`Id::with_number`], so that all have
+    /// the time of the revocation.
+    pub event_id: EventId,
+    /// Who revokes, for the events.
+    pub actor: Actor,
+    /// The reason, for the events.
+    pub reason: Option<String>,
+    /// The ID of the request, for the events.
+    pub request_id: Option<String>,
+}
+
+impl Revocation {
+    /// The sessions that it is about, in any state and with the exception.
+    pub(crate) const fn filter(&self) -> SessionFilter {
+        SessionFilter {
+            domain_id: self.domain_id,
+            pool_id: self.pool_id,
+            account_id: self.account_id,
+            identity_id: self.identity_id,
+            device_id: self.device_id,
+            session_type: None,
+            state: StateFilter::Any,
+        }
+    }
+
+    /// The event of the session that is the `number`th of this revocation, counted from 0.
+    pub(crate) fn event(&self, session_id: SessionId, number: u64) -> Event {
+        Event {
+            id: EventId(self.event_id.0.with_number(number)),
+            action: EventAction::Revoked,
+            session_id,
+            actor: self.actor,
+            reason: self.reason.clone(),
+            request_id: self.request_id.clone(),
+        }
+    }
+}
+
 /// The token that a change relies on: the caller's, of this or of another session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenGuard {
@@ -222,6 +288,9 @@ pub enum StoreError {
     /// The session of the [`TokenGuard`] has another token, or none because it has ended.
     #[error("the token was replaced, or its session has ended")]
     TokenReplaced,
+    /// The domain has as many pending revocations as it may.
+    #[error("the domain has too many pending revocations")]
+    TooManyRevocations,
     /// The store failed. The text is for the log, never for a caller.
     #[error("{0}")]
     Failed(String),
@@ -290,18 +359,24 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Page<StoredSession>, StoreError>;
 
-    /// Revokes, in one transaction, every session that matches the filter, is live at `at` and is not `except`. Adds
-    /// an event like the given one for each, with its own ID and session. Returns the number of sessions.
+    /// Revokes the sessions that a revocation is about, all of them or none, and returns their number. When it returns,
+    /// every read returns them as revoked, and no change of them is made any more. A session that is added or changed
+    /// after that is not revoked, even if it matches.
     ///
-    /// Fails with [`StoreError::TokenReplaced`] unless the token of `token` is valid in the same transaction.
+    /// If they are many, the revocation stays pending: [`Store::revocation_write`] writes the sessions and their events
+    /// afterwards. If the number cannot be read then, the sessions are revoked nevertheless.
+    ///
+    /// Fails with [`StoreError::TokenReplaced`] unless the token of `token` is valid in the same transaction, and with
+    /// [`StoreError::TooManyRevocations`].
     async fn session_revoke_many(
         &self,
-        filter: SessionFilter,
-        except: Option<SessionId>,
-        at: Timestamp,
-        event: Event,
+        revocation: Revocation,
         token: Option<TokenGuard>,
     ) -> Result<u64, StoreError>;
+
+    /// Writes a batch of the sessions of each domain's first pending revocation, with their events. Takes bounded work
+    /// for each domain. Returns whether revocations are pending after that.
+    async fn revocation_write(&self, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Stores last interactions: of live sessions that have had one before, never an earlier one than is stored, and
     /// none whose `first_at` is at or after the end of the session's lifetime. Others are skipped.

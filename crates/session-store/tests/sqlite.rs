@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use session_store::contract_suite::{event, session};
-use session_store::{SecretHash, SqliteStore, Store, StoreError, StoredSession};
+use session_store::{Actor, EventId, Revocation, SecretHash, SqliteStore, Store, StoreError, StoredSession};
 use session_types::{
     AccountId, DomainId, Id, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp,
     Title,
@@ -60,6 +60,60 @@ async fn dropping_the_store_makes_the_waiting_changes() {
     }
     let store = SqliteStore::open(&folder.path().join("sessions.db")).unwrap();
     assert_eq!(store.session_page(None, 100).await.unwrap().items.len(), 50);
+}
+
+#[tokio::test]
+async fn a_pending_revocation_is_written_after_the_store_is_opened_again() {
+    const SESSIONS: u64 = 10_000;
+    let (folder, store) = open();
+    let path = folder.path().join("sessions.db");
+    let all = (0..SESSIONS).map(|last| (session(last), event(last, session(last).id))).collect();
+    store.session_import(all).await.unwrap();
+    let at = Timestamp::from_ms(5).unwrap();
+    let revocation = Revocation {
+        domain_id: session(0).domain_id,
+        pool_id: Some(session(0).pool_id),
+        account_id: None,
+        identity_id: None,
+        device_id: None,
+        except: None,
+        at,
+        event_id: EventId(Id::from_bytes([9; 20])),
+        actor: Actor::Server,
+        reason: None,
+        request_id: None,
+    };
+    assert_eq!(store.session_revoke_many(revocation, None).await, Ok(SESSIONS));
+    // Before any of it is written, and in the middle.
+    let mut store = store;
+    for batches in [0, 7, 13] {
+        for _ in 0..batches {
+            assert_eq!(store.revocation_write(at).await, Ok(true));
+        }
+        drop(store);
+        store = SqliteStore::open(&path).unwrap();
+        let mut after = None;
+        let mut revoked = 0;
+        loop {
+            let page = store.session_page(after, 1_000).await.unwrap();
+            let ended = |session: &&StoredSession| session.status == SessionStatus::Revoked;
+            revoked += page.items.iter().filter(ended).count() as u64;
+            after = page.next.map(SessionId);
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(revoked, SESSIONS);
+    }
+    while store.revocation_write(at).await.unwrap() {}
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM session WHERE status = 'revoked'"), SESSIONS);
+    assert_eq!(count("SELECT count(*) FROM event WHERE action = 'revoked'"), SESSIONS);
+    assert_eq!(count("SELECT count(DISTINCT session_id) FROM event WHERE action = 'revoked'"), SESSIONS);
+    // The record is removed once no caller waits for its count.
+    store.revocation_write(Timestamp::from_ms(60_005).unwrap()).await.unwrap();
+    assert_eq!(count("SELECT count(*) FROM revocation"), 0);
 }
 
 #[test]

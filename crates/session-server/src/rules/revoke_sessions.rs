@@ -1,20 +1,23 @@
 //! Revoking every session of an account, identity, device or pool: "sign out everywhere".
 
-use session_api::{Revocation, RevocationResult};
-use session_store::{EventAction, SessionFilter, StateFilter};
-use session_types::{ErrorCode, SessionId};
+use session_api::RevocationResult;
+use session_store::{EventId, Revocation, SessionFilter, StateFilter};
+use session_types::ErrorCode;
 
 use crate::authorize::{Target, authorize, authorized_filter};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::request::Request;
 
-/// Revokes, in one transaction, every live session that the body names and the caller may revoke. Returns how many.
+/// Revokes every live session that the body names and the caller may revoke, all of them or none. Returns how many.
 ///
 /// Fails with `required_value` or `invalid_value` unless exactly one of account, identity, device and pool is named, or
 /// with `not_permitted` or `not_authenticated`, over a rate limit, or with `bad_authtoken` if the caller's token was
 /// replaced meanwhile; nothing is changed then.
-pub async fn revoke_sessions(request: Request, body: Revocation) -> Result<RevocationResult, Error> {
+pub async fn revoke_sessions(
+    request: Request,
+    body: session_api::Revocation,
+) -> Result<RevocationResult, Error> {
     authorize(&request.caller, request.operation, Target::NoSession)?;
     let named = [
         body.account_id.map(|_| "account_id"),
@@ -36,29 +39,35 @@ pub async fn revoke_sessions(request: Request, body: Revocation) -> Result<Revoc
         let message = format!("{reason}: a session token may only revoke by the account_id of its session");
         return Err(Error::new(ErrorCode::NotPermitted, message));
     }
-    let filter = SessionFilter {
-        identity_id: body.authenticated_identity_id,
-        device_id: body.device_id,
-        ..authorized_filter(&request.caller, body.account_id, body.pool_id, StateFilter::Any)?
-    };
+    let (account_id, pool_id) = (body.account_id, body.pool_id);
+    let SessionFilter { domain_id, account_id, pool_id, .. } =
+        authorized_filter(&request.caller, account_id, pool_id, StateFilter::Any)?;
     let caller = match &request.caller {
         Caller::Key(key) => key.id.0,
         // All tokens of an account revoke the same sessions.
         Caller::Session(own) => own.account_id.map_or(own.id.0, |account_id| account_id.0),
     };
-    request.limits.revocation(filter.domain_id, caller)?;
+    request.limits.revocation(domain_id, caller)?;
     let token = request.caller.token()?;
     let (sessions, storage) = (&request.sessions, request.sessions.storage());
+    let revocation = Revocation {
+        domain_id,
+        pool_id,
+        account_id,
+        identity_id: body.authenticated_identity_id,
+        device_id: body.device_id,
+        except: body.except_session_id,
+        at: storage.now(),
+        event_id: EventId(storage.new_id()?),
+        actor: request.caller.actor(),
+        reason: Some(reason.to_owned()),
+        request_id: Some(request.origin.request_id.clone()),
+    };
     // The store alone decides which sessions are live at this time, so it has to know the interactions that matter.
-    let now = storage.now();
-    sessions.write_reviving(filter.domain_id, now).await?;
-    // The store gives each session's event its own ID and session.
-    let template = SessionId(storage.new_id()?);
-    let actor = request.caller.actor();
-    let event =
-        sessions.new_event(EventAction::Revoked, template, actor, Some(&request.origin), Some(reason))?;
-    let revoked = storage
-        .call(|store| store.session_revoke_many(filter, body.except_session_id, now, event, token))
-        .await?;
+    sessions.write_reviving(domain_id, revocation.at).await?;
+    let revoked = storage.call(|store| store.session_revoke_many(revocation, token)).await;
+    // Also after a failure: its outcome may not be known.
+    sessions.revocation_was_made();
+    let revoked = revoked?;
     Ok(RevocationResult { revoked })
 }

@@ -73,6 +73,31 @@ async fn a_token_that_is_replaced_before_its_revocation_of_many_is_made_revokes_
 }
 
 #[tokio::test]
+async fn a_revocation_of_many_writes_no_interactions_that_do_not_matter_for_it() {
+    let world = world();
+    let mut sessions = Vec::new();
+    // Only the first one has an interaction without which it would have expired by then.
+    for age in [Duration::from_mins(20), Duration::from_mins(9)] {
+        let created = world.create(Some(Interaction::default())).await;
+        let token = created.authtoken.expose_secret().as_bytes().to_vec();
+        sessions.push((created.session.summary.id, token));
+        world.pass(age);
+    }
+    for (_, token) in &sessions {
+        let caller = world.caller(token).await.unwrap();
+        world.fetch_own(caller);
+    }
+    world.pass(Duration::from_mins(2));
+    assert_eq!(world.revoke_pool().await, 2);
+    let mut seen_again = Vec::new();
+    for (id, _) in sessions {
+        let stored = world.store.session_fetch(id).await.unwrap().unwrap();
+        seen_again.push(stored.first_seen != stored.last_seen);
+    }
+    assert_eq!(seen_again, [true, false]);
+}
+
+#[tokio::test]
 async fn a_session_that_ends_before_the_change_by_its_token_refuses_the_token() {
     let world = world();
     let (id, caller) = signed_in(&world).await;

@@ -13,8 +13,8 @@ use session_types::{
 use strum::VariantArray;
 
 use crate::{
-    Actor, ApiKey, Event, EventAction, EventId, KeyId, SecretHash, SessionFilter, StateFilter, Store,
-    StoreError, StoredSession,
+    Actor, ApiKey, Event, EventAction, EventId, KeyId, Revocation, SecretHash, SessionFilter, StateFilter,
+    Store, StoreError, StoredSession,
 };
 
 /// Returns the ID with this time and these last eight bytes; all others are zero.
@@ -103,6 +103,33 @@ pub(super) fn domain_filter() -> SessionFilter {
         session_type: None,
         state: StateFilter::Any,
     }
+}
+
+/// Returns a revocation, at this time, of every session of the domain of [`session`]. `last` distinguishes the IDs of
+/// its events.
+pub(super) fn revocation(last: u64, ms: u64) -> Revocation {
+    Revocation {
+        domain_id: session(0).domain_id,
+        pool_id: None,
+        account_id: None,
+        identity_id: None,
+        device_id: None,
+        except: None,
+        at: at(ms),
+        event_id: EventId(id(ms, last << 32)),
+        actor: Actor::Key(KeyId(id(5, 1))),
+        reason: Some("account_id".to_owned()),
+        request_id: Some("a request".to_owned()),
+    }
+}
+
+/// Writes every pending revocation, as the server does in the background. Returns the number of batches.
+pub(super) async fn write_revocations(store: &impl Store) -> usize {
+    let mut batches = 1;
+    while store.revocation_write(at(1)).await.expect("written") {
+        batches += 1;
+    }
+    batches
 }
 
 fn any_id() -> impl Strategy<Value = Id> {

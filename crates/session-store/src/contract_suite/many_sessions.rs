@@ -7,8 +7,8 @@ use session_types::{
     AccountId, DeviceId, DomainId, IdentityId, PoolId, SessionId, SessionStatus, SessionType,
 };
 
-use super::fixture::{at, create, domain_filter, event, id, import, list, matches, session, varied};
-use crate::{Event, EventAction, EventId, SessionFilter, StateFilter, Store, StoreError, StoredSession};
+use super::fixture::{at, create, domain_filter, id, import, list, matches, session, varied};
+use crate::{SessionFilter, StateFilter, Store, StoreError, StoredSession};
 
 pub async fn an_import_adds_valid_sessions_and_returns_an_error_for_each_other_one(store: Arc<impl Store>) {
     let without_token = |last| StoredSession { token_hash: None, ..session(last) };
@@ -122,83 +122,6 @@ pub async fn a_list_visits_few_sessions_and_goes_on_where_it_stopped(store: Arc<
     let next = first.next.map(SessionId);
     assert!(next.is_some_and(|next| next > oldest.id), "{next:?}");
     assert_eq!(list(&*store, filter, 10).await, [oldest]);
-}
-
-pub async fn a_revocation_ends_and_counts_the_live_sessions(store: Arc<impl Store>) {
-    let all = varied(400);
-    import(&*store, all.clone()).await.expect("imported");
-    let filter = SessionFilter { account_id: Some(AccountId(id(2, 1))), ..domain_filter() };
-    let live = |session: &&StoredSession| {
-        !matches!(session.status, SessionStatus::Complete | SessionStatus::Revoked)
-            && session.expires_at.is_none_or(|expires_at| expires_at > at(200))
-    };
-    let matching: Vec<_> = all.iter().filter(|session| matches(session, &filter)).filter(live).collect();
-    assert!(matching.len() > 3, "{}", matching.len());
-    let except = matching[0].id;
-    let template = Event { action: EventAction::Revoked, ..event(77_777, except) };
-    let revoke = || store.session_revoke_many(filter, Some(except), at(200), template.clone(), None);
-    assert_eq!(revoke().await, Ok(matching.len() as u64 - 1));
-    assert_eq!(revoke().await, Ok(0), "none is live any more");
-    for before in &all {
-        let after = store.session_fetch(before.id).await.expect("fetched").expect("it exists");
-        let revoked = before.id != except && matching.iter().any(|session| session.id == before.id);
-        if revoked {
-            let mut expected = before.clone();
-            expected.status = SessionStatus::Revoked;
-            expected.token_hash = None;
-            expected.expires_at = None;
-            expected.ended_at = Some(at(200));
-            expected.revision += 1;
-            assert_eq!(after, expected);
-        } else {
-            assert_eq!(after, *before);
-        }
-    }
-    let events = store.event_page(None, 1_000).await.expect("listed");
-    let mut revocations: Vec<_> =
-        events.items.iter().filter(|event| event.action == EventAction::Revoked).collect();
-    revocations.sort_by_key(|event| event.session_id);
-    let ids: Vec<_> = matching[1..].iter().map(|session| session.id).collect();
-    assert_eq!(revocations.iter().map(|event| event.session_id).collect::<Vec<_>>(), ids);
-    assert!(
-        revocations
-            .iter()
-            .all(|event| (event.actor, &event.request_id) == (template.actor, &template.request_id))
-    );
-}
-
-pub async fn a_revocation_of_ten_thousand_sessions_is_atomic_and_adds_an_event_for_each(
-    store: Arc<impl Store>,
-) {
-    let mut all: Vec<_> = (0..10_000).map(session).collect();
-    for session in &mut all {
-        session.account_id = Some(AccountId(id(2, 1)));
-        session.identity_id = Some(IdentityId(id(2, 2)));
-        session.status = SessionStatus::Authenticated;
-    }
-    import(&*store, all).await.expect("imported");
-    let filter = SessionFilter { account_id: Some(AccountId(id(2, 1))), ..domain_filter() };
-    let template =
-        Event { id: EventId(id(9_999, 0)), action: EventAction::Revoked, ..event(0, session(0).id) };
-    let authenticated = SessionFilter { state: StateFilter::Status(SessionStatus::Authenticated), ..filter };
-    // A concurrent reader sees that all of them are live, or none.
-    let reader = {
-        let store = Arc::clone(&store);
-        tokio::spawn(async move {
-            loop {
-                let live = store.session_list(authenticated, None, 1_000).await.expect("listed").items.len();
-                assert!(live == 1_000 || live == 0, "{live} of them are live");
-                if live == 0 {
-                    return;
-                }
-            }
-        })
-    };
-    assert_eq!(store.session_revoke_many(filter, None, at(5), template, None).await, Ok(10_000));
-    reader.await.expect("no panic");
-    assert_eq!(list(&*store, authenticated, 1).await, vec![]);
-    let events = store.event_page(Some(EventId(id(9_998, 0))), 20_000).await.expect("listed");
-    assert_eq!(events.items.len(), 10_000);
 }
 
 pub async fn ended_sessions_are_deleted_in_batches(store: Arc<impl Store>) {

@@ -6,10 +6,12 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use session_types::{AccountId, DeviceId, DomainId, IdentityId, PoolId, SessionStatus};
 
-use super::fixture::{any_session, at, create, domain_filter, event, id, interaction_at, key, list, session};
+use super::fixture::{
+    any_session, at, create, domain_filter, event, id, interaction_at, key, list, revocation, session,
+};
 use crate::{
-    ApiKey, LastSeen, Page, ReferenceKind, SecretHash, SessionFilter, SessionTimes, Store, StoreError,
-    StoredSession, TokenGuard,
+    ApiKey, LastSeen, Page, ReferenceKind, Revocation, SecretHash, SessionFilter, SessionTimes, Store,
+    StoreError, StoredSession, TokenGuard,
 };
 
 pub async fn any_session_comes_back_equal(store: Arc<impl Store>) {
@@ -69,9 +71,8 @@ pub async fn a_pools_id_is_known_within_its_domain_alone(store: Arc<impl Store>)
         let of_pool = SessionFilter { domain_id, pool_id: Some(pool_id), ..domain_filter() };
         assert_eq!(list(&*store, of_pool, 10).await, std::slice::from_ref(expected));
     }
-    let of_other = SessionFilter { domain_id: other, pool_id: Some(pool_id), ..domain_filter() };
-    let revoked = store.session_revoke_many(of_other, None, at(5), event(9, two.id), None).await;
-    assert_eq!(revoked, Ok(1));
+    let of_other = Revocation { domain_id: other, pool_id: Some(pool_id), ..revocation(9, 5) };
+    assert_eq!(store.session_revoke_many(of_other, None).await, Ok(1));
     assert_eq!(store.session_fetch(one.id).await, Ok(Some(one)), "the other pool is not touched");
 }
 
@@ -186,7 +187,7 @@ pub async fn a_change_by_a_token_is_made_only_if_the_token_is_valid_then(store: 
     let valid = TokenGuard { session_id: own.id, token_hash: SecretHash([7; 32]) };
     let replaced = TokenGuard { token_hash: SecretHash([8; 32]), ..valid };
     let of_missing = TokenGuard { session_id: session(3).id, ..valid };
-    let filter = SessionFilter { account_id, ..domain_filter() };
+    let of_account = || Revocation { account_id, ..revocation(9, 5) };
     let completed = |revision| StoredSession { status: SessionStatus::Complete, revision, ..other.clone() };
     for token in [replaced, of_missing] {
         let refused = Err(StoreError::TokenReplaced);
@@ -195,14 +196,14 @@ pub async fn a_change_by_a_token_is_made_only_if_the_token_is_valid_then(store: 
         // Also if the revision is another one.
         assert_eq!(store.session_replace(completed(9), None, Some(token)).await, refused);
         let refused = Err(StoreError::TokenReplaced);
-        assert_eq!(store.session_revoke_many(filter, None, at(5), late, Some(token)).await, refused);
+        assert_eq!(store.session_revoke_many(of_account(), Some(token)).await, refused);
     }
     for one in [&own, &other] {
         assert_eq!(store.session_fetch(one.id).await, Ok(Some(one.clone())));
     }
     assert_eq!(store.session_replace(other.clone(), None, Some(valid)).await, Ok(true));
     assert_eq!(store.session_replace(own.clone(), None, Some(valid)).await, Ok(true), "its own");
-    let revoke = || store.session_revoke_many(filter, None, at(5), event(77_777, own.id), Some(valid));
+    let revoke = || store.session_revoke_many(of_account(), Some(valid));
     assert_eq!(revoke().await, Ok(2));
     assert_eq!(revoke().await, Err(StoreError::TokenReplaced), "the token's session has ended");
 }

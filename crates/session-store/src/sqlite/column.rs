@@ -21,7 +21,7 @@ pub(super) trait Column: Sized {
     fn from_column(value: ValueRef<'_>) -> FromSqlResult<Self>;
 }
 
-const NULL: ToSqlOutput<'_> = ToSqlOutput::Borrowed(ValueRef::Null);
+pub(super) const NULL: ToSqlOutput<'_> = ToSqlOutput::Borrowed(ValueRef::Null);
 
 fn blob(bytes: &[u8]) -> ToSqlOutput<'_> {
     ToSqlOutput::Borrowed(ValueRef::Blob(bytes))

@@ -10,11 +10,20 @@ use strum::VariantArray;
 
 use super::column::Column;
 use super::error::{Result, failed};
+use super::revocation::{self, IS_NOT_REVOKED};
 use super::table::{self, Record, VISITS_MAX};
 use crate::store::{Page, SessionFilter, StateFilter, StoredSession};
 
 /// The condition that the status of a session is not final.
-pub(super) const LIVE: &str = "status IN ('new', 'unauthenticated', 'authenticated')";
+macro_rules! live {
+    () => {
+        "status IN ('new', 'unauthenticated', 'authenticated')"
+    };
+}
+pub(super) use live;
+
+/// As [`live`].
+pub(super) const LIVE: &str = live!();
 
 /// How many sessions of a domain or pool may have a lifetime that has passed, unmarked, for a list of the status
 /// `complete` to sort them; the sweep marks them every few seconds. A list with more visits the live sessions instead.
@@ -33,13 +42,17 @@ pub(super) fn page(
     before: Option<SessionId>,
     limit: u32,
 ) -> Result<Page<StoredSession>> {
+    // One snapshot: which revocations are pending, and the sessions.
+    let snapshot = connection.unchecked_transaction().map_err(failed)?;
+    let connection = &*snapshot;
+    let pending = revocation::is_pending(connection, filter.domain_id)?;
     let many_expired = match &filter.state {
         StateFilter::Complete(at) if owner_of(filter).is_none() => {
             expired_count(connection, filter, *at)? > EXPIRED_MAX
         }
         _ => false,
     };
-    let query = Query::page(filter, before.as_ref(), many_expired);
+    let query = Query::page(filter, before.as_ref(), many_expired, pending);
     table::visit(connection, &query.sql, &query.parameters[..], limit)
 }
 
@@ -92,8 +105,9 @@ impl<'a> Query<'a> {
         query
     }
 
-    /// Returns the conditions of the filter apart from its domain and pool, each of them never null.
-    fn conditions(&mut self, filter: &'a SessionFilter) -> Vec<&'static str> {
+    /// Returns the conditions of the filter apart from its domain and pool, each of them never null. If revocations are
+    /// `pending`, a session to which one applies is a revoked one.
+    pub(super) fn conditions(&mut self, filter: &'a SessionFilter, pending: bool) -> Vec<&'static str> {
         let mut conditions = Vec::new();
         let mut add = |condition, parameter, value: ToSqlOutput<'a>| {
             conditions.push(condition);
@@ -113,6 +127,7 @@ impl<'a> Query<'a> {
         }
         match &filter.state {
             StateFilter::Any => {}
+            StateFilter::Status(SessionStatus::Revoked) if pending => {}
             StateFilter::Status(status) => add("status = :status", ":status", status.to_column()),
             StateFilter::Unexpired(status, at) => {
                 add("status = :status", ":status", status.to_column());
@@ -124,6 +139,14 @@ impl<'a> Query<'a> {
                 at.to_column(),
             ),
         }
+        match filter.state {
+            StateFilter::Any => {}
+            StateFilter::Status(SessionStatus::Revoked) if pending => {
+                conditions.push(revocation::IS_OR_WAS_REVOKED);
+            }
+            _ if pending => conditions.push(IS_NOT_REVOKED),
+            _ => {}
+        }
         conditions
     }
 
@@ -133,9 +156,16 @@ impl<'a> Query<'a> {
     /// The indexes are named, so that the plan does not depend on statistics. An account, an identity or a device has few
     /// sessions: one range of its index. Otherwise there is a range for each status and type that may match, and
     /// SQLite merges them as they are read.
-    fn page(filter: &'a SessionFilter, before: Option<&'a SessionId>, many_expired: bool) -> Self {
+    ///
+    /// If revocations are `pending`, a session to which one applies matches as a revoked one.
+    fn page(
+        filter: &'a SessionFilter,
+        before: Option<&'a SessionId>,
+        many_expired: bool,
+        pending: bool,
+    ) -> Self {
         let mut query = Self::new(filter);
-        let conditions = query.conditions(filter);
+        let conditions = query.conditions(filter, pending);
         let matches = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
         let scope = scope_of(filter);
         let below = if before.is_some() { " AND id < :before" } else { "" };
@@ -148,7 +178,7 @@ impl<'a> Query<'a> {
         let ranges = if let Some((kind, condition)) = owner_of(filter) {
             vec![range(kind, condition)]
         } else {
-            let mut ranges: Vec<String> = statuses_of(filter.state, many_expired)
+            let mut ranges: Vec<String> = statuses_of(filter.state, many_expired, pending)
                 .flat_map(|status| {
                     types_of(filter.session_type).map(move |session_type| (status, session_type))
                 })
@@ -172,28 +202,39 @@ impl<'a> Query<'a> {
         query
     }
 
-    /// Selects the IDs of the sessions that match the filter, are live at `at` and are not `except`.
-    pub(super) fn live(filter: &'a SessionFilter, except: Option<&'a SessionId>, at: &'a Timestamp) -> Self {
+    /// Selects, as `visited_id`, the sessions among which a revocation finds those to which it applies: from the first one
+    /// after `after`, if there is one. The statement has no order yet.
+    pub(super) fn live_ranges(filter: &'a SessionFilter, after: Option<&'a SessionId>) -> Self {
         let mut query = Self::new(filter);
-        let conditions = query.conditions(filter).iter().fold(String::new(), |all, one| all + " AND " + one);
-        let (kind, condition) = owner_of(filter).unwrap_or(("status", LIVE));
-        let except_one = if except.is_some() { " AND id <> :except" } else { "" };
-        query.sql = format!(
-            "SELECT id FROM session INDEXED BY {} WHERE {} AND {condition}{conditions}{except_one} AND {LIVE} \
-             AND (expires_at IS NULL OR expires_at > :live_at) ORDER BY id",
-            index_of(filter, kind),
-            scope_of(filter)
-        );
-        query.parameters.push((":live_at", at.to_column()));
-        query.parameters.extend(except.map(|id| (":except", id.to_column())));
+        let scope = scope_of(filter);
+        let above = if after.is_some() { " AND id > :after" } else { "" };
+        let range = |kind: &str, condition: &str| {
+            format!(
+                "SELECT id AS visited_id FROM session INDEXED BY {} WHERE {scope} AND {condition}{above}",
+                index_of(filter, kind)
+            )
+        };
+        let ranges: Vec<String> = if let Some((kind, condition)) = owner_of(filter) {
+            vec![range(kind, condition)]
+        } else {
+            let live = SessionStatus::VARIANTS.iter().filter(|status| !status.is_final());
+            live.flat_map(|status| types_of(None).map(move |session_type| (status, session_type)))
+                .map(|(status, session_type)| {
+                    range("status", &format!("status = '{status}' AND session_type = '{session_type}'"))
+                })
+                .collect()
+        };
+        query.sql = ranges.join(" UNION ALL ");
+        query.parameters.extend(after.map(|id| (":after", id.to_column())));
         query
     }
 }
 
 /// Returns the stored statuses of sessions in a state, apart from those that are found by their lifetime.
-fn statuses_of(state: StateFilter, many_expired: bool) -> impl Iterator<Item = SessionStatus> {
+fn statuses_of(state: StateFilter, many_expired: bool, pending: bool) -> impl Iterator<Item = SessionStatus> {
     SessionStatus::VARIANTS.iter().copied().filter(move |status| match state {
         StateFilter::Any => true,
+        StateFilter::Status(SessionStatus::Revoked) if pending => *status != SessionStatus::Complete,
         StateFilter::Status(wanted) | StateFilter::Unexpired(wanted, _) => *status == wanted,
         StateFilter::Complete(_) => {
             *status == SessionStatus::Complete || (many_expired && !status.is_final())
@@ -214,7 +255,7 @@ pub(super) fn expired(connection: &Connection, at: Timestamp, limit: u32) -> Res
                     WHERE domain_id = :domain_id AND expires_at <= :at LIMIT 1";
     let columns = &StoredSession::statements().columns;
     let of_domain = format!(
-        "SELECT {columns}, 1 FROM session INDEXED BY session_by_expires_at \
+        "SELECT {columns}, {IS_NOT_REVOKED} FROM session INDEXED BY session_by_expires_at \
          WHERE domain_id = :domain_id AND expires_at <= :at ORDER BY expires_at"
     );
     // From one domain to the next by the index, and only those with a session to return.
@@ -270,10 +311,11 @@ mod tests {
             StateFilter::Complete(at),
         ];
         let mut indexes = std::collections::BTreeSet::new();
-        for (bits, state, before) in (0..32).flat_map(|bits| {
+        for ((bits, state, before), pending) in (0..32).flat_map(|bits| {
             states
                 .into_iter()
                 .flat_map(move |state| [None, Some(SessionId(id))].map(|before| (bits, state, before)))
+                .flat_map(|query| [false, true].map(|pending| (query, pending)))
         }) {
             let filter = SessionFilter {
                 domain_id: DomainId(id),
@@ -284,7 +326,7 @@ mod tests {
                 session_type: (bits & 16 != 0).then_some(SessionType::Api),
                 state,
             };
-            let page = Query::page(&filter, before.as_ref(), false);
+            let page = Query::page(&filter, before.as_ref(), false, pending);
             let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", page.sql)).unwrap();
             let lines: Vec<String> = explain
                 .query_map(&page.parameters[..], |row| row.get(3))
@@ -292,10 +334,14 @@ mod tests {
                 .map(std::result::Result::unwrap)
                 .collect();
             // The rows themselves are read by primary key, and all else by covering index.
-            let (rows, ranges): (Vec<_>, Vec<_>) = lines
+            let (revocations, sessions): (Vec<_>, Vec<_>) = lines
                 .iter()
                 .filter(|line| line.starts_with("SEARCH") || line.starts_with("SCAN"))
-                .partition(|line| *line == "SEARCH session USING PRIMARY KEY (id=?)");
+                .partition(|line| line.contains(" revocation "));
+            let first = "SEARCH revocation USING INDEX revocation_pending (domain_id=?";
+            assert!(revocations.iter().all(|line| line.starts_with(first)), "{filter:?}: {lines:#?}");
+            let (rows, ranges): (Vec<_>, Vec<_>) =
+                sessions.into_iter().partition(|line| *line == "SEARCH session USING PRIMARY KEY (id=?)");
             assert_eq!(rows.len(), 1, "{filter:?}: {lines:#?}");
             let scope = if filter.pool_id.is_some() {
                 "(domain_id=? AND pool_id=? AND "

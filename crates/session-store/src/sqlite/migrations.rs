@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_life.sql"),
     include_str!("migrations/0003_expires_at.sql"),
     include_str!("migrations/0004_tenants.sql"),
+    include_str!("migrations/0006_revocation.sql"),
 ];
 
 /// Applies the migrations that are missing. Fails, changing nothing, on a database of a newer or of another program.

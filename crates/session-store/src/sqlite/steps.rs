@@ -11,9 +11,10 @@ use session_types::{
 };
 
 use super::connection::open_writer;
-use super::{change, list, reference, table};
-use crate::contract_suite::event;
-use crate::store::{SessionFilter, StateFilter, StoredSession};
+use super::revocation::{Outcome, revoke_in_txn};
+use super::{list, reference, table};
+use crate::event::{Actor, EventId};
+use crate::store::{Revocation, SessionFilter, StateFilter, StoredSession};
 
 const DOMAIN: DomainId = DomainId(id(1));
 const OTHER_DOMAIN: DomainId = DomainId(id(2));
@@ -149,10 +150,22 @@ fn measure(connection: &mut Connection, sessions: u32) -> Vec<(String, u64)> {
                 add(format!("revocation in the {scope}: {subject:?}"), &mut |connection| {
                     // All of them have ended by then.
                     let late = Timestamp::from_ms(1_000).unwrap();
-                    let template = event(1, SessionId(UNKNOWN));
-                    let revoked =
-                        change::session_revoke_many_in_txn(connection, &filter, None, late, &template)
-                            .unwrap();
+                    let revocation = Revocation {
+                        domain_id: DOMAIN,
+                        pool_id: pool,
+                        account_id: filter.account_id,
+                        identity_id: filter.identity_id,
+                        device_id: filter.device_id,
+                        except: None,
+                        at: late,
+                        event_id: EventId(UNKNOWN),
+                        actor: Actor::Server,
+                        reason: None,
+                        request_id: None,
+                    };
+                    let Outcome::Made(revoked) = revoke_in_txn(connection, &revocation).unwrap() else {
+                        panic!("{revocation:?} found many sessions");
+                    };
                     assert_eq!(revoked, 0);
                 });
             }

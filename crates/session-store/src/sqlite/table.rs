@@ -8,17 +8,28 @@ use session_types::Id;
 
 use super::column::{Column, Property};
 use super::error::{Result, failed};
+use super::revocation::{IS_NOT_REVOKED, LAST_PENDING, REVOKED_AT};
 use crate::event::Event;
 use crate::key::ApiKey;
-use crate::store::{LastSeen, Page, SessionTimes, SkippedRow, StoreError, StoredSession, session_fields};
+use crate::store::{
+    LastSeen, Page, Revocation, SessionTimes, SkippedRow, StoreError, StoredSession, session_fields,
+};
 
 /// A type whose fields are columns of one table.
 pub(super) trait Record: Sized {
     /// The statements that name the columns.
     fn statements() -> &'static Statements;
 
-    /// Reads a row of [`Statements::select`].
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self>;
+    /// Reads a row that has the values of [`Statements::columns`] from `position` on.
+    fn read(row: &Row<'_>, position: usize) -> rusqlite::Result<Self>;
+
+    /// An expression that is selected after the columns.
+    const DERIVED: Option<&str> = None;
+
+    /// Applies the value of [`Record::DERIVED`], which is at this position.
+    fn derive(self, _row: &Row<'_>, _position: usize) -> rusqlite::Result<Self> {
+        Ok(self)
+    }
 
     /// Returns the name and value of a parameter for each column.
     fn parameters(&self) -> Vec<(&'static str, ToSqlOutput<'_>)>;
@@ -37,33 +48,40 @@ const CONDITIONS: [&str; 1] = ["first_at"];
 pub(super) struct Statements {
     table: String,
     parameters: Vec<String>,
-    /// The names of the columns, the ID first.
+    /// What a row is read of: the columns, the ID first, and [`Record::DERIVED`].
     pub(super) columns: String,
+    /// How many values that are.
+    width: usize,
     select_by_id: String,
     select_page: String,
     insert: String,
 }
 
 impl Statements {
-    fn new(table: &str, properties: &[(&str, &[&str])]) -> Self {
+    fn new(table: &str, properties: &[(&str, &[&str])], derived: Option<&str>) -> Self {
         let columns: Vec<String> = properties
             .iter()
             .flat_map(|(name, suffixes)| suffixes.iter().map(move |suffix| format!("{name}{suffix}")))
             .collect();
         let parameters: Vec<String> = columns.iter().map(|column| format!(":{column}")).collect();
-        let (columns, values) = (columns.join(", "), parameters.join(", "));
+        let width = columns.len() + usize::from(derived.is_some());
+        let insert =
+            format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), parameters.join(", "));
+        let columns = columns.iter().map(String::as_str).chain(derived).collect::<Vec<_>>().join(", ");
         Self {
             table: table.to_owned(),
             select_by_id: format!("SELECT {columns} FROM {table} WHERE id = :id"),
             select_page: format!("SELECT {columns}, 1 FROM {table} WHERE id > :after ORDER BY id"),
-            insert: format!("INSERT INTO {table} ({columns}) VALUES ({values})"),
+            insert,
             columns,
+            width,
             parameters,
         }
     }
 
     /// Returns the `UPDATE` of a session that sets the columns of this record, compares those of [`COMPARED`] and
-    /// increments the revision. It ends in its `WHERE`, so that a further condition can be appended.
+    /// increments the revision, unless a pending revocation applies to the session. It ends in its `WHERE`, so that a
+    /// further condition can be appended.
     pub(super) fn session_update(&self) -> String {
         let fields = self.parameters.iter().map(|parameter| &parameter[1..]);
         let columns = fields.filter(|field| !CONDITIONS.contains(field));
@@ -72,11 +90,12 @@ impl Statements {
             columns.iter().map(|column| format!("{column} = :{column}")).collect::<Vec<_>>().join(separator)
         };
         let (set, compared) = (equal(set, ", "), equal(compared, " AND "));
-        format!("UPDATE session SET {set}, revision = revision + 1 WHERE {compared}")
+        format!(
+            "UPDATE session SET {set}, revision = revision + 1, \
+             written_after = {LAST_PENDING} WHERE {compared} AND {IS_NOT_REVOKED}"
+        )
     }
-}
 
-impl Statements {
     /// Describes a row that cannot be read.
     fn skipped(&self, row: &Row<'_>, error: &rusqlite::Error) -> SkippedRow {
         let id = match row.get_ref(0) {
@@ -104,21 +123,22 @@ fn suffixes<R, T: Property>(_field: fn(&R) -> &T) -> &'static [&'static str] {
 /// Implements [`Record`]. A field's column has its name unless another one follows `as`. A field that is missing does
 /// not compile.
 macro_rules! records {
-    ($($table:literal: $record:ident { $($field:ident $(as $column:literal)?,)* })*) => {$(
+    ($($table:literal: $record:ident { $($field:ident $(as $column:literal)?,)* $(; $($derived:item)*)? })*) => {$(
         impl Record for $record {
             fn statements() -> &'static Statements {
                 static STATEMENTS: LazyLock<Statements> = LazyLock::new(|| {
                     Statements::new($table, &[$(
                         (records!(@name $field $($column)?), suffixes(|record: &$record| &record.$field)),
-                    )*])
+                    )*], <$record as Record>::DERIVED)
                 });
                 &STATEMENTS
             }
 
-            fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-                let mut position = 0;
-                Ok(Self { $($field: Property::read(row, &mut position)?,)* })
+            fn read(row: &Row<'_>, mut position: usize) -> rusqlite::Result<Self> {
+                Self { $($field: Property::read(row, &mut position)?,)* }.derive(row, position)
             }
+
+            $($($derived)*)?
 
             fn parameters(&self) -> Vec<(&'static str, ToSqlOutput<'_>)> {
                 let names = &Self::statements().parameters;
@@ -133,7 +153,22 @@ macro_rules! records {
 }
 
 macro_rules! session_record {
-    ($($field:ident,)*) => { records! { "session": StoredSession { $($field,)* } } };
+    ($($field:ident,)*) => {
+        records! {
+            "session": StoredSession {
+                $($field,)*
+                ;
+                const DERIVED: Option<&str> = Some(REVOKED_AT);
+
+                fn derive(mut self, row: &Row<'_>, mut position: usize) -> rusqlite::Result<Self> {
+                    if let Some(at) = Property::read(row, &mut position)? {
+                        self.revoke(at);
+                    }
+                    Ok(self)
+                }
+            }
+        }
+    };
 }
 
 session_fields!(session_record);
@@ -142,6 +177,10 @@ records! {
     "session": LastSeen { session_id as "id", first_at, details as "last_seen", expires_at, }
     "session": SessionTimes { session_id as "id", expires_at, ended_at, }
     "api_key": ApiKey { id, name, domain_id, pool_id, scopes, secret_hash, revoked_at, }
+    "revocation": Revocation {
+        domain_id, pool_id, account_id, identity_id, device_id, except as "except_id", at, event_id, actor, reason,
+        request_id,
+    }
     "event": Event { id, action, session_id, actor, reason, request_id, }
 }
 
@@ -149,7 +188,9 @@ records! {
 pub(super) fn fetch<T: Record>(connection: &Connection, id: Id) -> Result<Option<T>> {
     connection
         .prepare_cached(&T::statements().select_by_id)
-        .and_then(|mut select| select.query_row(named_params! { ":id": id.to_column() }, T::read).optional())
+        .and_then(|mut select| {
+            select.query_row(named_params! { ":id": id.to_column() }, |row| T::read(row, 0)).optional()
+        })
         .map_err(failed)
 }
 
@@ -177,8 +218,8 @@ pub(super) fn visit<T: Record>(
         visits += 1;
         let id: rusqlite::Result<Id> = read_value(row);
         last = id.as_ref().ok().copied().or(last);
-        if row.get(statements.parameters.len()).map_err(failed)? {
-            match T::read(row) {
+        if row.get(statements.width).map_err(failed)? {
+            match T::read(row, 0) {
                 Ok(record) => page.items.push(record),
                 Err(error) => page.skipped.push(statements.skipped(row, &error)),
             }
@@ -200,6 +241,20 @@ pub(super) fn read_value<T: Property>(row: &Row<'_>) -> rusqlite::Result<T> {
 /// Returns whether a statement selects a row.
 pub(super) fn exists(connection: &Connection, sql: &str, parameters: impl Params) -> Result<bool> {
     connection.prepare_cached(sql).and_then(|mut select| select.exists(parameters)).map_err(failed)
+}
+
+/// Adds a session, to which no pending revocation applies. Returns SQLite's error, as [`insert_in_txn`] does.
+pub(super) fn session_insert_in_txn(
+    connection: &Connection,
+    session: &StoredSession,
+) -> rusqlite::Result<()> {
+    static STAMP: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "UPDATE session SET written_after = {LAST_PENDING} WHERE id = :id AND {LAST_PENDING} IS NOT NULL"
+        )
+    });
+    insert_in_txn(connection, session)?;
+    connection.prepare_cached(&STAMP)?.execute(named_params! { ":id": session.id.to_column() }).map(drop)
 }
 
 /// Adds a record. Returns SQLite's error, because what a taken ID means depends on the record.
@@ -233,7 +288,11 @@ mod tests {
             statements.session_update(),
             "UPDATE session SET last_seen_at = :last_seen_at, last_seen_ip = :last_seen_ip, \
              last_seen_user_agent = :last_seen_user_agent, expires_at = :expires_at, \
-             revision = revision + 1 WHERE id = :id"
+             revision = revision + 1, written_after = "
+                .to_owned()
+                + LAST_PENDING
+                + " WHERE id = :id AND "
+                + IS_NOT_REVOKED
         );
     }
 }

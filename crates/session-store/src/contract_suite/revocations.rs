@@ -1,0 +1,321 @@
+//! Revocations of many sessions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use session_types::{AccountId, DomainId, IdentityId, PoolId, SessionId, SessionStatus};
+use strum::VariantArray;
+
+use super::fixture::{
+    at, create, domain_filter, event, id, import, interaction_at, list, matches, revocation, session, varied,
+    write_revocations,
+};
+use crate::{
+    Event, EventAction, LastSeen, Revocation, SecretHash, SessionFilter, SessionTimes, StateFilter, Store,
+    StoreError, StoredSession, TokenGuard,
+};
+
+/// More sessions than a store revokes at once.
+const MANY: u64 = 1_000;
+
+async fn fetch(store: &impl Store, id: SessionId) -> StoredSession {
+    store.session_fetch(id).await.expect("fetched").expect("it exists")
+}
+
+/// Returns whether a revocation applies to a session, by its documentation.
+fn applies(revocation: &Revocation, session: &StoredSession) -> bool {
+    matches(session, &revocation.filter())
+        && !session.status.is_final()
+        && session.expires_at.is_none_or(|expires_at| expires_at > revocation.at)
+        && revocation.except != Some(session.id)
+}
+
+/// Returns the session after a revocation.
+fn after(revocation: &Revocation, session: &StoredSession) -> StoredSession {
+    if !applies(revocation, session) {
+        return session.clone();
+    }
+    StoredSession {
+        status: SessionStatus::Revoked,
+        token_hash: None,
+        expires_at: None,
+        ended_at: Some(revocation.at),
+        revision: session.revision + 1,
+        ..session.clone()
+    }
+}
+
+/// Returns every event of a revocation.
+async fn revoked(store: &impl Store) -> Vec<Event> {
+    let (mut events, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.event_page(after, 1_000).await.expect("listed");
+        events.extend(page.items.into_iter().filter(|event| event.action == EventAction::Revoked));
+        let Some(next) = page.next else { return events };
+        after = Some(crate::EventId(next));
+    }
+}
+
+/// Verifies that every kind of read returns these sessions.
+async fn assert_reads(store: &impl Store, expected: &[StoredSession], domain_id: DomainId) {
+    for session in expected {
+        assert_eq!(fetch(store, session.id).await, *session);
+    }
+    let (mut paged, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.session_page(after, 300).await.expect("listed");
+        paged.extend(page.items);
+        after = page.next.map(SessionId);
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(paged, expected);
+    let states = SessionStatus::VARIANTS.iter().map(|status| StateFilter::Status(*status)).chain([
+        StateFilter::Any,
+        StateFilter::Unexpired(SessionStatus::Authenticated, at(150)),
+        StateFilter::Complete(at(250)),
+    ]);
+    for state in states {
+        for account_id in [None, Some(AccountId(id(2, 1)))] {
+            for pool_id in [None, Some(PoolId(id(1, 11)))] {
+                let filter = SessionFilter { domain_id, pool_id, account_id, state, ..domain_filter() };
+                let mut matching: Vec<_> =
+                    expected.iter().filter(|session| matches(session, &filter)).cloned().collect();
+                matching.reverse();
+                assert_eq!(list(store, filter, 100).await, matching, "{filter:?}");
+            }
+        }
+    }
+    let expired = store.session_list_expired(at(250), 10_000).await.expect("listed").items;
+    let count = expected
+        .iter()
+        .filter(|session| session.expires_at.is_some_and(|expires_at| expires_at <= at(250)))
+        .count();
+    assert_eq!(expired.len(), count);
+}
+
+pub async fn a_revocation_ends_and_counts_the_live_sessions(store: Arc<impl Store>) {
+    let all = varied(400);
+    import(&*store, all.clone()).await.expect("imported");
+    let of_account = Revocation { account_id: Some(AccountId(id(2, 1))), ..revocation(1, 200) };
+    let matching: Vec<_> = all.iter().filter(|session| applies(&of_account, session)).collect();
+    assert!(matching.len() > 3, "{}", matching.len());
+    let revocation = Revocation { except: Some(matching[0].id), ..of_account };
+    let revoke = || store.session_revoke_many(revocation.clone(), None);
+    assert_eq!(revoke().await, Ok(matching.len() as u64 - 1));
+    assert_eq!(revoke().await, Ok(0), "none is live any more");
+    for before in &all {
+        assert_eq!(fetch(&*store, before.id).await, after(&revocation, before));
+    }
+    let mut events = revoked(&*store).await;
+    events.sort_by_key(|event| event.session_id);
+    let ids: Vec<_> = matching[1..].iter().map(|session| session.id).collect();
+    assert_eq!(events.iter().map(|event| event.session_id).collect::<Vec<_>>(), ids);
+    for event in events {
+        let expected = (revocation.actor, &revocation.reason, &revocation.request_id, revocation.at);
+        assert_eq!((event.actor, &event.reason, &event.request_id, event.at()), expected);
+    }
+    assert_eq!(store.revocation_write(at(1)).await, Ok(false), "nothing is pending");
+}
+
+pub async fn a_revocation_of_many_sessions_is_the_same_on_every_read_before_and_after_it_is_written(
+    store: Arc<impl Store>,
+) {
+    // Each property has a few values, so that it applies to some sessions of each kind and not to others.
+    let all = varied(4 * MANY);
+    for part in all.chunks(1_000) {
+        import(&*store, part.to_vec()).await.expect("imported");
+    }
+    let domain_id = DomainId(id(1, 1));
+    let first = Revocation { domain_id, pool_id: Some(PoolId(id(1, 11))), ..revocation(1, 150) };
+    let second = Revocation { domain_id, except: Some(all[7].id), ..revocation(2, 200) };
+    let mut expected = all;
+    for revocation in [&first, &second] {
+        let count = expected.iter().filter(|session| applies(revocation, session)).count() as u64;
+        assert!(count > 300, "{count}");
+        assert_eq!(store.session_revoke_many(revocation.clone(), None).await, Ok(count));
+        expected = expected.iter().map(|session| after(revocation, session)).collect();
+        assert_reads(&*store, &expected, domain_id).await;
+    }
+    let mut batches = 0;
+    while store.revocation_write(at(1)).await.expect("written") {
+        batches += 1;
+        if batches % 4 == 1 {
+            assert_reads(&*store, &expected, domain_id).await;
+        }
+    }
+    assert!(batches > 4, "{batches}");
+    assert_reads(&*store, &expected, domain_id).await;
+    let mut times = BTreeMap::new();
+    for event in revoked(&*store).await {
+        assert_eq!(times.insert(event.session_id, event.at()), None, "one event for each");
+    }
+    let ended: BTreeMap<_, _> = expected
+        .iter()
+        .filter(|session| [Some(at(150)), Some(at(200))].contains(&session.ended_at))
+        .filter_map(|session| Some((session.id, session.ended_at?)))
+        .collect();
+    assert_eq!(times, ended);
+}
+
+pub async fn a_revocation_of_ten_thousand_sessions_is_atomic_and_adds_an_event_for_each(
+    store: Arc<impl Store>,
+) {
+    let mut all: Vec<_> = (0..10_000).map(session).collect();
+    for session in &mut all {
+        session.account_id = Some(AccountId(id(2, 1)));
+        session.identity_id = Some(IdentityId(id(2, 2)));
+        session.status = SessionStatus::Authenticated;
+    }
+    import(&*store, all).await.expect("imported");
+    let account_id = Some(AccountId(id(2, 1)));
+    let state = StateFilter::Status(SessionStatus::Authenticated);
+    let authenticated = SessionFilter { account_id, state, ..domain_filter() };
+    // A concurrent reader sees that all of them are live, or none.
+    let reader = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            loop {
+                let live = store.session_list(authenticated, None, 1_000).await.expect("listed").items.len();
+                assert!(live == 1_000 || live == 0, "{live} of them are live");
+                if live == 0 {
+                    return;
+                }
+            }
+        })
+    };
+    let of_account = Revocation { account_id, ..revocation(1, 5) };
+    assert_eq!(store.session_revoke_many(of_account, None).await, Ok(10_000));
+    reader.await.expect("no panic");
+    assert_eq!(list(&*store, authenticated, 1).await, vec![]);
+    write_revocations(&*store).await;
+    assert_eq!(list(&*store, authenticated, 1).await, vec![]);
+    assert_eq!(revoked(&*store).await.len(), 10_000);
+}
+
+pub async fn a_pending_revocation_counts_exactly_while_it_is_written(store: Arc<impl Store>) {
+    import(&*store, (0..MANY).map(session).collect()).await.expect("imported");
+    let revoke = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.session_revoke_many(revocation(1, 5), None).await })
+    };
+    while !revoke.is_finished() {
+        store.revocation_write(at(1)).await.expect("written");
+    }
+    assert_eq!(revoke.await.expect("no panic"), Ok(MANY));
+}
+
+pub async fn no_session_changes_to_which_a_pending_revocation_applies(store: Arc<impl Store>) {
+    let all: Vec<_> = (0..MANY)
+        .map(|last| StoredSession {
+            status: SessionStatus::Unauthenticated,
+            last_seen: Some(interaction_at(1)),
+            expires_at: Some(at(100)),
+            ..session(last)
+        })
+        .collect();
+    import(&*store, all.clone()).await.expect("imported");
+    let revocation = |last| Revocation { except: Some(all[1].id), ..revocation(last, 5) };
+    assert_eq!(store.session_revoke_many(revocation(1), None).await, Ok(MANY - 1));
+    let (one, other) = (&all[0], &all[1]);
+    let details = interaction_at(50);
+    let seen = LastSeen { session_id: one.id, first_at: at(50), details, expires_at: Some(at(500)) };
+    let times = SessionTimes { session_id: one.id, expires_at: Some(at(1)), ended_at: None };
+    let token = Some(TokenGuard { session_id: one.id, token_hash: SecretHash([7; 32]) });
+    for is_written in [false, true] {
+        let late = event(77_777, one.id);
+        for revision in [one.revision, one.revision + 1] {
+            let replacement = StoredSession { revision, ..one.clone() };
+            // Once it is written, the server does not replace it because its state is final.
+            if !is_written {
+                assert_eq!(store.session_replace(replacement, Some(late.clone()), None).await, Ok(false));
+            }
+        }
+        store.session_update_last_seen(vec![seen.clone()]).await.expect("stored");
+        if !is_written {
+            store.session_update_times(vec![times]).await.expect("stored");
+        }
+        assert_eq!(store.session_delete_ended(at(4), 10).await, Ok(0));
+        assert_eq!(fetch(&*store, one.id).await, after(&revocation(1), one));
+        assert_eq!(store.session_revoke_many(revocation(2), None).await, Ok(0));
+        let by_token = store.session_replace(other.clone(), None, token).await;
+        assert_eq!(by_token, Err(StoreError::TokenReplaced), "the token's session is revoked");
+        assert_eq!(store.session_revoke_many(revocation(3), token).await, Err(StoreError::TokenReplaced));
+        write_revocations(&*store).await;
+    }
+    assert_eq!(fetch(&*store, other.id).await, *other);
+    assert_eq!(revoked(&*store).await.len() as u64, MANY - 1);
+    assert_eq!(store.session_delete_ended(at(5), 10).await, Ok(10));
+}
+
+pub async fn a_session_that_is_added_or_changed_after_a_revocation_is_not_revoked(store: Arc<impl Store>) {
+    let account_id = Some(AccountId(id(2, 1)));
+    let of_account = |last| StoredSession { account_id, ..session(last) };
+    let mut all: Vec<_> = (0..MANY).map(|last| of_account(2 * last)).collect();
+    // The revocation does not apply to these: of no account yet, excepted, and with a lifetime that has passed.
+    all[0].account_id = None;
+    all[2].expires_at = Some(at(5));
+    all[2].last_seen = Some(interaction_at(1));
+    import(&*store, all.clone()).await.expect("imported");
+    let revocation = |last| Revocation { account_id, except: Some(all[1].id), ..revocation(last, 5) };
+    assert_eq!(store.session_revoke_many(revocation(1), None).await, Ok(MANY - 3));
+
+    // They match now, and so do new sessions, with an ID between those of others too.
+    let mut changed = Vec::new();
+    for mut one in [all[0].clone(), all[1].clone()] {
+        one.account_id = account_id;
+        assert_eq!(store.session_replace(one.clone(), None, None).await, Ok(true));
+        changed.push(StoredSession { revision: 1, ..one });
+    }
+    let times = SessionTimes { session_id: all[2].id, expires_at: Some(at(900)), ended_at: None };
+    store.session_update_times(vec![times]).await.expect("stored");
+    changed.push(StoredSession { revision: 1, expires_at: Some(at(900)), ..all[2].clone() });
+    changed.push(of_account(7));
+    create(&*store, &changed[3]).await.expect("created");
+    changed.push(StoredSession { token_hash: None, ..of_account(9_999) });
+    import(&*store, vec![changed[4].clone()]).await.expect("imported");
+    let of_other_domain = StoredSession { domain_id: DomainId(id(1, 99)), ..of_account(10_001) };
+    create(&*store, &of_other_domain).await.expect("created");
+    changed.push(of_other_domain);
+    for session in &changed {
+        assert_eq!(fetch(&*store, session.id).await, *session);
+    }
+    // A later revocation applies to them, apart from those of another domain and after it.
+    let late = of_account(11);
+    assert_eq!(store.session_revoke_many(revocation(2), None).await, Ok(4));
+    create(&*store, &late).await.expect("created");
+    write_revocations(&*store).await;
+    for session in &changed {
+        let expected = after(&revocation(2), session);
+        assert_eq!(fetch(&*store, session.id).await, expected);
+    }
+    assert_eq!(fetch(&*store, late.id).await, late);
+    assert_eq!(revoked(&*store).await.len() as u64, MANY + 1);
+    // The numbers of revocations begin where they ended, so that earlier changes do not count as later.
+    assert_eq!(store.session_revoke_many(revocation(3), None).await, Ok(1), "the late one");
+}
+
+pub async fn a_domain_has_a_bounded_number_of_pending_revocations(store: Arc<impl Store>) {
+    import(&*store, (0..MANY).map(session).collect()).await.expect("imported");
+    let elsewhere: Vec<_> = (0..MANY)
+        .map(|last| StoredSession { domain_id: DomainId(id(1, 99)), ..session(20_000 + last) })
+        .collect();
+    import(&*store, elsewhere).await.expect("imported");
+    let except = |last| Revocation { except: Some(session(0).id), ..revocation(last, 5) };
+    assert_eq!(store.session_revoke_many(except(0), None).await, Ok(MANY - 1));
+    let mut pending = 1;
+    while store.session_revoke_many(except(pending), None).await == Ok(0) {
+        pending += 1;
+    }
+    assert!((4..100).contains(&pending), "{pending}");
+    let refused = store.session_revoke_many(except(pending), None).await;
+    assert_eq!(refused, Err(StoreError::TooManyRevocations));
+    // Another domain is not concerned.
+    let other = Revocation { domain_id: DomainId(id(1, 99)), ..revocation(1_000, 5) };
+    assert_eq!(store.session_revoke_many(other, None).await, Ok(MANY));
+    write_revocations(&*store).await;
+    assert_eq!(store.session_revoke_many(except(pending), None).await, Ok(0));
+    assert_eq!(store.session_revoke_many(revocation(pending + 1, 5), None).await, Ok(1));
+    assert_eq!(revoked(&*store).await.len() as u64, 2 * MANY);
+}

@@ -1,0 +1,140 @@
+//! `resilience`: runs `sessiond` through crashes, races, damaged stores, jumps of the clock and silent connections, and
+//! checks that nothing acknowledged is lost, no dead token is accepted, some order explains every response, and none is 500.
+//!
+//! Standard output has a line of counts for each part, its first findings, and a last line with the totals. The exit code
+//! is 0 without findings, 1 with some, and 2 if the program could not do its work.
+
+#![expect(clippy::print_stderr, reason = "the one line that says why there is no result")]
+
+mod clock;
+mod connections;
+mod crash;
+mod events;
+mod history;
+mod load;
+mod model;
+mod races;
+mod random;
+mod report;
+mod server;
+mod service;
+mod stores;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, ValueEnum};
+use session_test_support::fault_proxy::FaultProxy;
+use session_test_support::faults::{self, Keyring};
+use session_test_support::raise_file_limit;
+
+use crate::report::{Failed, Outcome};
+use crate::server::Target;
+
+/// Check that sessiond withstands crashes, races, damaged stores, jumps of the clock and silent connections.
+#[derive(Debug, Parser)]
+#[command(name = "resilience")]
+struct Arguments {
+    /// The program under test
+    #[arg(long, value_name = "PROGRAM")]
+    sessiond: PathBuf,
+    /// A part to run; repeatable; without it, every part runs
+    #[arg(long = "part", value_name = "PART", value_enum)]
+    parts: Vec<Part>,
+    /// How often the server is killed
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    kills: u64,
+    /// How long clients race
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    seconds: u64,
+    /// The seed of all random choices; without it, one of the current time
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Put a proxy with this seeded fault in front of every server, to test this program
+    #[arg(long, value_name = "NAME")]
+    fault: Option<String>,
+}
+
+/// A part of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// `kill -9` under mixed load
+    Crash,
+    /// Many clients on one session
+    Races,
+    /// Damaged, missing, full and read-only stores
+    Stores,
+    /// Jumps of the clock
+    Clock,
+    /// Silent connections
+    Connections,
+}
+
+impl Part {
+    async fn run(self, arguments: &Arguments, target: &Target, seed: u64) -> Result<Outcome, Failed> {
+        match self {
+            Self::Stores => stores::run(target).await,
+            Self::Clock => clock::run(target).await,
+            Self::Connections => connections::run(target).await,
+            Self::Crash => crash::run(target, arguments.kills, seed).await,
+            Self::Races => races::run(target, Duration::from_secs(arguments.seconds), seed).await,
+        }
+    }
+
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    raise_file_limit();
+    match run(&Arguments::parse(), &mut std::io::stdout()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(Failed(reason)) => {
+            eprintln!("resilience: {reason}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs the parts and returns whether nothing was found.
+async fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<bool, Failed> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let seed = arguments.seed.unwrap_or(now.as_secs());
+    let fault = arguments.fault.as_ref().map(|name| {
+        let fault = faults::all().find(|fault| fault.name == name);
+        let unknown = || Failed(format!("{name} is none of the faults in tests/support/faults"));
+        fault.map(|fault| FaultProxy::new(*fault, Keyring::default())).ok_or_else(unknown)
+    });
+    let target = Target { path: arguments.sessiond.clone(), fault: fault.transpose()? };
+    let chosen = |part: &Part| arguments.parts.is_empty() || arguments.parts.contains(part);
+    let began = Instant::now();
+    writeln!(out, "resilience: seed {seed}")?;
+    let mut outcomes = Vec::new();
+    // It waits for most of the time that the others take, so that it runs beside them.
+    let waiting = chosen(&Part::Connections).then(|| {
+        let target = target.clone();
+        tokio::spawn(async move {
+            let began = Instant::now();
+            connections::run(&target).await.map(|outcome| (outcome, began.elapsed()))
+        })
+    });
+    let others = Part::value_variants().iter().filter(|part| **part != Part::Connections);
+    for part in others.filter(|part| chosen(part)) {
+        let began = Instant::now();
+        let outcome = part.run(arguments, &target, seed).await?;
+        outcome.write(&part.name(), began.elapsed(), out)?;
+        outcomes.push(outcome);
+    }
+    if let Some(waiting) = waiting {
+        let (outcome, took) = waiting.await??;
+        outcome.write(&Part::Connections.name(), took, out)?;
+        outcomes.push(outcome);
+    }
+    writeln!(out, "resilience: {} s", began.elapsed().as_secs())?;
+    Ok(report::write_total(&outcomes, out)?)
+}
