@@ -126,7 +126,7 @@ async fn under_load(
     }
     let revoke_after = after.mul_f64(0.7);
     clients.spawn(Arc::clone(disposable).revoke(revoke_after));
-    clients.spawn(Arc::clone(disposable).use_until_it_fails());
+    clients.spawn(Arc::clone(disposable).use_until_stopped(Arc::clone(load)));
     tokio::time::sleep(after).await;
     running.server.kill();
     let crashed_at = now_ns();
@@ -257,20 +257,19 @@ impl Disposable {
         }
     }
 
-    async fn use_until_it_fails(self: Arc<Self>) {
-        while self.use_once(&self.service).await.is_some() {
+    async fn use_until_stopped(self: Arc<Self>, load: Arc<Load>) {
+        while !load.is_stopped() {
+            self.use_once(&self.service).await;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
-    /// Sends the key; `None` if there was no response.
-    async fn use_once(&self, service: &Service) -> Option<()> {
+    async fn use_once(&self, service: &Service) {
         let exchange = service.send(Method::GET, "/api/v1/session?limit=1", &self.key, None).await;
-        let status = exchange.response?.status;
-        if matches!(status, 200 | 401) {
-            lock(&self.uses).push((exchange.invoked, status == 200));
+        let status = exchange.response.map(|response| response.status);
+        if matches!(status, Some(200 | 401)) {
+            lock(&self.uses).push((exchange.invoked, status == Some(200)));
         }
-        Some(())
     }
 
     /// Checks, after the restart, that the key was never accepted after its revocation was acknowledged or seen.
@@ -278,13 +277,32 @@ impl Disposable {
         self.use_once(service).await;
         let revoked_at = *lock(&self.revoked_at);
         run.keys_revoked += u64::from(revoked_at.is_some());
-        let uses = lock(&self.uses);
-        let refused_at = uses.iter().filter(|(_, accepted)| !accepted).map(|(at, _)| *at).min();
-        let Some(dead_since) = revoked_at.into_iter().chain(refused_at).min() else { return };
-        let accepted = uses.iter().filter(|(at, accepted)| *accepted && *at > dead_since).count();
+        let accepted = accepted_after_revocation(&lock(&self.uses), revoked_at);
         if accepted > 0 {
             let text = format!("an API key was accepted {accepted} times after its revocation");
             run.outcome.add(Kind::DeadToken, text);
         }
+    }
+}
+
+/// How often a key was accepted after its revocation was acknowledged, or after a refusal showed that it was made.
+fn accepted_after_revocation(uses: &[(u64, bool)], revoked_at: Option<u64>) -> usize {
+    let refused_at = uses.iter().filter(|(_, accepted)| !accepted).map(|(at, _)| *at).min();
+    let Some(dead_since) = revoked_at.into_iter().chain(refused_at).min() else { return 0 };
+    uses.iter().filter(|(at, accepted)| *accepted && *at > dead_since).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::accepted_after_revocation;
+
+    #[test]
+    fn a_key_that_is_accepted_after_its_revocation_is_found() {
+        let uses = [(10, true), (20, true), (30, false), (40, true)];
+        assert_eq!(accepted_after_revocation(&uses[..2], None), 0);
+        assert_eq!(accepted_after_revocation(&uses[..3], Some(25)), 0);
+        assert_eq!(accepted_after_revocation(&uses[..2], Some(15)), 1);
+        // A refusal before the crash, without an acknowledgement.
+        assert_eq!(accepted_after_revocation(&uses, None), 1);
     }
 }

@@ -125,3 +125,89 @@ fn compare_one(
         Err((Kind::Other, format!("it is {:?} and has {ends} events that end it", record.initial.status)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::history::Entry;
+    use crate::load::Change;
+    use crate::model::{Action, Caller, Seen, State};
+
+    /// A session that was created and authenticated by requests 1 and 2, and then was, or was not, completed.
+    fn record(status: Status, completed: Option<&str>) -> Vec<Shared> {
+        let change =
+            |request_id: Option<&str>, event| Change { request_id: request_id.map(str::to_owned), event };
+        vec![Arc::new(Mutex::new(Record {
+            id: "session".to_owned(),
+            initial: State { status: Some(status), ..State::default() },
+            entries: Vec::new(),
+            tokens: Vec::new(),
+            accounts: Vec::new(),
+            changes: vec![
+                change(Some("1"), "created"),
+                change(Some("2"), "authenticated"),
+                change(completed, "completed"),
+            ],
+            created_new: true,
+        }))]
+    }
+
+    fn events(all: &[(&str, &str)]) -> Vec<Value> {
+        let event = |(action, request_id): &(&str, &str)| json!({ "session_id": "session", "action": action, "request_id": request_id });
+        all.iter().map(event).collect()
+    }
+
+    fn revocation(acknowledged: Option<u64>) -> Revocation {
+        let action = Action::RevokeAccount { account: "a".into(), except: None };
+        let (caller, seen) = (Caller::Key, Seen::Open);
+        Revocation {
+            account: "a".into(),
+            entry: Entry { caller, action, seen, invoked: 0, responded: u64::MAX },
+            acknowledged: acknowledged.map(|count| ("9".to_owned(), count)),
+        }
+    }
+
+    #[track_caller]
+    fn assert_found(outcome: &Outcome, expected: Option<Kind>) {
+        let kinds = [Kind::Lost, Kind::Other].into_iter().filter(|kind| outcome.count(*kind) > 0);
+        assert_eq!(kinds.collect::<Vec<_>>(), Vec::from_iter(expected), "{outcome:?}");
+    }
+
+    #[test]
+    fn each_acknowledged_change_needs_one_event_and_each_event_a_request() {
+        let begin = [("created", "1"), ("authenticated", "2")];
+        let with = |more: &[(&str, &str)]| events(&[&begin, more].concat());
+        let (live, complete) = (Status::Authenticated, Status::Complete);
+        for (events, status, completed, expected) in [
+            (with(&[("completed", "3")]), complete, Some("3"), None),
+            (events(&begin[..1]), live, None, Some(Kind::Lost)),
+            (with(&[]), live, None, None),
+            (with(&[]), complete, Some("3"), Some(Kind::Lost)),
+            (with(&[("completed", "3"), ("completed", "3")]), complete, Some("3"), Some(Kind::Other)),
+            // A request without a response has an event if it was carried out.
+            (with(&[("completed", "7")]), complete, None, None),
+            (with(&[("completed", "7")]), live, None, Some(Kind::Other)),
+            (with(&[]), complete, None, Some(Kind::Other)),
+            (with(&[("authenticated", "8")]), live, None, Some(Kind::Other)),
+            (with(&[("seen", "8")]), live, None, Some(Kind::Other)),
+            (with(&[("revoked", "9")]), Status::Revoked, None, Some(Kind::Other)),
+        ] {
+            assert_found(&compare(&events, &record(status, completed), &[]), expected);
+        }
+    }
+
+    #[test]
+    fn a_revocation_of_many_has_as_many_events_as_it_revoked() {
+        let all = events(&[("created", "1"), ("authenticated", "2"), ("revoked", "9")]);
+        let record = record(Status::Revoked, None);
+        for (acknowledged, expected) in
+            [(Some(1), None), (None, None), (Some(2), Some(Kind::Lost)), (Some(0), Some(Kind::Other))]
+        {
+            assert_found(&compare(&all, &record, &[revocation(acknowledged)]), expected);
+        }
+    }
+}

@@ -143,13 +143,18 @@ impl Load {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
+    /// Whether it is stopped.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
     fn number(&self) -> TokenNumber {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Sends requests, one after another, until the load is stopped.
     pub(crate) async fn client(&self, mut random: Random) {
-        while !self.stopped.load(Ordering::Relaxed) {
+        while !self.is_stopped() {
             let shared = random.choose(&lock(&self.shared)).cloned();
             match (random.weighted(&STEPS), shared) {
                 (Step::Create, _) | (_, None) => self.create(&mut random).await,

@@ -88,10 +88,15 @@ impl Part {
     }
 }
 
+/// When a run counts as hung. It takes three minutes on two cores, and five are its aim.
+const HUNG_AFTER: Duration = Duration::from_mins(15);
+
 #[tokio::main]
 async fn main() -> ExitCode {
     raise_file_limit();
-    match run(&Arguments::parse(), &mut std::io::stdout()).await {
+    let (arguments, mut out) = (Arguments::parse(), std::io::stdout());
+    let run = tokio::time::timeout(HUNG_AFTER, run(&arguments, &mut out)).await;
+    match run.unwrap_or_else(|_| Err(Failed(format!("it did not end within {HUNG_AFTER:?}")))) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(Failed(reason)) => {

@@ -117,6 +117,10 @@ impl Service {
         let response = async {
             let received = request.send().await.ok()?;
             let status = received.status().as_u16();
+            // From the proxy with a fault: the server behind it was killed.
+            if status == 502 {
+                return None;
+            }
             let request_id = received.headers().get("x-request-id").and_then(|id| id.to_str().ok());
             let request_id = request_id.unwrap_or_default().to_owned();
             let text = received.bytes().await.ok()?;

@@ -23,8 +23,11 @@ const SESSIONS: usize = 40;
 /// The size of the disk that gets full.
 const DISK: &str = "size=16m,mode=0700";
 
-/// How long a server may take to notice that its disk has room again.
+/// How long a server may take to notice that its disk is full, or has room again.
 const RECOVERS_WITHIN: Duration = Duration::from_secs(20);
+
+/// What the log says of a new store.
+const ANNOUNCEMENT: &str = "created a store";
 
 /// What a server may do with a damaged store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +151,10 @@ pub(crate) async fn run(target: &Target) -> Result<Outcome, Failed> {
                 }
             }
             Ok(running) if *expected == Expected::RefusedOrAnnounced => {
-                if !running.server.log().contains("created") {
+                let announced = tokio::task::block_in_place(|| {
+                    running.server.wait_for(|server| server.log().contains(ANNOUNCEMENT).then_some(()))
+                });
+                if announced.is_none() {
                     outcome.add(Kind::Other, format!("{name}: a new store, and the log does not say so"));
                 }
             }
@@ -276,8 +282,14 @@ async fn full(target: &Target, counts: &Arc<Counts>, outcome: &mut Outcome) -> R
     if lost > 0 {
         outcome.add(Kind::Lost, format!("with a full disk, {lost} sessions cannot be read"));
     }
-    if is_ready(&running).await? {
-        outcome.add(Kind::Other, "with a full disk, /ready returned 200");
+    // It may be checked at intervals.
+    let began = Instant::now();
+    while is_ready(&running).await? {
+        if began.elapsed() > RECOVERS_WITHIN {
+            outcome.add(Kind::Other, "with a full disk, /ready returned 200");
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 
     fs::remove_file(&filler)?;
