@@ -4,7 +4,7 @@
 //! process can still list its own descriptors, and shut a socket down by its number; dropshot then sees the end of the
 //! connection and closes it. `docs/decisions/0020-connections-around-dropshot.md` has the alternatives.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -27,7 +27,7 @@ pub const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a connection may be open after its last request. This concerns HTTP/2; hyper closes a connection of HTTP/1
 /// after 30 s without one. Longer than clients leave connections open (90 s is usual), so that they close them first.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+pub const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The default of the greatest number of connections. Stalled headers take up to 400 KiB of memory each, for 30 s; with
 /// this number of them, 1.6 GiB.
@@ -144,7 +144,7 @@ fn select(connections: &[Connection], now: Instant, max: usize) -> Vec<(Connecti
         match connection.requests {
             Some(requests) if requests.running > 0 => {}
             Some(requests) if age(requests.last) >= IDLE_TIMEOUT => {
-                selected.push((*connection, Reason::Idle))
+                selected.push((*connection, Reason::Idle));
             }
             None if age(connection.since) >= FIRST_REQUEST_TIMEOUT => {
                 selected.push((*connection, Reason::NoRequest));
@@ -223,7 +223,7 @@ impl Scanner {
             })
             .collect();
         self.known = connections.iter().map(|one| ((one.descriptor, one.peer), one.since)).collect();
-        let open: std::collections::HashSet<SocketAddr> = connections.iter().map(|one| one.peer).collect();
+        let open: HashSet<SocketAddr> = connections.iter().map(|one| one.peer).collect();
         // A connection that the scan did not find is closed, unless it arrived since.
         peers.retain(|peer, requests| requests.running > 0 || requests.last >= now || open.contains(peer));
         drop(peers);
