@@ -96,6 +96,9 @@ async fn run(config: &Config, dev: bool, log: &Logger) -> Result<(), Box<dyn std
     }
     info!(log, "stopping"; "drain_timeout_s" => DRAIN_TIMEOUT.as_secs());
     admin.abort();
+    if let Ok(reaper) = &reaper {
+        reaper.stop();
+    }
     let drained = tokio::time::timeout(DRAIN_TIMEOUT, server.close()).await;
     if drained.is_err() {
         slog::warn!(log, "some requests took longer than the drain timeout and were aborted");
