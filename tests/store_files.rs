@@ -5,8 +5,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use session_test_support::launcher::{Finished, STORE_FILE, store_folder, store_url};
-use session_test_support::{Sessiond, command, seed};
+use session_test_support::launcher::{Finished, Program, STORE_FILE, store_folder, store_url};
+use session_test_support::{Sessiond, binary, command, seed};
 
 /// The number of sessions that were in the write-ahead log alone when it was lost without a word.
 const SESSIONS: usize = 3_000;
@@ -23,9 +23,11 @@ pub(crate) fn sessions(count: usize) -> Vec<Value> {
     (0..count).map(session).collect()
 }
 
-/// Tries to serve a store that cannot be served. Returns how it ended.
+/// Tries to serve a store that cannot be served. Returns how it ended: with 124 if it was served after all.
 fn serve(store: &str) -> Finished {
-    command(&["serve", "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0", "--store", store]).run()
+    let program = binary().to_str().unwrap();
+    let flags = ["--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0", "--store", store];
+    Program::at(Path::new("timeout")).command(&[&["20", program, "serve"], &flags[..]].concat()).run()
 }
 
 fn mode(path: &Path) -> u32 {
