@@ -10,9 +10,12 @@ use std::process::Command;
 use reqwest::Method;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::json;
+use session_test_support::launcher::STORE_FILE;
 use session_test_support::{Contract, Sessiond, binary};
+use tempfile::TempDir;
 
 use crate::store_faults::ready_is;
+use crate::store_files::sessions;
 
 const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
 
@@ -22,6 +25,15 @@ fn script(folder: &Path, text: &str) -> PathBuf {
     fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
     path
+}
+
+/// Starts a server that outlives the signal of a file that is too long. Returns the folder of the script as well, which
+/// its commands also use.
+async fn start_with_limit() -> (TempDir, Sessiond) {
+    let folder = tempfile::tempdir().unwrap();
+    let program = script(folder.path(), &format!("trap '' XFSZ\nexec {} \"$@\"", binary().display()));
+    let server = Sessiond::start_through(&program, &[]).await;
+    (folder, server)
 }
 
 /// Limits the size of the files that a process writes; `None` is unlimited.
@@ -73,16 +85,34 @@ async fn only_reads_succeed(server: &Sessiond, key: &str) {
 
 #[tokio::test]
 async fn a_store_whose_files_cannot_grow_refuses_changes_as_not_made_and_reads_continue() {
-    let folder = tempfile::tempdir().unwrap();
-    // Otherwise the signal of a file that is too long would end the process.
-    let program = script(folder.path(), &format!("trap '' XFSZ\nexec {} \"$@\"", binary().display()));
-    let server = Sessiond::start_through(&program, &[]).await;
+    let (_folder, server) = start_with_limit().await;
     let key = server.key(&SCOPES);
     only_reads_succeed(&server, &key).await;
     // Nothing was lost: a server on the same files has what this one had.
     let sessions = server.request(Method::GET, "/api/v1/session", Some(&key), None).await.body;
     let server = Sessiond::start_on(server.kill(), &[]).await;
     assert_eq!(server.request(Method::GET, "/api/v1/session", Some(&key), None).await.body, sessions);
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_was_cut_off_by_the_end_of_the_process_loses_nothing() {
+    let (_folder, server) = start_with_limit().await;
+    let key = server.key(&SCOPES);
+    server.import(&sessions(3_000));
+    let length = |name: &str| server.folder().join(name).metadata().unwrap().len();
+    let (database, log) = (length(STORE_FILE), length("sessions.db-wal"));
+    let limit = u64::midpoint(database, log);
+    // The commit fails and a checkpoint follows, which fails as well, after the first pages.
+    limit_files(&server, Some(limit));
+    assert_eq!(server.call("create_session", "-", Some(&key)).await.outcome(), (503, "unknown"));
+    ready_is(&server, 503).await;
+    assert!(length(STORE_FILE) > database && length(STORE_FILE) <= limit, "{}", length(STORE_FILE));
+    assert_eq!(length("sessions.db-wal"), log);
+
+    let server = Sessiond::start_on(server.kill(), &[]).await;
+    let checked = server.command(&["check"]).run();
+    assert!(checked.stdout.contains("sessions: 3000 new\n"), "{checked:?}");
+    server.create(&key, json!({ "session_type": "api" })).await;
 }
 
 /// The arguments of `unshare` with which this user may mount a file system that only the process sees.

@@ -62,16 +62,43 @@ async fn every_operation_refuses_a_malformed_id_and_an_unreadable_body() {
     }
 }
 
+/// Sends a request with exactly these bytes before `connection: close`, and returns the response.
+async fn raw(server: &Sessiond, head: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(server.direct()).await.unwrap();
+    stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_request_without_one_valid_host_or_with_an_empty_segment_in_its_path_is_refused_before_authentication()
+ {
+    let server = Sessiond::start().await;
+    for (head, word) in [
+        ("GET /api/v1/whoami HTTP/1.1\r\n", "Host"),
+        ("GET /api/v1/whoami HTTP/1.1\r\nhost: x\r\nhost: x\r\n", "Host"),
+        ("GET /api/v1/whoami HTTP/1.1\r\nhost: a/b\r\n", "Host"),
+        ("GET //api/v1/whoami HTTP/1.1\r\nhost: x\r\n", "slash"),
+        ("GET /api/v1//whoami HTTP/1.1\r\nhost: x\r\n", "slash"),
+        ("GET /api/v1/whoami/ HTTP/1.1\r\nhost: x\r\n", "slash"),
+    ] {
+        let answer = raw(&server, head).await;
+        let expected = answer.starts_with("HTTP/1.1 400") && answer.contains("\"bad_request\"");
+        assert!(expected && answer.contains(word), "{head}: {answer}");
+    }
+    for head in ["GET /api/v1/whoami HTTP/1.1\r\nhost: [::1]:80\r\n", "GET /api/v1/whoami HTTP/1.0\r\n"] {
+        let answer = raw(&server, head).await;
+        assert!(answer.contains("401 Unauthorized"), "{head}: {answer}");
+    }
+}
+
 #[tokio::test]
 async fn a_path_that_cannot_be_decoded_is_refused_by_the_router() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let server = Sessiond::start().await;
     for path in ["/api/v1/session/%FF", "/api/v1/session/.."] {
-        let mut stream = tokio::net::TcpStream::connect(server.direct()).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
+        let answer = raw(&server, &format!("GET {path} HTTP/1.1\r\nhost: x\r\n")).await;
         // The body is the one that `docs/errors.md` shows.
         assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("\"message\""), "{path}: {answer}");
     }

@@ -21,7 +21,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 const NAME: &str = "sessions.example";
 
 /// How long a program may take to start or to respond.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The address of a client that is not the proxy's; all of 127.0.0.0/8 is the loopback.
 const CLIENT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 7);

@@ -182,6 +182,18 @@ async fn a_fault_at_start_is_printed_with_its_cause() {
     assert!(!finished.stderr.contains("its log"), "{finished:?}");
 }
 
+#[tokio::test]
+async fn a_silent_connection_in_http2_does_not_delay_the_stop() {
+    use tokio::io::AsyncWriteExt;
+    let mut server = Sessiond::start().await;
+    let mut stream = tokio::net::TcpStream::connect(server.direct()).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00").await.unwrap();
+    server.logged(&stream.local_addr().unwrap().to_string());
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().await, Some(0), "{}", server.log());
+    assert!(!server.log().contains("drain timeout and"), "{}", server.log());
+}
+
 /// Checks that it failed with one line that starts with the program's name and contains all of `texts`.
 fn assert_one_line(finished: &session_test_support::Finished, texts: &[&str]) {
     assert_eq!(finished.code, 1, "{finished:?}");

@@ -26,6 +26,9 @@ const BROWSER_ENDS_WITHIN: Duration = Duration::from_secs(8 + 30);
 /// How long the clock is wrong: several sweeps.
 const WRONG_FOR: Duration = Duration::from_secs(4);
 
+/// What the log says of a jump.
+const JUMP_WARNING: &str = "the wall clock jumped";
+
 /// How far the time in an ID may be from the clock.
 const ID_TOLERANCE_S: u64 = 30;
 
@@ -100,6 +103,10 @@ impl Check {
         }
         self.expect_status(&ended, &["complete"], "after a jump of 100 days").await?;
         let after = self.events().await?;
+        if !self.running.server.log().contains(JUMP_WARNING) {
+            let text = format!("the log does not have {JUMP_WARNING:?} after a jump of 100 days");
+            self.outcome.add(Kind::Other, text);
+        }
         if let Some(lost) = events.iter().find(|event| !after.contains(event)) {
             self.outcome.add(Kind::Lost, format!("an event is gone after a jump of 100 days: {lost}"));
         }

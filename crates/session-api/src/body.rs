@@ -8,7 +8,11 @@ use http::header::EXPECT;
 use http_body_util::BodyExt;
 use session_types::ErrorCode;
 
-use crate::extract::{REQUEST_BODY_MAX_BYTES, RequestError};
+use crate::request_error::RequestError;
+
+/// The greatest request body in bytes. The longest valid one escapes each of its 1,024 + 200 characters
+/// as a surrogate pair, twelve bytes each, beside less than 1 KiB of IDs: below 16 KiB.
+pub const REQUEST_BODY_MAX_BYTES: usize = 16 * 1024;
 
 /// How many bytes of a body that nobody reads are discarded, so that its sender gets to read the response. The connection
 /// of a sender of more is closed.

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use session_types::ErrorCode;
 use strum::VariantArray;
 
+use crate::body::REQUEST_BODY_MAX_BYTES;
 use crate::contract::session_api_mod;
-use crate::extract::REQUEST_BODY_MAX_BYTES;
 use crate::operation::{Operation, ScopeFor, SessionTokenUse};
 use crate::reply::{headers, statuses_of};
 use crate::types::ErrorBody;

@@ -14,45 +14,11 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use session_types::{ErrorCode, without_tokens};
+use session_types::ErrorCode;
 
 use crate::body::UnreadBody;
-use crate::reply::status_of;
+use crate::request_error::{RequestError, shown};
 use crate::types::ErrorBody;
-
-/// The greatest request body in bytes. The longest valid one escapes each of its 1,024 + 200 characters
-/// as a surrogate pair, twelve bytes each, beside less than 1 KiB of IDs: below 16 KiB.
-pub const REQUEST_BODY_MAX_BYTES: usize = 16 * 1024;
-
-/// The greatest length of an error message in characters: it may repeat a part of the request.
-const MESSAGE_MAX_CHARS: usize = 400;
-
-/// The message as a caller may see it: bounded, and without a token that was put into a wrong place.
-fn shown(message: &str) -> String {
-    let message = without_tokens(message.as_bytes());
-    String::from_utf8_lossy(&message).chars().take(MESSAGE_MAX_CHARS).collect()
-}
-
-/// The request cannot be read: the error to return.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestError {
-    /// The body of the response.
-    pub body: ErrorBody,
-    /// The status of the response, which may say more than the code.
-    pub status: StatusCode,
-}
-
-impl RequestError {
-    pub(crate) fn new(status: StatusCode, code: ErrorCode, message: &str) -> Self {
-        Self { body: ErrorBody::new(code, shown(message)), status }
-    }
-}
-
-impl From<ErrorBody> for RequestError {
-    fn from(body: ErrorBody) -> Self {
-        Self { status: status_of(body.code), body }
-    }
-}
 
 /// Path parameters, received but not validated yet.
 pub struct PathParams<T>(Result<T, RequestError>);
@@ -254,6 +220,8 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::body::REQUEST_BODY_MAX_BYTES;
+    use crate::request_error::MESSAGE_MAX_CHARS;
     use crate::types::SessionCreate;
 
     fn read(text: &str) -> Result<SessionCreate, (ErrorCode, String)> {

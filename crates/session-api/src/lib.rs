@@ -9,11 +9,14 @@ mod derive;
 mod extract;
 mod operation;
 mod reply;
+mod request_error;
 mod types;
 
+pub use body::REQUEST_BODY_MAX_BYTES;
 pub use contract::*;
 pub use derive::derived_openapi;
 pub use extract::*;
 pub use operation::{Operation, ScopeFor, SessionTokenUse};
 pub use reply::*;
+pub use request_error::RequestError;
 pub use types::*;

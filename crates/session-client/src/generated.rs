@@ -833,9 +833,17 @@ pub mod types {
                 return Err("shorter than 1 characters".into());
             }
             static PATTERN: ::std::sync::LazyLock<::regress::Regex> = ::std::sync::LazyLock::new(||
-            { ::regress::Regex::new("^[^\\x00-\\x1f\\x7f]*$").unwrap() });
+            {
+                ::regress::Regex::new(
+                        "^[^\\x00-\\x1f\\x7f-\\x9f\\u061C\\u200E-\\u200F\\u2028-\\u202E\\u2066-\\u2069]*$",
+                    )
+                    .unwrap()
+            });
             if PATTERN.find(value).is_none() {
-                return Err("doesn't match pattern \"^[^\\x00-\\x1f\\x7f]*$\"".into());
+                return Err(
+                    "doesn't match pattern \"^[^\\x00-\\x1f\\x7f-\\x9f\\u061C\\u200E-\\u200F\\u2028-\\u202E\\u2066-\\u2069]*$\""
+                        .into(),
+                );
             }
             Ok(Self(value.to_string()))
         }
@@ -961,9 +969,17 @@ pub mod types {
                 return Err("shorter than 1 characters".into());
             }
             static PATTERN: ::std::sync::LazyLock<::regress::Regex> = ::std::sync::LazyLock::new(||
-            { ::regress::Regex::new("^[^\\x00-\\x1f\\x7f]*$").unwrap() });
+            {
+                ::regress::Regex::new(
+                        "^[^\\x00-\\x1f\\x7f-\\x9f\\u061C\\u200E-\\u200F\\u2028-\\u202E\\u2066-\\u2069]*$",
+                    )
+                    .unwrap()
+            });
             if PATTERN.find(value).is_none() {
-                return Err("doesn't match pattern \"^[^\\x00-\\x1f\\x7f]*$\"".into());
+                return Err(
+                    "doesn't match pattern \"^[^\\x00-\\x1f\\x7f-\\x9f\\u061C\\u200E-\\u200F\\u2028-\\u202E\\u2066-\\u2069]*$\""
+                        .into(),
+                );
             }
             Ok(Self(value.to_string()))
         }

@@ -70,6 +70,14 @@ impl ClockWatch {
         ms(u128::from(wall.as_ms())) - ms(monotonic.saturating_duration_since(self.start).as_millis())
     }
 
+    /// Returns the time that the wall clock would show without the jump that is doubted, if there is one.
+    pub(crate) fn time_without_jump(&self, monotonic: Instant) -> Option<Timestamp> {
+        self.doubt?;
+        let passed = monotonic.saturating_duration_since(self.start);
+        let start_ms = u64::try_from(self.believed_ms).ok()?;
+        Some(Timestamp::from_ms(start_ms).ok()?.saturating_add(passed))
+    }
+
     /// Takes readings of both clocks. Returns whether the wall clock can be believed, and what has changed.
     pub(crate) fn observe(&mut self, wall: Timestamp, monotonic: Instant) -> (Belief, Option<Notice>) {
         let ahead_ms = self.ahead_ms(wall, monotonic);

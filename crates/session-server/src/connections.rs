@@ -4,7 +4,7 @@
 //! process can still list its own descriptors, and shut a socket down by its number; dropshot then sees the end of the
 //! connection and closes it. `docs/decisions/0020-connections-around-dropshot.md` has the alternatives.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -27,7 +27,7 @@ pub const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a connection may be open after its last request. This concerns HTTP/2; hyper closes a connection of HTTP/1
 /// after 30 s without one. Longer than clients leave connections open (90 s is usual), so that they close them first.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+pub const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The default of the greatest number of connections. Stalled headers take up to 400 KiB of memory each, for 30 s; with
 /// this number of them, 1.6 GiB.
@@ -134,19 +134,38 @@ enum Reason {
     TooMany,
 }
 
+/// How long connections may be open without a request.
+#[derive(Clone, Copy, Debug)]
+struct Timeouts {
+    first_request: Duration,
+    idle: Duration,
+}
+
+/// While the server serves.
+const SERVING: Timeouts = Timeouts { first_request: FIRST_REQUEST_TIMEOUT, idle: IDLE_TIMEOUT };
+
+/// While it stops. hyper waits for each client of HTTP/2 to confirm the end, which a silent one never does. A response
+/// that was just made is sent within this time.
+const STOPPING: Timeouts = Timeouts { first_request: Duration::from_secs(1), idle: Duration::from_secs(1) };
+
 /// Selects the connections to close: those over a time limit and, of more than `max`, those that have been without a request
 /// for longest; first those that never had one. A connection with a request that runs is never closed.
-fn select(connections: &[Connection], now: Instant, max: usize) -> Vec<(Connection, Reason)> {
+fn select(
+    connections: &[Connection],
+    now: Instant,
+    timeouts: Timeouts,
+    max: usize,
+) -> Vec<(Connection, Reason)> {
     let mut selected = Vec::new();
     let mut open = Vec::new();
     for connection in connections {
         let age = |since: Instant| now.saturating_duration_since(since);
         match connection.requests {
             Some(requests) if requests.running > 0 => {}
-            Some(requests) if age(requests.last) >= IDLE_TIMEOUT => {
-                selected.push((*connection, Reason::Idle))
+            Some(requests) if age(requests.last) >= timeouts.idle => {
+                selected.push((*connection, Reason::Idle));
             }
-            None if age(connection.since) >= FIRST_REQUEST_TIMEOUT => {
+            None if age(connection.since) >= timeouts.first_request => {
                 selected.push((*connection, Reason::NoRequest));
             }
             requests => open.push((requests.map(|requests| requests.last), connection.since, connection)),
@@ -161,7 +180,7 @@ fn select(connections: &[Connection], now: Instant, max: usize) -> Vec<(Connecti
 
 /// Closes connections of the public listener that have no requests, until it is dropped.
 pub(crate) struct Reaper {
-    _stop: Sender<()>,
+    stop: Sender<()>,
 }
 
 impl Reaper {
@@ -178,13 +197,19 @@ impl Reaper {
         info!(log, "connection limit"; "connections" => max, "descriptors" => descriptors);
         // Open for as long as the scans: when no descriptor is left, a folder cannot be opened.
         let descriptors = Dir::open("/proc/self/fd", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
-        let mut scanner = Scanner { descriptors, listener, activity, max, known: HashMap::new() };
+        let mut scanner =
+            Scanner { descriptors, listener, activity, timeouts: SERVING, max, known: HashMap::new() };
         let mut report = Report::default();
-        let (stop, stopped) = channel::<()>();
+        let (stop, stopping) = channel();
         // A thread of its own: when the server is busiest, the runtime's threads are too.
         thread::Builder::new().name("connections".to_owned()).spawn(move || {
             let mut pause = SCAN_INTERVAL;
-            while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+            loop {
+                match stopping.recv_timeout(pause) {
+                    Ok(()) => scanner.timeouts = STOPPING,
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
                 let start = Instant::now();
                 let (open, closed) = scanner.scan(start);
                 report.add(&closed, open, &log);
@@ -192,7 +217,13 @@ impl Reaper {
                 pause = interval.max(start.elapsed() * PAUSE_FACTOR);
             }
         })?;
-        Ok(Self { _stop: stop })
+        Ok(Self { stop })
+    }
+
+    /// From now on, closes every connection that has had no request for a second.
+    pub(crate) fn stop(&self) {
+        // It fails if the thread has ended, and then there is nothing to change.
+        let _ = self.stop.send(());
     }
 }
 
@@ -201,6 +232,7 @@ struct Scanner {
     descriptors: Dir,
     listener: SocketAddr,
     activity: Arc<Activity>,
+    timeouts: Timeouts,
     max: usize,
     /// The connections of the last scan, and when one first found them.
     known: HashMap<(RawFd, SocketAddr), Instant>,
@@ -223,12 +255,12 @@ impl Scanner {
             })
             .collect();
         self.known = connections.iter().map(|one| ((one.descriptor, one.peer), one.since)).collect();
-        let open: std::collections::HashSet<SocketAddr> = connections.iter().map(|one| one.peer).collect();
+        let open: HashSet<SocketAddr> = connections.iter().map(|one| one.peer).collect();
         // A connection that the scan did not find is closed, unless it arrived since.
         peers.retain(|peer, requests| requests.running > 0 || requests.last >= now || open.contains(peer));
         drop(peers);
         let mut closed = Vec::new();
-        for (connection, reason) in select(&connections, now, self.max) {
+        for (connection, reason) in select(&connections, now, self.timeouts, self.max) {
             // The number may belong to another connection by now. If that happens between these two calls, the other one
             // is too new to have a request.
             if peer_of(connection.descriptor, listener) == Some(connection.peer)
@@ -307,7 +339,7 @@ mod tests {
     }
 
     fn closed(connections: &[Connection], now: Instant, max: usize) -> Vec<(u16, Reason)> {
-        let mut closed: Vec<_> = select(connections, now, max)
+        let mut closed: Vec<_> = select(connections, now, SERVING, max)
             .into_iter()
             .map(|(connection, reason)| (connection.peer.port(), reason))
             .collect();

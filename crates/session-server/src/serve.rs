@@ -119,6 +119,9 @@ async fn run(
     let signal = signals.stop(log).await;
     info!(log, "stopping"; "signal" => signal, "drain_timeout_s" => DRAIN_TIMEOUT.as_secs());
     admin.abort();
+    if let Ok(reaper) = &reaper {
+        reaper.stop();
+    }
     tokio::select! {
         drained = timeout(DRAIN_TIMEOUT, server.close()) => if drained.is_err() {
             warn!(log, "some requests took longer than the drain timeout and were aborted");

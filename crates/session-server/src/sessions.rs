@@ -164,6 +164,14 @@ impl Sessions {
         self.watch_clock().0
     }
 
+    /// Returns the time at which a session must be live to be revoked with others: the earlier one if the wall clock jumped,
+    /// so that no session escapes that is only ended by a wrong clock.
+    pub(crate) fn revocation_time(&self) -> Timestamp {
+        let (now, _) = self.watch_clock();
+        let watch = self.clock_watch.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.time_without_jump(self.storage.monotonic()).map_or(now, |time| time.min(now))
+    }
+
     /// Returns the time of the wall clock, unless it has jumped.
     pub(crate) fn believed_now(&self) -> Option<Timestamp> {
         let (now, belief) = self.watch_clock();

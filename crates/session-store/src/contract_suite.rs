@@ -10,7 +10,7 @@ mod one_session;
 mod other_records;
 mod revocations;
 
-pub use fixture::{any_session, event, id, key, session};
+pub use fixture::{any_session, event, id, key, revocation, session};
 pub use many_sessions::*;
 pub use one_session::*;
 pub use other_records::*;

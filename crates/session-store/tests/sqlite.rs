@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use session_store::contract_suite::{event, session};
-use session_store::{Actor, EventId, OpenError, Revocation, SecretHash, SqliteStore, Store, StoredSession};
+use session_store::contract_suite::{event, revocation, session};
+use session_store::{OpenError, SecretHash, SqliteStore, Store, StoredSession};
 use session_types::{
     AccountId, DomainId, Id, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp,
     Title,
@@ -92,20 +92,7 @@ async fn a_pending_revocation_is_written_after_the_store_is_opened_again() {
     let all = (0..SESSIONS).map(|last| (session(last), event(last, session(last).id))).collect();
     store.session_import(all).await.unwrap();
     let at = Timestamp::from_ms(5).unwrap();
-    let revocation = Revocation {
-        domain_id: session(0).domain_id,
-        pool_id: Some(session(0).pool_id),
-        account_id: None,
-        identity_id: None,
-        device_id: None,
-        except: None,
-        at,
-        event_id: EventId(Id::from_bytes([9; 20])),
-        actor: Actor::Server,
-        reason: None,
-        request_id: None,
-    };
-    assert_eq!(store.session_revoke_many(revocation, None).await, Ok(SESSIONS));
+    assert_eq!(store.session_revoke_many(revocation(1, 5), None).await, Ok(SESSIONS));
     // Before any of it is written, and in the middle.
     let mut store = store;
     for batches in [0, 7, 13] {

@@ -221,6 +221,28 @@ async fn a_write_ahead_log_of_another_store_is_not_applied() {
 }
 
 #[tokio::test]
+async fn a_copy_from_before_the_count_is_not_mixed_with_a_newer_write_ahead_log() {
+    let (_, latest) = older_and_latest().await;
+    let folder = tempfile::tempdir().unwrap();
+    let old = folder.path().join("old.db");
+    let connection = rusqlite::Connection::open(&old).unwrap();
+    connection.execute_batch(include_str!("../src/sqlite/migrations/0001_first.sql")).unwrap();
+    connection.execute_batch("PRAGMA application_id = 1397052243; PRAGMA user_version = 1;").unwrap();
+    drop(connection);
+    write_all(folder.path(), &latest);
+    write(folder.path(), DATABASE, &fs::read(&old).unwrap());
+    for lock in [LOCK, "none"] {
+        let text = refusal(folder.path());
+        assert!(text.contains("`sessiond restore FILE`"), "{lock}: {text}");
+        fs::remove_file(folder.path().join(LOCK)).unwrap();
+    }
+    // Alone, it is migrated.
+    fs::remove_file(folder.path().join(LOG)).unwrap();
+    fs::remove_file(folder.path().join(LOCK)).unwrap_or_default();
+    assert_eq!(count(&open(folder.path()).unwrap()).await, 0);
+}
+
+#[tokio::test]
 async fn an_older_record_is_no_loss_because_it_is_not_synced() {
     let (older, latest) = older_and_latest().await;
     let folder = tempfile::tempdir().unwrap();

@@ -24,6 +24,9 @@ use crate::sessions::Sessions;
 /// The greatest length of a command, in bytes: a name of 200 characters, four IDs and the scopes.
 const COMMAND_MAX_BYTES: u64 = 16 * 1024;
 
+/// The greatest length of the path of a socket, in bytes: the room that Linux has for it.
+const PATH_MAX_BYTES: usize = 107;
+
 /// How long a sender tries to connect to a server that has locked the data directory but is still starting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -39,10 +42,12 @@ pub(crate) fn listen(
 ) -> Result<JoinHandle<()>, String> {
     let path = socket_path(directory);
     let listener = bind(directory, &path).map_err(|error| {
-        format!(
-            "admin socket {}: {error}; a socket's path has at most 107 bytes, so a shorter data directory may help",
-            path.display()
-        )
+        let hint = if path.as_os_str().len() > PATH_MAX_BYTES {
+            "; it is too long for a socket, so choose a shorter data directory"
+        } else {
+            ""
+        };
+        format!("admin socket {}: {error}{hint}", path.display())
     })?;
     Ok(tokio::spawn(async move {
         loop {

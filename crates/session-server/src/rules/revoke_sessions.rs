@@ -57,7 +57,7 @@ pub async fn revoke_sessions(
         identity_id: body.authenticated_identity_id,
         device_id: body.device_id,
         except: body.except_session_id,
-        at: storage.now(),
+        at: sessions.revocation_time(),
         event_id: EventId(storage.new_id()?),
         actor: request.caller.actor(),
         reason: Some(reason.to_owned()),

@@ -188,6 +188,24 @@ async fn three_seconds_a_hundred_days_ahead_delete_and_mark_nothing() {
 }
 
 #[tokio::test]
+async fn a_revocation_during_a_jump_reaches_sessions_that_only_the_wrong_clock_ended() {
+    let world = world();
+    let created = world.create(None).await;
+    let id = created.session.summary.id;
+    world.pass(Duration::from_mins(1));
+    world.set_ahead(100 * DAY);
+    assert_eq!(world.status_of(id).await, SessionStatus::Complete);
+    assert_eq!(world.revoke_pool().await, 1);
+    world.set_right();
+    assert_eq!(world.status_of(id).await, SessionStatus::Revoked);
+    assert_eq!(world.stored(id).await.ended_at.map(Timestamp::as_ms), Some(START_MS + 60_000));
+    // Without a jump, only live sessions are counted.
+    world.create(None).await;
+    world.pass(IDLE);
+    assert_eq!(world.revoke_pool().await, 0);
+}
+
+#[tokio::test]
 async fn a_jump_in_the_middle_of_a_sweep_deletes_nothing() {
     let world = world();
     let retention = Retention { sessions: Some(90 * DAY), events: Some(90 * DAY) };

@@ -107,7 +107,7 @@ pub(super) fn domain_filter() -> SessionFilter {
 
 /// Returns a revocation, at this time, of every session of the domain of [`session`]. `last` distinguishes the IDs of
 /// its events.
-pub(super) fn revocation(last: u64, ms: u64) -> Revocation {
+pub fn revocation(last: u64, ms: u64) -> Revocation {
     Revocation {
         domain_id: session(0).domain_id,
         pool_id: None,

@@ -84,6 +84,7 @@ struct Recorded {
 }
 
 /// The outcome of a revocation in its transaction.
+#[derive(Debug)]
 pub(super) enum Outcome {
     /// This many sessions were revoked.
     Made(u64),
@@ -261,8 +262,7 @@ pub(super) fn has_finished(connection: &Connection) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract_suite::{id, session};
-    use crate::event::{Actor, EventId};
+    use crate::contract_suite::{revocation, session};
     use crate::sqlite::connection::open_writer;
 
     #[test]
@@ -273,20 +273,7 @@ mod tests {
         let add = |last| table::session_insert_in_txn(&connection, &session(last)).unwrap();
         (0..SESSIONS).for_each(add);
         let now = Timestamp::from_ms(5).unwrap();
-        let revocation = Revocation {
-            domain_id: session(0).domain_id,
-            pool_id: None,
-            account_id: None,
-            identity_id: None,
-            device_id: None,
-            except: None,
-            at: now,
-            event_id: EventId(id(5, 0)),
-            actor: Actor::Server,
-            reason: None,
-            request_id: None,
-        };
-        let Outcome::Pending(number) = revoke_in_txn(&connection, &revocation).unwrap() else {
+        let Outcome::Pending(number) = revoke_in_txn(&connection, &revocation(1, 5)).unwrap() else {
             panic!("it was made at once")
         };
         let mut batches = 0;

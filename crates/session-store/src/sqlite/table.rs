@@ -192,7 +192,8 @@ records! {
 ///
 /// Whether there is one does not show in the time that this takes: without one, the next record is read in its place and
 /// discarded. What still differs is what differs from record to record: how long its texts are, and whether its page is
-/// in the cache.
+/// in the cache. For an ID above all others that record is the first one, whose page is always in the cache; that such an
+/// ID is newer than every record shows in the time within it, and nobody was given it.
 pub(super) fn fetch<T: Record>(connection: &Connection, id: Id) -> Result<Option<T>> {
     let found = connection
         .prepare_cached(&T::statements().select_from_id)

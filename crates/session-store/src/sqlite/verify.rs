@@ -103,63 +103,23 @@ fn compare(directory: &Directory, record: Option<&Record>, log_bytes: u64) -> Re
         let state = state(&connection).map_err(|error| damaged(&error))?;
         (Some(connection), state)
     };
-    let Some(state) = state else {
-        return match record {
-            Some(record) => Err(refused(
-                path,
-                format!(
-                    "it has no commits, but {} records {}: it is another database or an older copy; {WHAT_TO_DO}",
-                    directory.lock_file().display(),
-                    record.commits
-                ),
-            )),
-            // A database of the schema before that table.
-            None => Ok(Verified { is_new: false, checkpointed: 0, _connection: connection }),
-        };
-    };
-    let of_other_store = |other: StoreId| other != state.record.store_id;
-    if record.is_some_and(|record| of_other_store(record.store_id)) {
-        let lock = directory.lock_file();
-        let reason = format!("{} belongs to another store; {WHAT_TO_DO}", lock.display());
-        return Err(refused(path, reason));
-    }
-    let commits = state.record.commits;
-    if let Some(expected) = record.map(|record| record.commits).filter(|expected| *expected > commits) {
-        let log = log_state(&with_suffix(path, "-wal"), log_bytes)?;
-        let reason = format!(
-            "it has {commits} of {expected} commits, so the last {} are lost: {log}; {WHAT_TO_DO}",
-            expected - commits
-        );
-        return Err(refused(path, reason));
-    }
-    let checkpointed = match &alone {
-        Ok(Some(alone)) if of_other_store(alone.record.store_id) => {
-            return Err(refused(path, format!("its -wal belongs to another store; {WHAT_TO_DO}")));
+    let checkpointed = match (&state, record) {
+        (Some(state), _) => compare_counts(directory, record, log_bytes, state, &alone)?,
+        (None, Some(record)) => {
+            let (lock, commits) = (directory.lock_file(), record.commits);
+            let reason = format!(
+                "it has no commits, but {} records {commits}: it is another database or an older copy; {WHAT_TO_DO}",
+                lock.display()
+            );
+            return Err(refused(path, reason));
         }
-        Ok(Some(alone)) if alone.record.commits > commits => {
-            return Err(refused(
-                path,
-                format!(
-                    "its -wal is an older copy: it ends at commit {commits}, and the database has {}; {WHAT_TO_DO}",
-                    alone.record.commits
-                ),
-            ));
-        }
-        Ok(Some(alone)) if alone.record.commits < state.checkpointed => {
-            return Err(refused(
-                path,
-                format!(
-                    "it is an older copy: it has {} commits, and its -wal begins after {}; {WHAT_TO_DO}",
-                    alone.record.commits, state.checkpointed
-                ),
-            ));
-        }
-        Ok(Some(alone)) => alone.record.commits,
-        Ok(None) | Err(_) => 0,
+        // A database of the schema before that table.
+        (None, None) => 0,
     };
     // A checkpoint that was interrupted leaves a file that is complete only with its write-ahead log. So does damage,
-    // but not with every page. And without a record, nothing else has been compared.
-    if is_short || alone.is_err() || record.is_none() {
+    // but not with every page. Without a record, an older schema has no counts to compare either.
+    let may_be_mixed = state.is_some() || log_bytes > 0;
+    if is_short || alone.is_err() || record.is_none() && may_be_mixed {
         let connection = match &connection {
             Some(connection) => connection,
             None => &open_alone(path).map_err(|error| damaged(&error))?,
@@ -169,6 +129,48 @@ fn compare(directory: &Directory, record: Option<&Record>, log_bytes: u64) -> Re
         }
     }
     Ok(Verified { is_new: false, checkpointed, _connection: connection })
+}
+
+/// Compares the state of the database with the record in the lock file, and with that of the database file `alone`,
+/// without its write-ahead log. Returns how many commits the database file has alone; 0 if that cannot be read.
+fn compare_counts(
+    directory: &Directory,
+    record: Option<&Record>,
+    log_bytes: u64,
+    state: &State,
+    alone: &rusqlite::Result<Option<State>>,
+) -> Result<u64, OpenError> {
+    let path = directory.database();
+    let refuse = |reason: String| Err(refused(path, format!("{reason}; {WHAT_TO_DO}")));
+    let of_other_store = |other: StoreId| other != state.record.store_id;
+    if record.is_some_and(|record| of_other_store(record.store_id)) {
+        return refuse(format!("{} belongs to another store", directory.lock_file().display()));
+    }
+    let commits = state.record.commits;
+    if let Some(expected) = record.map(|record| record.commits).filter(|expected| *expected > commits) {
+        let lost = expected - commits;
+        let log = log_state(&with_suffix(path, "-wal"), log_bytes)?;
+        return refuse(format!("it has {commits} of {expected} commits, so the last {lost} are lost: {log}"));
+    }
+    let in_file = match alone {
+        Ok(Some(alone)) if of_other_store(alone.record.store_id) => {
+            return refuse("its -wal belongs to another store".to_owned());
+        }
+        Ok(alone) => alone.map_or(0, |alone| alone.record.commits),
+        Err(_) => return Ok(0),
+    };
+    if in_file > commits {
+        return refuse(format!(
+            "its -wal is an older copy: it ends at commit {commits}, and the database has {in_file}"
+        ));
+    }
+    let begin = state.checkpointed;
+    if in_file < begin {
+        return refuse(format!(
+            "it is an older copy: it has {in_file} commits, and its -wal begins after {begin}"
+        ));
+    }
+    Ok(in_file)
 }
 
 /// Returns the length of a file in bytes; `None` if it does not exist.
