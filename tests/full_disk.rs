@@ -17,7 +17,8 @@ use tempfile::TempDir;
 use crate::store_faults::ready_is;
 use crate::store_files::sessions;
 
-const SCOPES: [&str; 4] = ["session:create", "session:update", "session:read", "session:revoke"];
+const SCOPES: [&str; 5] =
+    ["session:create", "session:authenticate", "session:update", "session:read", "session:revoke"];
 
 /// Writes a shell script that ends as `sessiond`.
 fn script(folder: &Path, text: &str) -> PathBuf {
