@@ -185,7 +185,8 @@ impl Proxy {
     /// Sends this and returns all that comes back until the proxy closes the connection.
     async fn send(&self, request: &str) -> Answer {
         let mut stream = self.connect_tls().await;
-        stream.write_all(request.as_bytes()).await.unwrap();
+        // Fails if the proxy has refused the request before all of it has arrived.
+        let _ = stream.write_all(request.as_bytes()).await;
         answer(stream).await
     }
 

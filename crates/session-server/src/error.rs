@@ -95,6 +95,16 @@ impl Error {
     pub fn into_cause(self) -> String {
         self.cause.unwrap_or(self.message)
     }
+
+    /// Returns the text for an operator at the command line: the message and the cause. The message of `unexpected` only
+    /// refers to a log, so the cause replaces it.
+    pub fn into_report(self) -> String {
+        match self.cause {
+            Some(cause) if self.code == ErrorCode::Unexpected => cause,
+            Some(cause) => format!("{}: {cause}", self.message),
+            None => self.message,
+        }
+    }
 }
 
 impl From<RequestError> for Error {

@@ -9,7 +9,8 @@ use schemars::r#gen::SchemaGenerator;
 use schemars::schema::Schema;
 use serde::{Deserialize, Serialize};
 
-use crate::{schema, without_tokens};
+use crate::redact::without_tokens;
+use crate::schema;
 
 /// The greatest length of a user agent, in characters. Browsers send about 100 to 300; the bound leaves
 /// room for embedded ones and keeps the two that a session holds within one database page.

@@ -24,7 +24,7 @@ pub(crate) async fn execute(
     let done = match perform(sessions, command, input, output).await {
         Ok(done) => done,
         Err(error) => {
-            let _ = output.send(Line::Err(format!("sessiond: {}", error.into_cause()))).await;
+            let _ = output.send(Line::Err(format!("sessiond: {}", error.into_report()))).await;
             false
         }
     };

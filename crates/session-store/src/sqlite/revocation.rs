@@ -11,7 +11,6 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use session_types::{DomainId, SessionId, SessionStatus, Timestamp};
 
-use super::change;
 use super::column::{Column, NULL, Property};
 use super::error::{Result, failed};
 use super::list::{LIVE, Query, live};
@@ -160,7 +159,7 @@ fn write_in_txn(
     for (session_id, _) in visited.iter().filter(|(_, applies)| *applies) {
         let parameters = named_params! { ":id": session_id.to_column(), ":status": status, ":at": at };
         table::execute_in_txn(connection, update, parameters)?;
-        change::event_insert_in_txn(connection, &revocation.event(*session_id, written))?;
+        table::insert_in_txn(connection, &revocation.event(*session_id, written)).map_err(failed)?;
         written += 1;
     }
     Ok(written)
