@@ -6,7 +6,7 @@ use rusqlite::{Connection, named_params};
 
 use super::column::Column;
 use super::error::{Result, failed, insert_failed};
-use super::revocation::IS_NOT_REVOKED;
+use super::pending::IS_NOT_REVOKED;
 use super::table;
 use crate::event::Event;
 use crate::store::{StoreError, StoredSession, TokenGuard};

@@ -10,20 +10,9 @@ use strum::VariantArray;
 
 use super::column::Column;
 use super::error::{Result, failed};
-use super::revocation::{self, IS_NOT_REVOKED};
+use super::pending::{self, IS_NOT_REVOKED};
 use super::table::{self, Record, VISITS_MAX};
 use crate::store::{Page, SessionFilter, StateFilter, StoredSession};
-
-/// The condition that the status of a session is not final.
-macro_rules! live {
-    () => {
-        "status IN ('new', 'unauthenticated', 'authenticated')"
-    };
-}
-pub(super) use live;
-
-/// As [`live`].
-pub(super) const LIVE: &str = live!();
 
 /// How many sessions of a domain or pool may have a lifetime that has passed, unmarked, for a list of the status
 /// `complete` to sort them; the sweep marks them every few seconds. A list with more visits the live sessions instead.
@@ -45,7 +34,7 @@ pub(super) fn page(
     // One snapshot: which revocations are pending, and the sessions.
     let snapshot = connection.unchecked_transaction().map_err(failed)?;
     let connection = &*snapshot;
-    let pending = revocation::is_pending(connection, filter.domain_id)?;
+    let pending = pending::is_pending(connection, filter.domain_id)?;
     let many_expired = match &filter.state {
         StateFilter::Complete(at) if owner_of(filter).is_none() => {
             expired_count(connection, filter, *at)? > EXPIRED_MAX
@@ -142,7 +131,7 @@ impl<'a> Query<'a> {
         match filter.state {
             StateFilter::Any => {}
             StateFilter::Status(SessionStatus::Revoked) if pending => {
-                conditions.push(revocation::IS_OR_WAS_REVOKED);
+                conditions.push(pending::IS_OR_WAS_REVOKED);
             }
             _ if pending => conditions.push(IS_NOT_REVOKED),
             _ => {}
@@ -405,13 +394,6 @@ mod tests {
             // Of each ten, two are complete and three have expired.
             assert_eq!(few.len(), if before.is_some() { 20 } else { 30 });
             assert!(few.is_sorted_by(|newer, older| newer.id > older.id));
-        }
-    }
-
-    #[test]
-    fn a_session_is_live_in_every_status_that_is_not_final() {
-        for status in SessionStatus::VARIANTS {
-            assert_eq!(LIVE.contains(&format!("'{status}'")), !status.is_final(), "{status}");
         }
     }
 }

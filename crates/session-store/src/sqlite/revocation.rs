@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
-use session_types::{DomainId, SessionId, SessionStatus, Timestamp};
+use session_types::{SessionId, SessionStatus, Timestamp};
 
 use super::column::{Column, NULL, Property};
 use super::error::{Result, failed};
-use super::list::{LIVE, Query, live};
+use super::list::Query;
+use super::pending::{IS_NOT_REVOKED, IS_NOT_REVOKED_BEFORE, LIVE};
 use super::table::{self, Record};
 use crate::store::{Revocation, SessionFilter, StoreError};
 
@@ -30,47 +31,6 @@ const FINISHED_RETENTION: Duration = Duration::from_mins(1);
 
 /// The condition that a session was last written before the revocation `:number`, which therefore may apply to it.
 const WRITTEN_BEFORE: &str = "(written_after IS NULL OR written_after < :number)";
-
-/// The number of the last pending revocation of the session's domain; null if there is none.
-pub(super) const LAST_PENDING: &str = "(SELECT max(number) FROM revocation INDEXED BY revocation_pending \
-     WHERE revocation.domain_id = session.domain_id AND finished_at IS NULL)";
-
-/// The pending revocations that apply to a session, from `FROM` on.
-macro_rules! applying {
-    () => {
-        concat!(
-            "FROM revocation INDEXED BY revocation_pending \
-             WHERE revocation.domain_id = session.domain_id AND finished_at IS NULL \
-             AND (revocation.pool_id IS NULL OR revocation.pool_id = session.pool_id) \
-             AND (revocation.account_id IS NULL OR revocation.account_id IS session.account_id) \
-             AND (revocation.identity_id IS NULL OR revocation.identity_id IS session.identity_id) \
-             AND (revocation.device_id IS NULL OR revocation.device_id IS session.device_id) \
-             AND session.id IS NOT except_id AND (expires_at IS NULL OR expires_at > at) \
-             AND (written_after IS NULL OR written_after < number) AND ",
-            live!()
-        )
-    };
-}
-
-/// The time of the first pending revocation that applies to a session; null if none does.
-pub(super) const REVOKED_AT: &str = concat!("(SELECT at ", applying!(), " ORDER BY number LIMIT 1)");
-
-/// The condition that no pending revocation applies to a session.
-pub(super) const IS_NOT_REVOKED: &str = concat!("NOT EXISTS (SELECT 1 ", applying!(), ")");
-
-/// The condition that a session was revoked, or that a pending revocation applies to it.
-pub(super) const IS_OR_WAS_REVOKED: &str =
-    concat!("(status = 'revoked' OR EXISTS (SELECT 1 ", applying!(), "))");
-
-/// The condition that no pending revocation before `:number` applies to a session.
-const IS_NOT_REVOKED_BEFORE: &str = concat!("NOT EXISTS (SELECT 1 ", applying!(), " AND number < :number)");
-
-/// Whether a domain has pending revocations.
-pub(super) fn is_pending(connection: &Connection, domain_id: DomainId) -> Result<bool> {
-    let sql = "SELECT 1 FROM revocation INDEXED BY revocation_pending \
-               WHERE domain_id = :domain_id AND finished_at IS NULL";
-    table::exists(connection, sql, named_params! { ":domain_id": domain_id.to_column() })
-}
 
 /// A revocation that is pending or was.
 struct Recorded {

@@ -8,7 +8,7 @@ use session_types::Id;
 
 use super::column::{Column, Property};
 use super::error::{Result, failed};
-use super::revocation::{IS_NOT_REVOKED, LAST_PENDING, REVOKED_AT};
+use super::pending::{IS_NOT_REVOKED, LAST_PENDING, REVOKED_AT};
 use crate::event::Event;
 use crate::key::ApiKey;
 use crate::store::{

@@ -1,0 +1,77 @@
+//! Conditions, in SQL, on whether a session is live and whether a pending revocation of many applies to it.
+//!
+//! A revocation of many sessions is a row of the table `revocation` until its sessions are written. Every read and every change of a session has one of these conditions.
+
+use rusqlite::{Connection, named_params};
+use session_types::DomainId;
+
+use super::column::Column;
+use super::error::{Result, failed};
+
+/// [`LIVE`], for `concat!`.
+macro_rules! live {
+    () => {
+        "status IN ('new', 'unauthenticated', 'authenticated')"
+    };
+}
+
+/// The condition that the status of a session is not final.
+pub(super) const LIVE: &str = live!();
+
+/// The number of the last pending revocation of the session's domain; null if there is none.
+pub(super) const LAST_PENDING: &str = "(SELECT max(number) FROM revocation INDEXED BY revocation_pending \
+     WHERE revocation.domain_id = session.domain_id AND finished_at IS NULL)";
+
+/// The pending revocations that apply to a session, from `FROM` on.
+macro_rules! applying {
+    () => {
+        concat!(
+            "FROM revocation INDEXED BY revocation_pending \
+             WHERE revocation.domain_id = session.domain_id AND finished_at IS NULL \
+             AND (revocation.pool_id IS NULL OR revocation.pool_id = session.pool_id) \
+             AND (revocation.account_id IS NULL OR revocation.account_id IS session.account_id) \
+             AND (revocation.identity_id IS NULL OR revocation.identity_id IS session.identity_id) \
+             AND (revocation.device_id IS NULL OR revocation.device_id IS session.device_id) \
+             AND session.id IS NOT except_id AND (expires_at IS NULL OR expires_at > at) \
+             AND (written_after IS NULL OR written_after < number) AND ",
+            live!()
+        )
+    };
+}
+
+/// The time of the first pending revocation that applies to a session; null if none does.
+pub(super) const REVOKED_AT: &str = concat!("(SELECT at ", applying!(), " ORDER BY number LIMIT 1)");
+
+/// The condition that no pending revocation applies to a session.
+pub(super) const IS_NOT_REVOKED: &str = concat!("NOT EXISTS (SELECT 1 ", applying!(), ")");
+
+/// The condition that a session was revoked, or that a pending revocation applies to it.
+pub(super) const IS_OR_WAS_REVOKED: &str =
+    concat!("(status = 'revoked' OR EXISTS (SELECT 1 ", applying!(), "))");
+
+/// The condition that no pending revocation before `:number` applies to a session.
+pub(super) const IS_NOT_REVOKED_BEFORE: &str =
+    concat!("NOT EXISTS (SELECT 1 ", applying!(), " AND number < :number)");
+
+/// Whether a domain has pending revocations.
+pub(super) fn is_pending(connection: &Connection, domain_id: DomainId) -> Result<bool> {
+    let sql = "SELECT 1 FROM revocation INDEXED BY revocation_pending \
+               WHERE domain_id = :domain_id AND finished_at IS NULL";
+    let parameters = named_params! { ":domain_id": domain_id.to_column() };
+    connection.prepare_cached(sql).and_then(|mut select| select.exists(parameters)).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use session_types::SessionStatus;
+    use strum::VariantArray;
+
+    use super::*;
+
+    #[test]
+    fn a_session_is_live_in_every_status_that_is_not_final() {
+        for status in SessionStatus::VARIANTS {
+            assert_eq!(LIVE.contains(&format!("'{status}'")), !status.is_final(), "{status}");
+        }
+    }
+}
