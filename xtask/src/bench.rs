@@ -8,7 +8,7 @@ pub(crate) mod compare;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,8 +18,11 @@ use session_test_support::seed::{DOMAIN_ID, POOL_ID};
 use crate::process::{Failed, cargo, key, say, serve, target};
 
 /// The settings of `bench fetch`.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Settings {
+    /// Measure this sessiond, such as that of an earlier version, instead of building one
+    #[arg(long, value_name = "FILE")]
+    sessiond: Option<PathBuf>,
     /// Sessions in the store
     #[arg(long, default_value_t = 1_000_000)]
     sessions: usize,
@@ -65,10 +68,15 @@ fn rate(count: usize, elapsed: Duration) -> f64 {
 }
 
 /// Fills a store, then measures fetches side by side with a bare response of the same HTTP stack.
-pub(crate) fn fetch(settings: Settings, out: &mut dyn Write) -> Result<(), Failed> {
+pub(crate) fn fetch(settings: &Settings, out: &mut dyn Write) -> Result<(), Failed> {
     let mut say = |text: String| say(out, &text);
-    cargo(&["build", "--release", "--locked", "--package", "session-server", "--bin", "sessiond"])?;
     let target = target()?;
+    let program = if let Some(program) = &settings.sessiond {
+        program.clone()
+    } else {
+        cargo(&["build", "--release", "--locked", "--package", "session-server", "--bin", "sessiond"])?;
+        target.join("release/sessiond")
+    };
     // On the disk of the build, because a temporary folder may be in memory.
     let folder = tempfile::tempdir_in(&target)
         .map_err(|error| Failed(format!("a folder for the store cannot be created: {error}")))?;
@@ -77,7 +85,6 @@ pub(crate) fn fetch(settings: Settings, out: &mut dyn Write) -> Result<(), Faile
         .and_then(|listener| listener.local_addr())
         .map_err(|error| Failed(format!("no free port: {error}")))?
         .to_string();
-    let program = target.join("release/sessiond");
     let sessiond = serve(&program, folder.path(), "", &["--internal-listen", &internal])?;
     let address = sessiond.address.to_string();
     let key = key(&sessiond, &["--domain", DOMAIN_ID], &["session:read", "session:create"])?;
@@ -184,7 +191,7 @@ fn request(path: &str, token: &str) -> String {
 /// Warms up for a second, then takes one turn of the measurement.
 fn measure(
     address: &str,
-    settings: Settings,
+    settings: &Settings,
     request: impl Fn(usize) -> String + Sync,
 ) -> Result<Measured, Failed> {
     let turn = Duration::from_secs(settings.seconds.into()) / ROUNDS;

@@ -99,7 +99,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(&mut out, &mut progress),
         Task::Demo { keep } => demo::run(keep, &mut out, &mut progress).map(|()| true),
         Task::Bench(Bench::Compare) => bench::compare::run(&mut out).map(|()| true),
-        Task::Bench(Bench::Fetch(settings)) => bench::fetch(settings, &mut out).map(|()| true),
+        Task::Bench(Bench::Fetch(settings)) => bench::fetch(&settings, &mut out).map(|()| true),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
