@@ -13,7 +13,7 @@ use crate::change_queue::{ChangeKind, ChangeQueues, Turn};
 use crate::clock_watch::{Belief, CLOCK_JUMP_MIN, CLOCK_STEADY_FOR, ClockWatch, Notice};
 use crate::error::Error;
 use crate::lifecycle::future::count_as_now;
-use crate::lifecycle::last_seen::{self, LastSeenBuffer, Which};
+use crate::lifecycle::last_seen::{LastSeenBuffer, Which};
 use crate::lifecycle::lifetime::Lifetimes;
 use crate::origin::Origin;
 use crate::storage::Storage;
@@ -220,29 +220,34 @@ impl Sessions {
 
     /// Writes the buffered interactions. Those that cannot be written stay in the buffer.
     pub async fn write_last_seen(&self) -> Result<(), Error> {
-        self.write_selected(Which::Before(self.last_seen.position())).await
+        for ids in self.last_seen.sessions(Which::All, usize::MAX).chunks(LAST_SEEN_BATCH) {
+            self.write_buffered(ids).await?;
+        }
+        Ok(())
     }
 
     /// Writes the buffered interactions without which sessions of the domain would have expired at `at`: normally none,
     /// because a session is rarely used right before the end of its lifetime.
     pub async fn write_reviving(&self, domain_id: DomainId, at: Timestamp) -> Result<(), Error> {
-        self.write_selected(Which::Reviving(domain_id, at)).await
+        loop {
+            // An interaction stays in the buffer while it is written, so one that another task writes is waited for.
+            let ids = self.last_seen.sessions(Which::Reviving(domain_id, at), LAST_SEEN_BATCH);
+            if ids.is_empty() {
+                return Ok(());
+            }
+            self.write_buffered(&ids).await?;
+        }
     }
 
-    async fn write_selected(&self, which: Which) -> Result<(), Error> {
-        for shard in 0..last_seen::SHARDS {
-            loop {
-                // An interaction stays in the buffer while it is written, so one that another task writes is seen here.
-                if self.last_seen.select(shard, which, 1).is_empty() {
-                    break;
-                }
-                let _writing = self.writing.lock().await;
-                let batch = self.last_seen.select(shard, which, LAST_SEEN_BATCH);
-                let seen = batch.iter().map(|buffered| buffered.seen.clone()).collect();
-                self.storage.call(|store| store.session_update_last_seen(seen)).await?;
-                self.last_seen.remove_written(&batch);
-            }
+    async fn write_buffered(&self, ids: &[SessionId]) -> Result<(), Error> {
+        let _writing = self.writing.lock().await;
+        let batch = self.last_seen.of_sessions(ids);
+        if batch.is_empty() {
+            return Ok(());
         }
+        let seen = batch.iter().map(|buffered| buffered.seen.clone()).collect();
+        self.storage.call(|store| store.session_update_last_seen(seen)).await?;
+        self.last_seen.remove_written(&batch);
         Ok(())
     }
 

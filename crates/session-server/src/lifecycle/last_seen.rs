@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use crate::environment::CLOCK_AHEAD_MAX;
 
 /// Enough that threads rarely wait for each other.
-pub(crate) const SHARDS: usize = 16;
+const SHARDS: usize = 16;
 
 /// How many sessions the buffer holds, about 50 MB. When it is full, interactions of further sessions are dropped: the
 /// store is too slow, and last interactions are what may be lost.
@@ -44,8 +44,8 @@ impl Buffered {
 /// Which buffered interactions to write.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Which {
-    /// Those that were inserted before this [`LastSeenBuffer::position`].
-    Before(u64),
+    /// All of them.
+    All,
     /// Those of the sessions of a domain that have expired at this time by the interaction that is stored.
     Reviving(DomainId, Timestamp),
 }
@@ -124,29 +124,32 @@ impl LastSeenBuffer {
         self.shard(id).sessions.get(&id).map(|buffered| buffered.seen.clone())
     }
 
-    /// A position after every interaction that is in the buffer now, and before every later one.
-    pub(crate) fn position(&self) -> u64 {
-        self.next_sequence.load(Ordering::Relaxed)
+    /// Returns at most `max` sessions with such interactions by ascending ID, so that neighbours, which share pages of the
+    /// store, are written together.
+    pub(crate) fn sessions(&self, which: Which, max: usize) -> Vec<SessionId> {
+        let mut ids = Vec::new();
+        for place in 0..SHARDS {
+            let mut shard = self.lock(place);
+            let Shard { sessions, earliest_expiry } = &mut *shard;
+            let max = max - ids.len();
+            match which {
+                Which::All => ids.extend(sessions.keys().take(max)),
+                Which::Reviving(_, at) if earliest_expiry.is_none_or(|earliest| earliest > at) => {}
+                Which::Reviving(domain_id, at) => {
+                    *earliest_expiry =
+                        sessions.values().filter_map(|buffered| buffered.stored_expires_at).min();
+                    let reviving = sessions.iter().filter(|(_, buffered)| buffered.revives(domain_id, at));
+                    ids.extend(reviving.map(|(id, _)| *id).take(max));
+                }
+            }
+        }
+        ids.sort_unstable();
+        ids
     }
 
-    /// Returns at most `max` interactions of a shard by ascending session ID, so that neighbours share pages of the store.
-    pub(crate) fn select(&self, shard: usize, which: Which, max: usize) -> Vec<Buffered> {
-        let mut shard = self.lock(shard);
-        let Shard { sessions, earliest_expiry } = &mut *shard;
-        let mut selected: Vec<Buffered> = match which {
-            Which::Before(position) => {
-                let before = sessions.values().filter(|buffered| buffered.sequence < position);
-                before.take(max).cloned().collect()
-            }
-            Which::Reviving(_, at) if earliest_expiry.is_none_or(|earliest| earliest > at) => Vec::new(),
-            Which::Reviving(domain_id, at) => {
-                *earliest_expiry = sessions.values().filter_map(|buffered| buffered.stored_expires_at).min();
-                let reviving = sessions.values().filter(|buffered| buffered.revives(domain_id, at));
-                reviving.take(max).cloned().collect()
-            }
-        };
-        selected.sort_unstable_by_key(|buffered| buffered.seen.session_id);
-        selected
+    /// Returns the interactions of these sessions that are still in the buffer.
+    pub(crate) fn of_sessions(&self, ids: &[SessionId]) -> Vec<Buffered> {
+        ids.iter().filter_map(|id| self.shard(*id).sessions.get(id).cloned()).collect()
     }
 
     /// Waits until the buffer is half full.
@@ -189,13 +192,11 @@ mod tests {
     }
 
     fn select(buffer: &LastSeenBuffer, which: Which) -> Vec<Buffered> {
-        let mut all: Vec<_> = (0..SHARDS).flat_map(|shard| buffer.select(shard, which, usize::MAX)).collect();
-        all.sort_by_key(|buffered| buffered.seen.session_id);
-        all
+        buffer.of_sessions(&buffer.sessions(which, usize::MAX))
     }
 
     fn waiting(buffer: &LastSeenBuffer) -> Vec<LastSeen> {
-        select(buffer, Which::Before(u64::MAX)).into_iter().map(|buffered| buffered.seen).collect()
+        select(buffer, Which::All).into_iter().map(|buffered| buffered.seen).collect()
     }
 
     #[test]
@@ -230,20 +231,26 @@ mod tests {
         let buffer = LastSeenBuffer::default();
         insert(&buffer, 1, 5);
         insert(&buffer, 2, 5);
-        let written = select(&buffer, Which::Before(buffer.position()));
+        let written = select(&buffer, Which::All);
         insert(&buffer, 2, 6);
-        assert_eq!(select(&buffer, Which::Before(1)).len(), 1, "of the first one");
         buffer.remove_written(&written);
         assert_eq!(waiting(&buffer), [LastSeen { first_at: at(5), ..seen(2, 6) }]);
         assert_eq!(buffer.count.load(Ordering::Relaxed), 1);
     }
 
     #[test]
-    fn a_batch_has_at_most_its_size() {
+    fn waiting_sessions_are_in_the_order_of_their_ids_over_all_shards_and_at_most_as_many_as_wanted() {
         let buffer = LastSeenBuffer::default();
-        (0..1_000).for_each(|last| insert(&buffer, last, 1));
-        let sizes = (0..SHARDS).map(|shard| buffer.select(shard, Which::Before(u64::MAX), 7).len());
-        assert_eq!(sizes.max(), Some(7));
+        (0..1_000).rev().for_each(|last| insert(&buffer, last, 1));
+        let all: Vec<_> = (0..1_000).map(|last| session(last).id).collect();
+        assert_eq!(buffer.sessions(Which::All, usize::MAX), all);
+        assert_eq!(buffer.sessions(Which::All, 7).len(), 7);
+        buffer.remove_written(&buffer.of_sessions(&all[..400]));
+        assert_eq!(
+            buffer.of_sessions(&all).len(),
+            600,
+            "those that another task wrote meanwhile are left out"
+        );
     }
 
     #[test]

@@ -18,9 +18,21 @@ macro_rules! live {
 /// The condition that the status of a session is not final.
 pub(super) const LIVE: &str = live!();
 
+/// Whether there is any revocation. SQLite evaluates it once for a statement, and what follows from it not at all while
+/// there is none, which is nearly always: a fetch takes a quarter less time.
+macro_rules! any {
+    () => {
+        "EXISTS (SELECT 1 FROM revocation)"
+    };
+}
+
 /// The number of the last pending revocation of the session's domain; null if there is none.
-pub(super) const LAST_PENDING: &str = "(SELECT max(number) FROM revocation INDEXED BY revocation_pending \
-     WHERE revocation.domain_id = session.domain_id AND finished_at IS NULL)";
+pub(super) const LAST_PENDING: &str = concat!(
+    "iif(",
+    any!(),
+    ", (SELECT max(number) FROM revocation INDEXED BY revocation_pending \
+     WHERE revocation.domain_id = session.domain_id AND finished_at IS NULL), NULL)"
+);
 
 /// The pending revocations that apply to a session, from `FROM` on.
 macro_rules! applying {
@@ -40,10 +52,12 @@ macro_rules! applying {
 }
 
 /// The time of the first pending revocation that applies to a session; null if none does.
-pub(super) const REVOKED_AT: &str = concat!("(SELECT at ", applying!(), " ORDER BY number LIMIT 1)");
+pub(super) const REVOKED_AT: &str =
+    concat!("iif(", any!(), ", (SELECT at ", applying!(), " ORDER BY number LIMIT 1), NULL)");
 
 /// The condition that no pending revocation applies to a session.
-pub(super) const IS_NOT_REVOKED: &str = concat!("NOT EXISTS (SELECT 1 ", applying!(), ")");
+pub(super) const IS_NOT_REVOKED: &str =
+    concat!("(NOT ", any!(), " OR NOT EXISTS (SELECT 1 ", applying!(), "))");
 
 /// The condition that a session was revoked, or that a pending revocation applies to it.
 pub(super) const IS_OR_WAS_REVOKED: &str =
