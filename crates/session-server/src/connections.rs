@@ -71,8 +71,14 @@ pub(crate) fn raise_descriptor_limit(log: &Logger) -> io::Result<u64> {
 /// The requests that run or have run on the public listener's connections, by the address of the peer.
 #[derive(Default)]
 pub struct Activity {
-    peers: Mutex<HashMap<SocketAddr, Requests>>,
+    /// By the peer's port, so that requests rarely wait for each other.
+    shards: [Mutex<Peers>; SHARDS],
 }
+
+type Peers = HashMap<SocketAddr, Requests>;
+
+/// Many more than processors.
+const SHARDS: usize = 32;
 
 /// The requests of one connection.
 #[derive(Clone, Copy, Debug)]
@@ -92,15 +98,32 @@ impl Activity {
 
     fn change(&self, peer: SocketAddr, by: i32) {
         let last = Instant::now();
-        let mut peers = self.peers();
+        let mut peers = self.peers(peer);
         let requests = peers.entry(peer).or_insert(Requests { running: 0, last });
         requests.running = requests.running.saturating_add_signed(by);
         requests.last = last;
     }
 
-    fn peers(&self) -> MutexGuard<'_, HashMap<SocketAddr, Requests>> {
-        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the peers in the shard of this one.
+    fn peers(&self, peer: SocketAddr) -> MutexGuard<'_, Peers> {
+        lock(&self.shards[usize::from(peer.port()) % SHARDS])
     }
+
+    /// Returns the requests of this peer.
+    fn of(&self, peer: SocketAddr) -> Option<Requests> {
+        self.peers(peer).get(&peer).copied()
+    }
+
+    /// Forgets the peers without a running request for which `keep` returns false.
+    fn retain(&self, keep: impl Fn(&SocketAddr, &Requests) -> bool) {
+        for shard in &self.shards {
+            lock(shard).retain(|peer, requests| requests.running > 0 || keep(peer, requests));
+        }
+    }
+}
+
+fn lock(shard: &Mutex<Peers>) -> MutexGuard<'_, Peers> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A request that runs.
@@ -246,19 +269,17 @@ impl Scanner {
             self.descriptors.iter().filter_map(|entry| entry.ok()?.file_name().to_str().ok()?.parse().ok());
         let found: Vec<(RawFd, SocketAddr)> =
             numbers.filter_map(|number| Some((number, peer_of(number, listener)?))).collect();
-        let mut peers = self.activity.peers();
         let connections: Vec<Connection> = found
             .into_iter()
             .map(|(descriptor, peer)| {
                 let since = self.known.get(&(descriptor, peer)).copied().unwrap_or(now);
-                Connection { descriptor, peer, since, requests: peers.get(&peer).copied() }
+                Connection { descriptor, peer, since, requests: self.activity.of(peer) }
             })
             .collect();
         self.known = connections.iter().map(|one| ((one.descriptor, one.peer), one.since)).collect();
         let open: HashSet<SocketAddr> = connections.iter().map(|one| one.peer).collect();
         // A connection that the scan did not find is closed, unless it arrived since.
-        peers.retain(|peer, requests| requests.running > 0 || requests.last >= now || open.contains(peer));
-        drop(peers);
+        self.activity.retain(|peer, requests| requests.last >= now || open.contains(peer));
         let mut closed = Vec::new();
         for (connection, reason) in select(&connections, now, self.timeouts, self.max) {
             // The number may belong to another connection by now. If that happens between these two calls, the other one
@@ -387,7 +408,7 @@ mod tests {
     fn requests_of_one_connection_are_counted_until_the_last_one_ends() {
         let activity = Arc::new(Activity::default());
         let peer: SocketAddr = ([192, 0, 2, 1], 1).into();
-        let running = || activity.peers()[&peer].running;
+        let running = || activity.of(peer).unwrap().running;
         let one = activity.begin(peer);
         let other = activity.begin(peer);
         assert_eq!(running(), 2);
