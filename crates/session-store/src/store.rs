@@ -356,7 +356,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Page<StoredSession>, StoreError>;
 
     /// Returns at most `limit` sessions whose lifetime passes at or before `at`: about as many of each domain that has
-    /// such sessions, and of each the earliest first. The page has no `next`: the list goes on once these have ended.
+    /// such sessions, and of each the earliest first, to the minute. The page has no `next`: the list goes on once these have ended.
     async fn session_list_expired(
         &self,
         at: Timestamp,

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use session_types::{
-    AccountId, DeviceId, DomainId, IdentityId, PoolId, SessionId, SessionStatus, SessionType,
+    AccountId, DeviceId, DomainId, IdentityId, InteractionDetails, PoolId, SessionId, SessionStatus,
+    SessionType,
 };
 
 use super::fixture::{at, create, domain_filter, id, import, list, matches, session, varied};
-use crate::{SessionFilter, StateFilter, Store, StoreError, StoredSession};
+use crate::{LastSeen, SessionFilter, StateFilter, Store, StoreError, StoredSession};
 
 pub async fn an_import_adds_valid_sessions_and_returns_an_error_for_each_other_one(store: Arc<impl Store>) {
     let without_token = |last| StoredSession { token_hash: None, ..session(last) };
@@ -74,22 +75,42 @@ pub async fn lists_contain_exactly_the_matching_sessions_newest_first(store: Arc
 }
 
 pub async fn expired_sessions_are_listed_earliest_first(store: Arc<impl Store>) {
-    for (last, expires_at) in [(1, Some(30)), (2, None), (3, Some(10)), (4, Some(20)), (5, Some(31))] {
+    const MINUTE_MS: u64 = 60_000;
+    let of_minute = |minute| Some(minute * MINUTE_MS);
+    // The last one passes a millisecond after the first one.
+    let after_30 = Some(30 * MINUTE_MS + 1);
+    for (last, expires_at) in
+        [(1, of_minute(30)), (2, None), (3, of_minute(10)), (4, of_minute(20)), (5, after_30)]
+    {
         create(&*store, &StoredSession { expires_at: expires_at.map(at), ..session(last) })
             .await
             .expect("created");
     }
-    let expired = async |time, limit| {
-        let sessions = store.session_list_expired(at(time), limit).await.expect("listed");
-        sessions
-            .items
-            .iter()
-            .map(|session| session.expires_at.expect("it has a lifetime").as_ms())
-            .collect::<Vec<_>>()
+    let expired = async |minute: u64, limit| {
+        let sessions = store.session_list_expired(at(minute * MINUTE_MS), limit).await.expect("listed");
+        let ends =
+            sessions.items.iter().map(|session| session.expires_at.expect("it has a lifetime").as_ms());
+        ends.map(|ms| ms / MINUTE_MS).collect::<Vec<_>>()
     };
     assert_eq!(expired(30, 10).await, [10, 20, 30]);
     assert_eq!(expired(30, 2).await, [10, 20]);
     assert_eq!(expired(9, 10).await, [0; 0]);
+    assert_eq!(expired(31, 10).await, [10, 20, 30, 30]);
+    // An interaction moves the end within its minute, or to another one.
+    for (last, ms, expected) in [(3, 10 * MINUTE_MS + 5, [10, 20]), (3, 25 * MINUTE_MS, [20, 25])] {
+        let details = InteractionDetails { at: at(5), remote_ip: None, user_agent: None };
+        let seen = LastSeen {
+            session_id: session(last).id,
+            first_at: at(5),
+            details: details.clone(),
+            expires_at: Some(at(ms)),
+        };
+        let mut stored = store.session_fetch(session(last).id).await.expect("fetched").expect("it exists");
+        stored.last_seen = Some(details);
+        store.session_replace(stored, None, None).await.expect("replaced");
+        store.session_update_last_seen(vec![seen]).await.expect("written");
+        assert_eq!(expired(29, 10).await, expected, "{ms}");
+    }
 }
 
 pub async fn expired_sessions_of_every_domain_are_listed_at_once(store: Arc<impl Store>) {

@@ -45,12 +45,13 @@ pub(super) fn page(
     table::visit(connection, &query.sql, &query.parameters[..], limit)
 }
 
-/// Returns the number of sessions whose lifetime passes at or before `at`, but at most one more than [`EXPIRED_MAX`].
+/// Returns the number of sessions whose lifetime passes at or before the end of the minute of `at`, but at most one more than [`EXPIRED_MAX`].
 fn expired_count(connection: &Connection, filter: &SessionFilter, at: Timestamp) -> Result<u32> {
     let mut query = Query::new(filter);
     query.sql = format!(
-        "SELECT count(*) FROM (SELECT 1 FROM session INDEXED BY {} WHERE {} AND expires_at <= :complete_at LIMIT :limit)",
-        index_of(filter, "expires_at"),
+        "SELECT count(*) FROM (SELECT 1 FROM session INDEXED BY {} WHERE {} \
+         AND expires_minute <= :complete_at / 60000 LIMIT :limit)",
+        index_of(filter, "expires_minute"),
         scope_of(filter)
     );
     query.parameters.push((":complete_at", at.to_column()));
@@ -176,7 +177,7 @@ impl<'a> Query<'a> {
                 })
                 .collect();
             if matches!(filter.state, StateFilter::Complete(_)) && !many_expired {
-                let expired = range("expires_at", "expires_at <= :complete_at");
+                let expired = range("expires_minute", "expires_minute <= :complete_at / 60000");
                 ranges.push(format!("SELECT * FROM ({expired} ORDER BY id DESC)"));
             }
             ranges
@@ -238,14 +239,14 @@ fn types_of(session_type: Option<SessionType>) -> impl Iterator<Item = SessionTy
 
 /// As [`crate::Store::session_list_expired`].
 pub(super) fn expired(connection: &Connection, at: Timestamp, limit: u32) -> Result<Page<StoredSession>> {
-    let first = "SELECT domain_id FROM session INDEXED BY session_by_expires_at \
-                 WHERE domain_id > :after AND expires_at IS NOT NULL ORDER BY domain_id LIMIT 1";
-    let earliest = "SELECT 1 FROM session INDEXED BY session_by_expires_at \
-                    WHERE domain_id = :domain_id AND expires_at <= :at LIMIT 1";
+    let first = "SELECT domain_id FROM session INDEXED BY session_by_expires_minute \
+                 WHERE domain_id > :after AND expires_minute IS NOT NULL ORDER BY domain_id LIMIT 1";
+    let earliest = "SELECT 1 FROM session INDEXED BY session_by_expires_minute \
+                    WHERE domain_id = :domain_id AND expires_minute <= :at / 60000 LIMIT 1";
     let columns = &StoredSession::statements().columns;
     let of_domain = format!(
-        "SELECT {columns}, {IS_NOT_REVOKED} FROM session INDEXED BY session_by_expires_at \
-         WHERE domain_id = :domain_id AND expires_at <= :at ORDER BY expires_at"
+        "SELECT {columns}, expires_at <= :at AND {IS_NOT_REVOKED} FROM session INDEXED BY session_by_expires_minute \
+         WHERE domain_id = :domain_id AND expires_minute <= :at / 60000 ORDER BY expires_minute"
     );
     // From one domain to the next by the index, and only those with a session to return.
     let mut domains = Vec::new();
@@ -350,16 +351,16 @@ mod tests {
                     .and_then(|rest| rest.split_once(' '))
                     .unwrap_or_else(|| panic!("{filter:?}: {lines:#?}"));
                 assert!(columns.starts_with(scope), "{filter:?}: {lines:#?}");
-                let is_sorted = index.ends_with("expires_at");
+                let is_sorted = index.ends_with("expires_minute");
                 assert!(is_sorted || columns.contains("id<?") == before.is_some(), "{lines:#?}");
                 indexes.insert(index.to_owned());
             }
             // Only the few sessions whose lifetime has passed are sorted.
             let sorts = lines.iter().filter(|line| line.contains("TEMP B-TREE")).count();
-            let sorted = lines.iter().filter(|line| line.contains("expires_at (")).count();
+            let sorted = lines.iter().filter(|line| line.contains("expires_minute (")).count();
             assert_eq!(sorts, sorted, "{filter:?}: {lines:#?}");
         }
-        for kind in ["account", "identity", "device", "status", "expires_at"] {
+        for kind in ["account", "identity", "device", "status", "expires_minute"] {
             for scope in ["", "pool_"] {
                 assert!(indexes.contains(&format!("session_by_{scope}{kind}")), "{indexes:#?}");
             }

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_tenants.sql"),
     include_str!("migrations/0005_store_state.sql"),
     include_str!("migrations/0006_revocation.sql"),
+    include_str!("migrations/0007_expires_minute.sql"),
 ];
 
 /// The schema version of this program.

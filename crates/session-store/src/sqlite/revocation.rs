@@ -113,8 +113,8 @@ fn write_in_txn(
     visited: &[(SessionId, bool)],
     mut written: u64,
 ) -> Result<u64> {
-    let update = "UPDATE session SET status = :status, token_hash = NULL, expires_at = NULL, ended_at = :at, \
-                  revision = revision + 1 WHERE id = :id";
+    let update = "UPDATE session SET status = :status, token_hash = NULL, expires_at = NULL, \
+                  expires_minute = NULL, ended_at = :at, revision = revision + 1 WHERE id = :id";
     let (status, at) = (SessionStatus::Revoked.to_column(), revocation.at.to_column());
     for (session_id, _) in visited.iter().filter(|(_, applies)| *applies) {
         let parameters = named_params! { ":id": session_id.to_column(), ":status": status, ":at": at };

@@ -49,12 +49,12 @@ fn store(sessions: u32) -> (tempfile::TempDir, Connection) {
         .execute(
             "WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < :sessions - 1) \
              INSERT INTO session (id, domain_id, pool_id, session_type, created_at, status, account_id, identity_id, \
-             device_id, expires_at, revision) \
+             device_id, expires_at, expires_minute, revision) \
              SELECT unhex(printf('%040x', 2 * n)), iif(n % 2, :other_domain, :domain), iif(n % 4 = 2, :other_pool, :pool), \
              iif(n / 8 % 2, 'browser', 'api'), 0, \
              CASE n / 16 % 5 WHEN 0 THEN 'new' WHEN 1 THEN 'unauthenticated' WHEN 2 THEN 'authenticated' \
              WHEN 3 THEN 'complete' ELSE 'revoked' END, \
-             subject, subject, subject, iif(n / 16 % 5 < 3, 100, NULL), 0 \
+             subject, subject, subject, iif(n / 16 % 5 < 3, 6000000, NULL), iif(n / 16 % 5 < 3, 100, NULL), 0 \
              FROM (SELECT n, CASE n % 4 WHEN 0 THEN iif(n < 40, :rare, NULL) WHEN 2 THEN :common ELSE :foreign END AS subject FROM number)",
             named_params! {
                 ":sessions": sessions,
@@ -165,7 +165,7 @@ fn measure(connection: &mut Connection, sessions: u32) -> Vec<(String, u64)> {
                         account_id: filter.account_id,
                         identity_id: filter.identity_id,
                         device_id: filter.device_id,
-                        ..revocation(1, 1_000)
+                        ..revocation(1, 7_000_000)
                     };
                     let outcome = revocation::revoke_in_txn(connection, &revocation).unwrap();
                     assert!(matches!(outcome, Outcome::Made(0)), "{outcome:?}");

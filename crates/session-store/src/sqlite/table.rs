@@ -26,6 +26,9 @@ pub(super) trait Record: Sized {
     /// An expression that is selected after the columns.
     const DERIVED: Option<&str> = None;
 
+    /// A column that is written with the others but is no field: its name and expression.
+    const COMPUTED: Option<(&str, &str)> = None;
+
     /// Applies the value of [`Record::DERIVED`], which is at this position.
     fn derive(self, _row: &Row<'_>, _position: usize) -> rusqlite::Result<Self> {
         Ok(self)
@@ -37,6 +40,9 @@ pub(super) trait Record: Sized {
 
 /// How many rows one page visits at most, whether or not they match: some 20 ms.
 pub(super) const VISITS_MAX: u32 = 10_000;
+
+/// The minute in which a lifetime passes, for the indexes.
+const EXPIRES_MINUTE: Option<(&str, &str)> = Some(("expires_minute", ":expires_at / 60000"));
 
 /// The columns of a session that an update compares instead of setting them.
 const COMPARED: [&str; 5] = ["id", "domain_id", "pool_id", "session_type", "revision"];
@@ -52,6 +58,8 @@ pub(super) struct Statements {
     pub(super) columns: String,
     /// How many values that are.
     width: usize,
+    /// The assignment of [`Record::COMPUTED`], with a comma, or nothing.
+    computed: String,
     /// The first row from an ID on, or from the first ID on if there is none.
     select_from_id: String,
     select_page: String,
@@ -59,15 +67,23 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    fn new(table: &str, properties: &[(&str, &[&str])], derived: Option<&str>) -> Self {
+    fn new(
+        table: &str,
+        properties: &[(&str, &[&str])],
+        derived: Option<&str>,
+        computed: Option<(&str, &str)>,
+    ) -> Self {
         let columns: Vec<String> = properties
             .iter()
             .flat_map(|(name, suffixes)| suffixes.iter().map(move |suffix| format!("{name}{suffix}")))
             .collect();
         let parameters: Vec<String> = columns.iter().map(|column| format!(":{column}")).collect();
         let width = columns.len() + usize::from(derived.is_some());
-        let insert =
-            format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), parameters.join(", "));
+        let (name, expression) = computed.unzip();
+        let names = columns.iter().map(String::as_str).chain(name).collect::<Vec<_>>().join(", ");
+        let values = parameters.iter().map(String::as_str).chain(expression).collect::<Vec<_>>().join(", ");
+        let insert = format!("INSERT INTO {table} ({names}) VALUES ({values})");
+        let computed = computed.map_or_else(String::new, |(name, value)| format!("{name} = {value}, "));
         let columns = columns.iter().map(String::as_str).chain(derived).collect::<Vec<_>>().join(", ");
         Self {
             table: table.to_owned(),
@@ -79,6 +95,7 @@ impl Statements {
             insert,
             columns,
             width,
+            computed,
             parameters,
         }
     }
@@ -95,8 +112,9 @@ impl Statements {
         };
         let (set, compared) = (equal(set, ", "), equal(compared, " AND "));
         format!(
-            "UPDATE session SET {set}, revision = revision + 1, \
-             written_after = {LAST_PENDING} WHERE {compared} AND {IS_NOT_REVOKED}"
+            "UPDATE session SET {set}, {}revision = revision + 1, \
+             written_after = {LAST_PENDING} WHERE {compared} AND {IS_NOT_REVOKED}",
+            self.computed
         )
     }
 
@@ -133,7 +151,7 @@ macro_rules! records {
                 static STATEMENTS: LazyLock<Statements> = LazyLock::new(|| {
                     Statements::new($table, &[$(
                         (records!(@name $field $($column)?), suffixes(|record: &$record| &record.$field)),
-                    )*], <$record as Record>::DERIVED)
+                    )*], <$record as Record>::DERIVED, <$record as Record>::COMPUTED)
                 });
                 &STATEMENTS
             }
@@ -163,6 +181,7 @@ macro_rules! session_record {
                 $($field,)*
                 ;
                 const DERIVED: Option<&str> = Some(REVOKED_AT);
+                const COMPUTED: Option<(&str, &str)> = EXPIRES_MINUTE;
 
                 fn derive(mut self, row: &Row<'_>, mut position: usize) -> rusqlite::Result<Self> {
                     if let Some(at) = Property::read(row, &mut position)? {
@@ -179,7 +198,11 @@ session_fields!(session_record);
 
 records! {
     "session": LastSeen { session_id as "id", first_at, details as "last_seen", expires_at, }
-    "session": SessionTimes { session_id as "id", expires_at, ended_at, }
+    "session": SessionTimes {
+        session_id as "id", expires_at, ended_at,
+        ;
+        const COMPUTED: Option<(&str, &str)> = EXPIRES_MINUTE;
+    }
     "api_key": ApiKey { id, name, domain_id, pool_id, scopes, secret_hash, revoked_at, }
     "revocation": Revocation {
         domain_id, pool_id, account_id, identity_id, device_id, except as "except_id", at, event_id, actor, reason,
