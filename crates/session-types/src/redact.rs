@@ -34,8 +34,7 @@ fn may_have_token(text: &[u8]) -> bool {
         at.checked_sub(3)
             .is_some_and(|from| is_prefix([from, from + 1, from + 2].map(|at| text[at].to_ascii_lowercase())))
     };
-    text.contains(&b'%')
-        || text.iter().enumerate().any(|(at, byte)| *byte == b'_' && follows_prefix(at))
+    memchr::memchr2_iter(b'%', b'_', text).any(|at| text[at] == b'%' || follows_prefix(at))
         || has_long_run(text)
 }
 

@@ -48,6 +48,12 @@ pub enum InvalidText {
     Character(char),
 }
 
+/// Whether the text has only the commonest characters, one byte each. A text is checked whenever its session is read, so
+/// without a branch for each byte, which the compiler turns into checks of many bytes at once.
+fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |is_plain, byte| is_plain & (b' '..=b'~').contains(&byte))
+}
+
 fn is_refused(character: char) -> bool {
     // The commonest characters first.
     !(' '..='~').contains(&character) && REFUSED.iter().any(|range| range.contains(&character))
@@ -56,10 +62,12 @@ fn is_refused(character: char) -> bool {
 /// Checks a text from a caller. Returns it as it is to be stored: what looks like a token is redacted, because texts are
 /// shown and exported.
 pub fn checked_text(text: String, max_chars: usize) -> Result<String, InvalidText> {
-    if text.is_empty() || text.chars().count() > max_chars {
+    let is_plain = is_plain(&text);
+    let chars = if is_plain { text.len() } else { text.chars().count() };
+    if chars == 0 || chars > max_chars {
         return Err(InvalidText::Length(max_chars));
     }
-    if let Some(character) = text.chars().find(|character| is_refused(*character)) {
+    if !is_plain && let Some(character) = text.chars().find(|character| is_refused(*character)) {
         return Err(InvalidText::Character(character));
     }
     match without_tokens(text.as_bytes()) {
@@ -70,7 +78,7 @@ pub fn checked_text(text: String, max_chars: usize) -> Result<String, InvalidTex
 
 /// Returns a stored text as it may be shown. Earlier versions also stored characters that are refused now.
 pub fn stored_text(text: String) -> String {
-    if !text.contains(is_refused) {
+    if is_plain(&text) || !text.contains(is_refused) {
         return text;
     }
     text.replace(is_refused, REPLACEMENT.encode_utf8(&mut [0; 4]))

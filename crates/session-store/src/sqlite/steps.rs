@@ -190,8 +190,8 @@ fn a_request_takes_the_same_steps_among_1_000_and_300_000_sessions() {
     let fetches: Vec<_> = large.iter().filter(|(name, _)| name.starts_with("fetch")).collect();
     let [oldest, newest, between, above] = fetches[..] else { panic!("{fetches:?}") };
     assert!(oldest.1 == newest.1 && newest.1 == between.1, "{fetches:?}");
-    // Only without any greater ID is there a second place to look: some 0.1 us.
-    assert!(above.1 - between.1 < 10, "{fetches:?}");
+    // Only without any greater ID is there a second place to look.
+    assert!(above.1 <= 2 * between.1, "{fetches:?}");
     // What is not the caller's takes as long as what does not exist.
     let of = |name: &str| large.iter().find(|(other, _)| other == name).map(|(_, steps)| *steps);
     let mut compared = 0;
