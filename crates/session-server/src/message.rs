@@ -12,7 +12,8 @@ use crate::error::Error;
 /// or one that is no authority.
 pub(crate) fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
     let refuse = |message: &str| Err(Error::new(ErrorCode::BadRequest, message));
-    if uri.path().split('/').skip(1).any(str::is_empty) {
+    let path = uri.path().as_bytes();
+    if path.windows(2).any(|pair| pair == b"//") || path.ends_with(b"/") {
         return refuse("the path has a doubled or trailing slash; send it exactly as the contract has it");
     }
     let mut hosts = headers.get_all(HOST).iter();
