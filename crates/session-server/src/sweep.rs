@@ -7,8 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::try_join_all;
-use session_store::{Actor, EventAction, SessionTimes, Store, StoredSession};
+use session_store::{Actor, Event, EventAction, Store, StoredSession};
 use session_types::{SessionId, SessionStatus, Timestamp};
 use slog::{Logger, info, warn};
 use tokio::task::JoinHandle;
@@ -66,14 +65,19 @@ pub async fn apply_lifetimes(sessions: &Sessions) -> Result<Option<u64>, Error> 
     let (mut after, mut count) = (None, 0);
     loop {
         let page = storage.page(|store| store.session_page(after, TIMES_BATCH)).await?;
+        let checked = page.items.len() as u64;
+        let changed = page.items.into_iter().filter_map(|session| {
+            let replacement = sessions.with_times(session.clone());
+            (replacement != session).then_some((replacement, None))
+        });
+        let changed: Vec<_> = changed.collect();
+        let replaced = storage.call(|store| store.session_replace_many(changed)).await?;
+        if replaced.contains(&false) {
+            // Another node has changed a session meanwhile, perhaps with other lifetimes.
+            continue;
+        }
         after = page.next.map(SessionId);
-        count += page.items.len() as u64;
-        let times = page
-            .items
-            .into_iter()
-            .map(|session| (times_of(&session), times_of(&sessions.with_times(session))));
-        let changed = times.filter(|(before, now)| before != now).map(|(_, now)| now).collect();
-        storage.call(|store| store.session_update_times(changed)).await?;
+        count += checked;
         if after.is_none() {
             break;
         }
@@ -102,8 +106,13 @@ pub async fn sweep(sessions: &Sessions, retention: Retention) -> Result<Swept, E
         // An interaction from before the end of the lifetime may not be written yet.
         let at = now.saturating_sub(LAST_SEEN_GRACE);
         let expired = storage.page(|store| store.session_list_expired(at, BATCH)).await?;
-        let marked =
-            try_join_all(expired.items.into_iter().map(|session| expire(sessions, session, now))).await?;
+        let marked: Vec<_> = expired
+            .items
+            .into_iter()
+            .filter_map(|session| expire(sessions, session, now).transpose())
+            .collect::<Result<_, _>>()?;
+        // One that changes meanwhile is found again if its lifetime has passed nevertheless.
+        let marked = storage.call(|store| store.session_replace_many(marked)).await?;
         let count = marked.into_iter().filter(|marked| *marked).count() as u64;
         swept.expired += count;
         if count == 0 {
@@ -165,28 +174,18 @@ async fn repair_all(sessions: &Sessions) -> Result<(u64, bool), Error> {
         let page = storage.page(|store| store.session_page(after, BATCH)).await?;
         after = page.next.map(SessionId);
         let Some(now) = sessions.confirmed_now() else { return Ok((count, false)) };
-        let (mut ended, mut live) = (Vec::new(), Vec::new());
-        for session in page.items {
+        let repair = |session: StoredSession| {
             let mut repaired = session.clone();
             count_as_now(&mut repaired, now);
-            if repaired == session {
-                continue;
-            }
-            if repaired.status.is_final() {
-                ended.push(times_of(&repaired));
-            } else {
-                live.push(sessions.with_times(repaired));
-            }
+            (repaired != session).then(|| (sessions.with_times(repaired), None))
+        };
+        let repaired: Vec<_> = page.items.into_iter().filter_map(repair).collect();
+        if !repaired.is_empty() {
+            // A live one may change meanwhile, and then has the time of that change.
+            let replaced = storage.call(|store| store.session_replace_many(repaired)).await?;
+            count += replaced.iter().filter(|replaced| **replaced).count() as u64;
+            is_complete &= replaced.iter().all(|replaced| *replaced);
         }
-        count += ended.len() as u64;
-        if !ended.is_empty() {
-            storage.call(|store| store.session_update_times(ended)).await?;
-        }
-        // A live one may change meanwhile, and then has the time of that change.
-        let replace = |session| storage.call(|store| store.session_replace(session, None, None));
-        let replaced = try_join_all(live.into_iter().map(replace)).await?;
-        count += replaced.iter().filter(|replaced| **replaced).count() as u64;
-        is_complete &= replaced.iter().all(|replaced| *replaced);
         if after.is_none() {
             return Ok((count, is_complete));
         }
@@ -194,21 +193,21 @@ async fn repair_all(sessions: &Sessions) -> Result<(u64, bool), Error> {
     }
 }
 
-/// Marks one session as complete, if its lifetime has passed and no other change comes first. Returns whether it did.
-async fn expire(sessions: &Sessions, session: StoredSession, now: Timestamp) -> Result<bool, Error> {
+/// Returns the replacement that marks a session as complete, with its event; `None` unless its lifetime has passed.
+fn expire(
+    sessions: &Sessions,
+    session: StoredSession,
+    now: Timestamp,
+) -> Result<Option<(StoredSession, Option<Event>)>, Error> {
     let was_live = !session.status.is_final();
     let current = sessions.current_at(session, now);
     if !was_live || current.status != SessionStatus::Complete {
-        return Ok(false);
+        return Ok(None);
     }
     let reason = sessions.lifetimes().expiry_of(&current).map(|(_, reason)| reason);
     let reason = reason.as_ref().map(AsRef::as_ref);
     let event = sessions.new_event(EventAction::Expired, current.id, Actor::Server, None, reason)?;
-    sessions.storage().call(|store| store.session_replace(current, Some(event), None)).await
-}
-
-const fn times_of(session: &StoredSession) -> SessionTimes {
-    SessionTimes { session_id: session.id, expires_at: session.expires_at, ended_at: session.ended_at }
+    Ok(Some((current, Some(event))))
 }
 
 /// Starts a task that writes last interactions and pending revocations and sweeps, until it is aborted.

@@ -32,8 +32,8 @@ use session_server::sessions::Sessions;
 use session_server::storage::{STORE_TIMEOUT, Storage};
 use session_server::sweep::{Retention, Swept, sweep};
 use session_store::{
-    ApiKey, Event, EventId, KeyId, LastSeen, Page, ReferenceKind, SecretHash, SessionFilter, SessionTimes,
-    SqliteStore, Store, StoreError, StoredSession, TokenGuard,
+    ApiKey, Event, EventId, KeyId, LastSeen, Page, ReferenceKind, SecretHash, SessionFilter, SqliteStore,
+    Store, StoreError, StoredSession, TokenGuard,
 };
 use session_types::{
     AccountId, DomainId, ErrorCode, Id, IdentityId, PoolId, Scope, SessionId, SessionStatus, SessionType,
@@ -165,8 +165,11 @@ impl Store for Counted {
     async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<(), StoreError> {
         self.store.session_update_last_seen(last_seen).await
     }
-    async fn session_update_times(&self, times: Vec<SessionTimes>) -> Result<(), StoreError> {
-        self.store.session_update_times(times).await
+    async fn session_replace_many(
+        &self,
+        sessions: Vec<(StoredSession, Option<Event>)>,
+    ) -> Result<Vec<bool>, StoreError> {
+        self.store.session_replace_many(sessions).await
     }
     async fn session_delete_ended(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
         self.store.session_delete_ended(at, limit).await

@@ -32,7 +32,7 @@ macro_rules! contract_suite {
             a_change_is_made_even_if_its_future_is_dropped,
             a_change_by_a_token_is_made_only_if_the_token_is_valid_then,
             a_last_interaction_never_moves_back_or_revives_a_session,
-            the_times_of_a_session_are_replaced,
+            of_many_replacements_exactly_those_of_unchanged_sessions_are_made,
             references_are_found_within_their_domain_and_pool,
             an_import_adds_valid_sessions_and_returns_an_error_for_each_other_one,
             pages_contain_every_session_once_in_order,

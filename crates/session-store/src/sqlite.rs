@@ -44,8 +44,7 @@ use self::writer::Writer;
 use crate::event::{Event, EventId};
 use crate::key::{ApiKey, KeyId};
 use crate::store::{
-    LastSeen, Page, ReferenceKind, Revocation, SessionFilter, SessionTimes, Store, StoreError, StoredSession,
-    TokenGuard,
+    LastSeen, Page, ReferenceKind, Revocation, SessionFilter, Store, StoreError, StoredSession, TokenGuard,
 };
 
 /// A store in one SQLite file, for one process.
@@ -122,15 +121,21 @@ impl Store for SqliteStore {
         event: Option<Event>,
         token: Option<TokenGuard>,
     ) -> Result<bool> {
-        static UPDATE: LazyLock<String> = LazyLock::new(|| StoredSession::statements().session_update());
         self.writer
             .submit(move |connection| {
                 change::token_verify_in_txn(connection, token)?;
-                let replaced = table::execute_in_txn(connection, &UPDATE, &session.parameters()[..])? > 0;
-                if let Some(event) = event.filter(|_| replaced) {
-                    change::event_insert_in_txn(connection, &event)?;
-                }
-                Ok(replaced)
+                change::session_replace_in_txn(connection, &session, event.as_ref())
+            })
+            .await
+    }
+
+    async fn session_replace_many(&self, sessions: Vec<(StoredSession, Option<Event>)>) -> Result<Vec<bool>> {
+        self.writer
+            .submit(move |connection| {
+                let replace = |(session, event): &(_, Option<_>)| {
+                    change::session_replace_in_txn(connection, session, event.as_ref())
+                };
+                sessions.iter().map(replace).collect()
             })
             .await
     }
@@ -217,11 +222,6 @@ impl Store for SqliteStore {
                 })
             })
             .await
-    }
-
-    async fn session_update_times(&self, times: Vec<SessionTimes>) -> Result<()> {
-        static UPDATE: LazyLock<String> = LazyLock::new(|| SessionTimes::statements().session_update());
-        self.writer.submit(move |connection| table::execute_all_in_txn(connection, &UPDATE, &times)).await
     }
 
     async fn session_delete_ended(&self, at: Timestamp, limit: u32) -> Result<u64> {

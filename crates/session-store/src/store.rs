@@ -189,17 +189,6 @@ pub struct LastSeen {
     pub expires_at: Option<Timestamp>,
 }
 
-/// The times of a session that depend on the configured lifetimes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionTimes {
-    /// The session.
-    pub session_id: SessionId,
-    /// As [`StoredSession::expires_at`].
-    pub expires_at: Option<Timestamp>,
-    /// As [`StoredSession::ended_at`].
-    pub ended_at: Option<Timestamp>,
-}
-
 /// The kind of an ID that is not a session's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReferenceKind {
@@ -331,6 +320,14 @@ pub trait Store: Send + Sync + 'static {
         token: Option<TokenGuard>,
     ) -> Result<bool, StoreError>;
 
+    /// Replaces sessions and adds their events, each as [`Store::session_replace`] would without a token, in one
+    /// transaction: one that has changed since it was read is left as it is. Returns for each, in order, whether it was
+    /// replaced.
+    async fn session_replace_many(
+        &self,
+        sessions: Vec<(StoredSession, Option<Event>)>,
+    ) -> Result<Vec<bool>, StoreError>;
+
     /// Adds sessions with their events, each as [`Store::session_create`] would or not at all. Returns one result for
     /// each, in order.
     async fn session_import(
@@ -385,9 +382,6 @@ pub trait Store: Send + Sync + 'static {
     /// Stores last interactions: of live sessions that have had one before, never an earlier one than is stored, and
     /// none whose `first_at` is at or after the end of the session's lifetime. Others are skipped.
     async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<(), StoreError>;
-
-    /// Sets the times of sessions, after the configured lifetimes have changed.
-    async fn session_update_times(&self, times: Vec<SessionTimes>) -> Result<(), StoreError>;
 
     /// Deletes at most `limit` sessions that ended at or before `at`. Returns how many.
     async fn session_delete_ended(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError>;

@@ -12,8 +12,8 @@ use super::fixture::{
     write_revocations,
 };
 use crate::{
-    Event, EventAction, LastSeen, Revocation, SecretHash, SessionFilter, SessionTimes, StateFilter, Store,
-    StoreError, StoredSession, TokenGuard,
+    Event, EventAction, LastSeen, Revocation, SecretHash, SessionFilter, StateFilter, Store, StoreError,
+    StoredSession, TokenGuard,
 };
 
 /// More sessions than a store revokes at once.
@@ -225,7 +225,6 @@ pub async fn no_session_changes_to_which_a_pending_revocation_applies(store: Arc
     let (one, other) = (&all[0], &all[1]);
     let details = interaction_at(50);
     let seen = LastSeen { session_id: one.id, first_at: at(50), details, expires_at: Some(at(500)) };
-    let times = SessionTimes { session_id: one.id, expires_at: Some(at(1)), ended_at: None };
     let token = Some(TokenGuard { session_id: one.id, token_hash: SecretHash([7; 32]) });
     for is_written in [false, true] {
         let late = event(77_777, one.id);
@@ -238,7 +237,7 @@ pub async fn no_session_changes_to_which_a_pending_revocation_applies(store: Arc
         }
         store.session_update_last_seen(vec![seen.clone()]).await.expect("stored");
         if !is_written {
-            store.session_update_times(vec![times]).await.expect("stored");
+            assert_eq!(store.session_replace_many(vec![(one.clone(), None)]).await, Ok(vec![false]));
         }
         assert_eq!(store.session_delete_ended(at(4), 10).await, Ok(0));
         assert_eq!(fetch(&*store, one.id).await, after(&revocation(1), one));
@@ -272,9 +271,9 @@ pub async fn a_session_that_is_added_or_changed_after_a_revocation_is_not_revoke
         assert_eq!(store.session_replace(one.clone(), None, None).await, Ok(true));
         changed.push(StoredSession { revision: 1, ..one });
     }
-    let times = SessionTimes { session_id: all[2].id, expires_at: Some(at(900)), ended_at: None };
-    store.session_update_times(vec![times]).await.expect("stored");
-    changed.push(StoredSession { revision: 1, expires_at: Some(at(900)), ..all[2].clone() });
+    let extended = StoredSession { expires_at: Some(at(900)), ..all[2].clone() };
+    assert_eq!(store.session_replace_many(vec![(extended.clone(), None)]).await, Ok(vec![true]));
+    changed.push(StoredSession { revision: 1, ..extended });
     changed.push(of_account(7));
     create(&*store, &changed[3]).await.expect("created");
     changed.push(StoredSession { token_hash: None, ..of_account(9_999) });

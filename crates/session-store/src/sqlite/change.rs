@@ -7,7 +7,7 @@ use rusqlite::{Connection, named_params};
 use super::column::Column;
 use super::error::{Result, failed, insert_failed};
 use super::pending::IS_NOT_REVOKED;
-use super::table;
+use super::table::{self, Record};
 use crate::event::Event;
 use crate::store::{StoreError, StoredSession, TokenGuard};
 
@@ -25,6 +25,20 @@ pub(super) fn token_verify_in_txn(connection: &Connection, token: Option<TokenGu
 /// Adds an event.
 pub(super) fn event_insert_in_txn(connection: &Connection, event: &Event) -> Result<()> {
     table::insert_in_txn(connection, event).map_err(failed)
+}
+
+/// Replaces a session, if it still has its revision, and then adds the event. Returns whether it did.
+pub(super) fn session_replace_in_txn(
+    connection: &Connection,
+    session: &StoredSession,
+    event: Option<&Event>,
+) -> Result<bool> {
+    static UPDATE: LazyLock<String> = LazyLock::new(|| StoredSession::statements().session_update());
+    let replaced = table::execute_in_txn(connection, &UPDATE, &session.parameters()[..])? > 0;
+    if let Some(event) = event.filter(|_| replaced) {
+        event_insert_in_txn(connection, event)?;
+    }
+    Ok(replaced)
 }
 
 /// Adds a session with its event.

@@ -11,9 +11,7 @@ use super::error::{Result, failed};
 use super::pending::{IS_NOT_REVOKED, LAST_PENDING, REVOKED_AT};
 use crate::event::Event;
 use crate::key::ApiKey;
-use crate::store::{
-    LastSeen, Page, Revocation, SessionTimes, SkippedRow, StoreError, StoredSession, session_fields,
-};
+use crate::store::{LastSeen, Page, Revocation, SkippedRow, StoreError, StoredSession, session_fields};
 
 /// A type whose fields are columns of one table.
 pub(super) trait Record: Sized {
@@ -195,11 +193,6 @@ session_fields!(session_record);
 
 records! {
     "session": LastSeen { session_id as "id", first_at, details as "last_seen", expires_at, }
-    "session": SessionTimes {
-        session_id as "id", expires_at, ended_at,
-        ;
-        const COMPUTED: Option<(&str, &str)> = EXPIRES_MINUTE;
-    }
     "api_key": ApiKey { id, name, domain_id, pool_id, scopes, secret_hash, revoked_at, }
     "revocation": Revocation {
         domain_id, pool_id, account_id, identity_id, device_id, except as "except_id", at, event_id, actor, reason,
@@ -313,11 +306,6 @@ pub(super) fn execute_in_txn(connection: &Connection, sql: &str, parameters: imp
         .map_err(failed)
 }
 
-/// Executes a statement once for each record, with its parameters.
-pub(super) fn execute_all_in_txn<T: Record>(connection: &Connection, sql: &str, records: &[T]) -> Result<()> {
-    records.iter().try_for_each(|record| execute_in_txn(connection, sql, &record.parameters()[..]).map(drop))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,7 +313,6 @@ mod tests {
     #[test]
     fn statements_name_every_column_of_a_record() {
         let statements = LastSeen::statements();
-        assert_eq!(SessionTimes::statements().columns, "id, expires_at, ended_at");
         assert_eq!(
             statements.session_update(),
             "UPDATE session SET last_seen_at = :last_seen_at, last_seen_ip = :last_seen_ip, \
