@@ -32,8 +32,8 @@ use session_server::sessions::Sessions;
 use session_server::storage::{STORE_TIMEOUT, Storage};
 use session_server::sweep::{Retention, Swept, sweep};
 use session_store::{
-    ApiKey, Event, EventId, KeyId, LastSeen, Page, ReferenceKind, SecretHash, SessionFilter, SqliteStore,
-    Store, StoreError, StoredSession, TokenGuard,
+    ApiKey, Event, EventId, Events as _, KeyId, Keys as _, LastSeen, Page, ReferenceKind, SecretHash,
+    SessionFilter, Sessions as _, SqliteStore, Store, StoreError, StoredSession, TokenGuard,
 };
 use session_types::{
     AccountId, DomainId, ErrorCode, Id, IdentityId, PoolId, Scope, SessionId, SessionStatus, SessionType,
@@ -101,7 +101,7 @@ impl Counted {
 }
 
 #[async_trait]
-impl Store for Counted {
+impl session_store::Sessions for Counted {
     async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.session_fetch(id).await
@@ -119,6 +119,12 @@ impl Store for Counted {
         let replaced = self.store.session_replace(session, event, token).await?;
         self.replaced.fetch_add(usize::from(replaced), Ordering::SeqCst);
         Ok(replaced)
+    }
+    async fn session_replace_many(
+        &self,
+        sessions: Vec<(StoredSession, Option<Event>)>,
+    ) -> Result<Vec<bool>, StoreError> {
+        self.store.session_replace_many(sessions).await
     }
     async fn session_import(
         &self,
@@ -151,6 +157,25 @@ impl Store for Counted {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.session_list_expired(at, limit).await
     }
+    async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<(), StoreError> {
+        self.store.session_update_last_seen(last_seen).await
+    }
+    async fn session_delete_ended(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.store.session_delete_ended(at, limit).await
+    }
+    async fn reference_find(
+        &self,
+        id: Id,
+        domain_id: DomainId,
+        pool_id: Option<PoolId>,
+    ) -> Result<Option<ReferenceKind>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.store.reference_find(id, domain_id, pool_id).await
+    }
+}
+
+#[async_trait]
+impl session_store::Revocations for Counted {
     async fn session_revoke_many(
         &self,
         revocation: session_store::Revocation,
@@ -162,40 +187,10 @@ impl Store for Counted {
     async fn revocation_write(&self, now: Timestamp) -> Result<bool, StoreError> {
         self.store.revocation_write(now).await
     }
-    async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<(), StoreError> {
-        self.store.session_update_last_seen(last_seen).await
-    }
-    async fn session_replace_many(
-        &self,
-        sessions: Vec<(StoredSession, Option<Event>)>,
-    ) -> Result<Vec<bool>, StoreError> {
-        self.store.session_replace_many(sessions).await
-    }
-    async fn session_delete_ended(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        self.store.session_delete_ended(at, limit).await
-    }
-    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Page<Event>, StoreError> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
-        self.store.event_page(after, limit).await
-    }
-    async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        self.store.event_delete(at, limit).await
-    }
-    async fn setting_fetch(&self, name: &'static str) -> Result<Option<String>, StoreError> {
-        self.store.setting_fetch(name).await
-    }
-    async fn setting_replace(&self, name: &'static str, value: String) -> Result<(), StoreError> {
-        self.store.setting_replace(name, value).await
-    }
-    async fn reference_find(
-        &self,
-        id: Id,
-        domain_id: DomainId,
-        pool_id: Option<PoolId>,
-    ) -> Result<Option<ReferenceKind>, StoreError> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
-        self.store.reference_find(id, domain_id, pool_id).await
-    }
+}
+
+#[async_trait]
+impl session_store::Keys for Counted {
     async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         if self.broken.load(Ordering::SeqCst) {
@@ -212,6 +207,31 @@ impl Store for Counted {
     async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool, StoreError> {
         self.store.key_revoke(id, at).await
     }
+}
+
+#[async_trait]
+impl session_store::Events for Counted {
+    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Page<Event>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.store.event_page(after, limit).await
+    }
+    async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.store.event_delete(at, limit).await
+    }
+}
+
+#[async_trait]
+impl session_store::Settings for Counted {
+    async fn setting_fetch(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+        self.store.setting_fetch(name).await
+    }
+    async fn setting_replace(&self, name: &'static str, value: String) -> Result<(), StoreError> {
+        self.store.setting_replace(name, value).await
+    }
+}
+
+#[async_trait]
+impl Store for Counted {
     async fn ready(&self) -> Result<(), StoreError> {
         self.store.ready().await
     }

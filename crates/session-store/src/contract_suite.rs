@@ -29,7 +29,7 @@ macro_rules! contract_suite {
             a_pools_id_is_known_within_its_domain_alone,
             of_two_replacements_of_one_revision_only_one_succeeds,
             concurrent_replacements_each_increment_the_revision,
-            a_change_is_made_even_if_its_future_is_dropped,
+            a_change_whose_future_is_dropped_is_made_with_its_event_or_not_at_all,
             a_change_by_a_token_is_made_only_if_the_token_is_valid_then,
             a_last_interaction_never_moves_back_or_revives_a_session,
             of_many_replacements_exactly_those_of_unchanged_sessions_are_made,

@@ -44,7 +44,8 @@ use self::writer::Writer;
 use crate::event::{Event, EventId};
 use crate::key::{ApiKey, KeyId};
 use crate::store::{
-    LastSeen, Page, ReferenceKind, Revocation, SessionFilter, Store, StoreError, StoredSession, TokenGuard,
+    Events, Keys, LastSeen, Page, ReferenceKind, Revocation, Revocations, SessionFilter, Sessions, Settings,
+    Store, StoreError, StoredSession, TokenGuard,
 };
 
 /// A store in one SQLite file, for one process.
@@ -104,7 +105,7 @@ impl SqliteStore {
 }
 
 #[async_trait]
-impl Store for SqliteStore {
+impl Sessions for SqliteStore {
     async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>> {
         table::fetch(&self.readers.lock(), id.0)
     }
@@ -169,38 +170,6 @@ impl Store for SqliteStore {
         self.scanners.scan(Owner::Server, move |connection| list::expired(connection, at, limit)).await
     }
 
-    async fn session_revoke_many(&self, revocation: Revocation, token: Option<TokenGuard>) -> Result<u64> {
-        let owner = Owner::Domain(revocation.domain_id);
-        let outcome = self
-            .writer
-            .submit(move |connection| {
-                change::token_verify_in_txn(connection, token)?;
-                revocation::revoke_in_txn(connection, &revocation)
-            })
-            .await?;
-        match outcome {
-            revocation::Outcome::Made(revoked) => Ok(revoked),
-            revocation::Outcome::Pending(number) => {
-                self.scanners.scan(owner, move |connection| revocation::count(connection, number)).await
-            }
-        }
-    }
-
-    async fn revocation_write(&self, now: Timestamp) -> Result<bool> {
-        let (first, has_finished) = {
-            let reader = self.readers.lock();
-            (revocation::first_of_each_domain(&reader)?, revocation::has_finished(&reader)?)
-        };
-        for number in first {
-            let write = move |connection: &_| revocation::write_batch_in_txn(connection, number, now);
-            self.writer.submit(write).await?;
-        }
-        if has_finished {
-            self.writer.submit(move |connection| revocation::remove_finished_in_txn(connection, now)).await?;
-        }
-        Ok(!revocation::first_of_each_domain(&self.readers.lock())?.is_empty())
-    }
-
     async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<()> {
         static UPDATE: LazyLock<String> = LazyLock::new(|| {
             let update = LastSeen::statements().session_update();
@@ -235,43 +204,6 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Page<Event>> {
-        self.scanners
-            .scan(Owner::Server, move |connection| table::page(connection, after.map(|id| id.0), limit))
-            .await
-    }
-
-    async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64> {
-        let before = Id::compose(at.as_ms(), 0, [0; 10]);
-        self.writer
-            .submit(move |connection| {
-                let sql = "DELETE FROM event WHERE id IN \
-                           (SELECT id FROM event WHERE id < :before ORDER BY id LIMIT :limit)";
-                let parameters = named_params! { ":before": before.to_column(), ":limit": limit };
-                table::execute_in_txn(connection, sql, parameters)
-            })
-            .await
-    }
-
-    async fn setting_fetch(&self, name: &'static str) -> Result<Option<String>> {
-        let sql = "SELECT value FROM setting WHERE name = :name";
-        self.readers
-            .lock()
-            .query_row(sql, named_params! { ":name": name }, table::read_value)
-            .optional()
-            .map_err(failed)
-    }
-
-    async fn setting_replace(&self, name: &'static str, value: String) -> Result<()> {
-        self.writer
-            .submit(move |connection| {
-                let sql = "INSERT OR REPLACE INTO setting (name, value) VALUES (:name, :value)";
-                let parameters = named_params! { ":name": name, ":value": value };
-                table::execute_in_txn(connection, sql, parameters).map(drop)
-            })
-            .await
-    }
-
     async fn reference_find(
         &self,
         id: Id,
@@ -280,7 +212,45 @@ impl Store for SqliteStore {
     ) -> Result<Option<ReferenceKind>> {
         reference::reference_find(&self.readers.lock(), id, domain_id, pool_id)
     }
+}
 
+#[async_trait]
+impl Revocations for SqliteStore {
+    async fn session_revoke_many(&self, revocation: Revocation, token: Option<TokenGuard>) -> Result<u64> {
+        let owner = Owner::Domain(revocation.domain_id);
+        let outcome = self
+            .writer
+            .submit(move |connection| {
+                change::token_verify_in_txn(connection, token)?;
+                revocation::revoke_in_txn(connection, &revocation)
+            })
+            .await?;
+        match outcome {
+            revocation::Outcome::Made(revoked) => Ok(revoked),
+            revocation::Outcome::Pending(number) => {
+                self.scanners.scan(owner, move |connection| revocation::count(connection, number)).await
+            }
+        }
+    }
+
+    async fn revocation_write(&self, now: Timestamp) -> Result<bool> {
+        let (first, has_finished) = {
+            let reader = self.readers.lock();
+            (revocation::first_of_each_domain(&reader)?, revocation::has_finished(&reader)?)
+        };
+        for number in first {
+            let write = move |connection: &_| revocation::write_batch_in_txn(connection, number, now);
+            self.writer.submit(write).await?;
+        }
+        if has_finished {
+            self.writer.submit(move |connection| revocation::remove_finished_in_txn(connection, now)).await?;
+        }
+        Ok(!revocation::first_of_each_domain(&self.readers.lock())?.is_empty())
+    }
+}
+
+#[async_trait]
+impl Keys for SqliteStore {
     async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>> {
         table::fetch(&self.readers.lock(), id.0)
     }
@@ -317,7 +287,53 @@ impl Store for SqliteStore {
             })
             .await
     }
+}
 
+#[async_trait]
+impl Events for SqliteStore {
+    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Page<Event>> {
+        self.scanners
+            .scan(Owner::Server, move |connection| table::page(connection, after.map(|id| id.0), limit))
+            .await
+    }
+
+    async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64> {
+        let before = Id::compose(at.as_ms(), 0, [0; 10]);
+        self.writer
+            .submit(move |connection| {
+                let sql = "DELETE FROM event WHERE id IN \
+                           (SELECT id FROM event WHERE id < :before ORDER BY id LIMIT :limit)";
+                let parameters = named_params! { ":before": before.to_column(), ":limit": limit };
+                table::execute_in_txn(connection, sql, parameters)
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Settings for SqliteStore {
+    async fn setting_fetch(&self, name: &'static str) -> Result<Option<String>> {
+        let sql = "SELECT value FROM setting WHERE name = :name";
+        self.readers
+            .lock()
+            .query_row(sql, named_params! { ":name": name }, table::read_value)
+            .optional()
+            .map_err(failed)
+    }
+
+    async fn setting_replace(&self, name: &'static str, value: String) -> Result<()> {
+        self.writer
+            .submit(move |connection| {
+                let sql = "INSERT OR REPLACE INTO setting (name, value) VALUES (:name, :value)";
+                let parameters = named_params! { ":name": name, ":value": value };
+                table::execute_in_txn(connection, sql, parameters).map(drop)
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
     async fn ready(&self) -> Result<()> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM session LIMIT 1)";
         self.readers.lock().query_row(sql, [], |_| Ok(())).map_err(failed)?;

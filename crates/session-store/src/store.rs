@@ -45,7 +45,7 @@ pub struct StoredSession {
     pub expires_at: Option<Timestamp>,
     /// When it ended; `None` while it is live.
     pub ended_at: Option<Timestamp>,
-    /// How many times it was replaced; [`Store::session_replace`] compares it.
+    /// How many times it was replaced; [`Sessions::session_replace`] compares it.
     pub revision: u64,
 }
 
@@ -293,13 +293,9 @@ pub enum StoreError {
     OutcomeUnknown(String),
 }
 
-/// Durable storage for sessions, API keys and events.
-///
-/// When a method that changes something returns `Ok`, the change survives the end of the process and of the
-/// machine. A read sees every change that was acknowledged before it began. Dropping the future of a change
-/// neither undoes nor stops it.
+/// Sessions with the events of their changes.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Sessions: Send + Sync {
     /// Returns the session, or `None` if there is none. One read by primary key.
     async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>, StoreError>;
 
@@ -320,7 +316,7 @@ pub trait Store: Send + Sync + 'static {
         token: Option<TokenGuard>,
     ) -> Result<bool, StoreError>;
 
-    /// Replaces sessions and adds their events, each as [`Store::session_replace`] would without a token, in one
+    /// Replaces sessions and adds their events, each as [`Sessions::session_replace`] would without a token, in one
     /// transaction: one that has changed since it was read is left as it is. Returns for each, in order, whether it was
     /// replaced.
     async fn session_replace_many(
@@ -328,7 +324,7 @@ pub trait Store: Send + Sync + 'static {
         sessions: Vec<(StoredSession, Option<Event>)>,
     ) -> Result<Vec<bool>, StoreError>;
 
-    /// Adds sessions with their events, each as [`Store::session_create`] would or not at all. Returns one result for
+    /// Adds sessions with their events, each as [`Sessions::session_create`] would or not at all. Returns one result for
     /// each, in order.
     async fn session_import(
         &self,
@@ -360,11 +356,32 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Page<StoredSession>, StoreError>;
 
+    /// Stores last interactions: of live sessions that have had one before, never an earlier one than is stored, and
+    /// none whose `first_at` is at or after the end of the session's lifetime. Others are skipped.
+    async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<(), StoreError>;
+
+    /// Deletes at most `limit` sessions that ended at or before `at`. Returns how many.
+    async fn session_delete_ended(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError>;
+
+    /// Returns the kind of an ID that names no session, if a session of the domain and the pool refers to it, or an API
+    /// key to the pool. A bounded number of index lookups; it finds nothing of other domains, and takes no longer for
+    /// what they have.
+    async fn reference_find(
+        &self,
+        id: Id,
+        domain_id: DomainId,
+        pool_id: Option<PoolId>,
+    ) -> Result<Option<ReferenceKind>, StoreError>;
+}
+
+/// Revocations of many sessions.
+#[async_trait]
+pub trait Revocations: Send + Sync {
     /// Revokes the sessions that a revocation is about, all of them or none, and returns their number. When it returns,
     /// every read returns them as revoked, and no change of them is made any more. A session that is added or changed
     /// after that is not revoked, even if it matches.
     ///
-    /// If they are many, the revocation stays pending: [`Store::revocation_write`] writes the sessions and their events
+    /// If they are many, the revocation stays pending: [`Revocations::revocation_write`] writes the sessions and their events
     /// afterwards. If the number cannot be read then, the sessions are revoked nevertheless.
     ///
     /// Fails with [`StoreError::TokenReplaced`] unless the token of `token` is valid in the same transaction, and with
@@ -378,36 +395,11 @@ pub trait Store: Send + Sync + 'static {
     /// Writes a batch of the sessions of each domain's first pending revocation, with their events. Takes bounded work
     /// for each domain. Returns whether revocations are pending after that.
     async fn revocation_write(&self, now: Timestamp) -> Result<bool, StoreError>;
+}
 
-    /// Stores last interactions: of live sessions that have had one before, never an earlier one than is stored, and
-    /// none whose `first_at` is at or after the end of the session's lifetime. Others are skipped.
-    async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<(), StoreError>;
-
-    /// Deletes at most `limit` sessions that ended at or before `at`. Returns how many.
-    async fn session_delete_ended(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError>;
-
-    /// Returns at most `limit` events with an ID above `after`, by ascending ID.
-    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Page<Event>, StoreError>;
-
-    /// Deletes at most `limit` events from before `at`. Returns how many.
-    async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError>;
-
-    /// Returns the setting stored under this name.
-    async fn setting_fetch(&self, name: &'static str) -> Result<Option<String>, StoreError>;
-
-    /// Stores a setting under this name.
-    async fn setting_replace(&self, name: &'static str, value: String) -> Result<(), StoreError>;
-
-    /// Returns the kind of an ID that names no session, if a session of the domain and the pool refers to it, or an API
-    /// key to the pool. A bounded number of index lookups; it finds nothing of other domains, and takes no longer for
-    /// what they have.
-    async fn reference_find(
-        &self,
-        id: Id,
-        domain_id: DomainId,
-        pool_id: Option<PoolId>,
-    ) -> Result<Option<ReferenceKind>, StoreError>;
-
+/// API keys.
+#[async_trait]
+pub trait Keys: Send + Sync {
     /// Returns the API key, or `None` if there is none. One read by primary key.
     async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError>;
 
@@ -421,7 +413,35 @@ pub trait Store: Send + Sync + 'static {
 
     /// Revokes an API key; the time of a key that is already revoked stays. Returns whether the key exists.
     async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool, StoreError>;
+}
 
+/// The history of sessions; each event is added by the change that it is about.
+#[async_trait]
+pub trait Events: Send + Sync {
+    /// Returns at most `limit` events with an ID above `after`, by ascending ID.
+    async fn event_page(&self, after: Option<EventId>, limit: u32) -> Result<Page<Event>, StoreError>;
+
+    /// Deletes at most `limit` events from before `at`. Returns how many.
+    async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError>;
+}
+
+/// What the stored values depend on.
+#[async_trait]
+pub trait Settings: Send + Sync {
+    /// Returns the setting stored under this name.
+    async fn setting_fetch(&self, name: &'static str) -> Result<Option<String>, StoreError>;
+
+    /// Stores a setting under this name.
+    async fn setting_replace(&self, name: &'static str, value: String) -> Result<(), StoreError>;
+}
+
+/// Durable storage for sessions, API keys and events.
+///
+/// When a method that changes something returns `Ok`, the change survives the end of the process and of the
+/// machine. A read sees every change that was acknowledged before it began. A change whose future is dropped is made
+/// completely or not at all, and perhaps later.
+#[async_trait]
+pub trait Store: Sessions + Revocations + Keys + Events + Settings + 'static {
     /// Succeeds if the store can be read, and commits a change that affects no record.
     async fn ready(&self) -> Result<(), StoreError>;
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use session_store::contract_suite::{event, revocation, session};
-use session_store::{OpenError, SecretHash, SqliteStore, Store, StoredSession};
+use session_store::{Keys, OpenError, Revocations, SecretHash, Sessions, SqliteStore, StoredSession};
 use session_types::{
     AccountId, DomainId, Id, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp,
     Title,

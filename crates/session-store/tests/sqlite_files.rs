@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use session_store::contract_suite::{event, session};
-use session_store::{OpenError, SqliteStore, Store, data_directory_prepare};
+use session_store::{OpenError, Sessions, SqliteStore, Store, data_directory_prepare};
 use tempfile::TempDir;
 
 const DATABASE: &str = "sessions.db";

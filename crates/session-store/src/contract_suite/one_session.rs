@@ -1,6 +1,8 @@
 //! Reads and changes of one session.
 
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -112,16 +114,41 @@ pub async fn concurrent_replacements_each_increment_the_revision(store: Arc<impl
     assert_eq!(session.revision, 200);
 }
 
-pub async fn a_change_is_made_even_if_its_future_is_dropped(store: Arc<impl Store>) {
-    let one = session(1);
-    let mut change = Box::pin(create(&*store, &one));
-    // One poll submits the change.
-    let poll = std::future::poll_fn(|context| std::task::Poll::Ready(change.as_mut().poll(context)));
-    let _ = poll.await;
-    drop(change);
-    // A later change is made after it.
-    create(&*store, &session(2)).await.expect("created");
-    assert_eq!(store.session_fetch(session(1).id).await, Ok(Some(session(1))));
+pub async fn a_change_whose_future_is_dropped_is_made_with_its_event_or_not_at_all(store: Arc<impl Store>) {
+    const DROPPED: u64 = 100;
+    let events: Vec<_> = (0..DROPPED).map(|last| event(60_000 + last, session(last).id)).collect();
+    for (last, event) in (0..DROPPED).zip(&events) {
+        let mut change = store.session_create(session(last), event.clone());
+        // Dropped after as many polls, so that some have come further than others.
+        for _ in 0..last % 4 {
+            let poll = std::future::poll_fn(|context| Poll::Ready(change.as_mut().poll(context)));
+            let _ = poll.await;
+            tokio::task::yield_now().await;
+        }
+    }
+    // No change is made any more once two reads some time apart are the same.
+    let stored = async || {
+        let sessions = store.session_page(None, 1_000).await.expect("read").items;
+        let of_changes = store.event_page(None, 1_000).await.expect("read").items;
+        (sessions.into_iter().map(|one| one.id).collect::<Vec<_>>(), of_changes)
+    };
+    let (mut sessions, mut found) = stored().await;
+    loop {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let later = stored().await;
+        let is_same = later == (sessions, found);
+        (sessions, found) = later;
+        if is_same {
+            break;
+        }
+    }
+    let with_events: Vec<_> =
+        events.into_iter().filter(|event| sessions.contains(&event.session_id)).collect();
+    assert_eq!(found, with_events);
+    for last in 0..DROPPED {
+        let expected = sessions.contains(&session(last).id).then(|| session(last));
+        assert_eq!(store.session_fetch(session(last).id).await, Ok(expected));
+    }
 }
 
 pub async fn a_last_interaction_never_moves_back_or_revives_a_session(store: Arc<impl Store>) {

@@ -24,7 +24,7 @@ pub(super) struct Query<'a> {
     pub(super) parameters: Vec<(&'static str, ToSqlOutput<'a>)>,
 }
 
-/// As [`crate::Store::session_list`].
+/// As [`crate::Sessions::session_list`].
 pub(super) fn page(
     connection: &Connection,
     filter: &SessionFilter,
@@ -237,7 +237,7 @@ fn types_of(session_type: Option<SessionType>) -> impl Iterator<Item = SessionTy
     SessionType::VARIANTS.iter().copied().filter(move |one| session_type.is_none_or(|wanted| *one == wanted))
 }
 
-/// As [`crate::Store::session_list_expired`].
+/// As [`crate::Sessions::session_list_expired`].
 pub(super) fn expired(connection: &Connection, at: Timestamp, limit: u32) -> Result<Page<StoredSession>> {
     let first = "SELECT domain_id FROM session INDEXED BY session_by_expires_minute \
                  WHERE domain_id > :after AND expires_minute IS NOT NULL ORDER BY domain_id LIMIT 1";

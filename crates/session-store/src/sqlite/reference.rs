@@ -64,7 +64,7 @@ const IN_POOL: Lookups = [
     ),
 ];
 
-/// As [`crate::Store::reference_find`].
+/// As [`crate::Sessions::reference_find`].
 pub(super) fn reference_find(
     connection: &Connection,
     id: Id,
