@@ -27,6 +27,8 @@ mod logging;
 mod message;
 pub mod metrics;
 pub mod mint;
+#[cfg(test)]
+mod near_miss;
 pub mod origin;
 pub mod request;
 pub mod rules;

@@ -90,15 +90,18 @@ fn address_of(peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> Ip
     if !contains(&proxies.networks, address) {
         return address;
     }
-    let values = headers.get_all(proxies.header.name());
-    let values: Vec<&str> = values.iter().map(|value| value.to_str().unwrap_or("unreadable")).collect();
-    for hop in values.iter().flat_map(|value| value.split(',')).rev() {
+    // Each hop is read on its own, so that bytes that the caller wrote do not make unreadable what a proxy appended to them.
+    let hops = headers
+        .get_all(proxies.header.name())
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    for hop in hops.rev().map(|hop| str::from_utf8(hop).unwrap_or("unreadable")) {
         let hop = match proxies.header {
             ClientAddressHeader::XForwardedFor => hop,
             ClientAddressHeader::Forwarded => forwarded_for(hop),
         };
         // Hidden or invalid: the proxy that wrote it is the last known address.
-        let Some(known) = node_address(hop.trim()) else { break };
+        let Some(known) = node_address(hop.trim_ascii()) else { break };
         address = known.to_canonical();
         if !contains(&proxies.networks, address) {
             break;
@@ -110,7 +113,7 @@ fn address_of(peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> Ip
 /// Returns the value of `for` in an element of `Forwarded`, such as `for="[2001:db8::1]:4711";proto=https`.
 fn forwarded_for(element: &str) -> &str {
     let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for")).map_or("", |(_, value)| value)
+    pairs.find(|(name, _)| name.trim_ascii().eq_ignore_ascii_case("for")).map_or("", |(_, value)| value)
 }
 
 /// Parses the address of a node with or without a port, quoted or not.
@@ -123,20 +126,23 @@ fn node_address(node: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::near_miss::{cases, changed_and_extended};
 
     /// The caller's address behind proxies that write this header.
-    fn address_in(header: ClientAddressHeader, peer: &str, headers: &[(&str, &str)]) -> String {
+    fn address_in(header: ClientAddressHeader, peer: &str, headers: &[(&str, &[u8])]) -> IpAddr {
         let networks = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap()).into();
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name: HeaderName = name.parse().unwrap();
-            map.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            map.append(name, HeaderValue::from_bytes(value).unwrap());
         }
-        address_of(peer.parse().unwrap(), &map, &TrustedProxies { networks, header }).to_string()
+        address_of(peer.parse().unwrap(), &map, &TrustedProxies { networks, header })
     }
 
     #[test]
@@ -177,26 +183,104 @@ mod tests {
             ("10.0.0.1", &[("forwarded", "by=203.0.113.7")], "10.0.0.1"),
         ];
         for (peer, headers, expected) in table {
+            let expected: IpAddr = expected.parse().unwrap();
+            let bytes = |(name, value): &(&'static str, &'static str)| (*name, value.as_bytes());
             let is_forwarded = headers.iter().any(|(name, _)| *name == "forwarded");
             let (header, other) = if is_forwarded {
                 (ClientAddressHeader::Forwarded, (XFF, "198.51.100.66"))
             } else {
                 (ClientAddressHeader::XForwardedFor, ("forwarded", "for=198.51.100.66"))
             };
-            assert_eq!(address_in(header, peer, headers), expected, "{peer} {headers:?}");
+            let mut written: Vec<_> = headers.iter().map(bytes).collect();
+            assert_eq!(address_in(header, peer, &written), expected, "{peer} {headers:?}");
             // The other header, which a proxy passes on as its client wrote it, changes nothing.
-            let with_other = [headers, &[other]].concat();
-            assert_eq!(address_in(header, peer, &with_other), expected, "{peer} {with_other:?}");
+            written.push(bytes(&other));
+            assert_eq!(address_in(header, peer, &written), expected, "{peer} {headers:?} {other:?}");
         }
     }
 
+    /// The forms in which a proxy writes an address and a port.
+    fn nodes(address: IpAddr, port: u16) -> Vec<String> {
+        let with_port = SocketAddr::new(address, port).to_string();
+        let bare = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
+        let mut nodes: Vec<_> =
+            [&bare, &with_port].into_iter().flat_map(|node| [node.clone(), format!("\"{node}\"")]).collect();
+        nodes.push(address.to_string());
+        nodes
+    }
+
+    /// The bytes of a value that a caller may send: all but the control characters.
+    fn any_value() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![any::<u8>(), proptest::sample::select(&b"\",;=[]: \tfor.0123456789"[..])];
+        proptest::collection::vec(byte, 0..60).prop_map(|mut bytes| {
+            bytes.retain(|byte| *byte == b'\t' || !byte.is_ascii_control());
+            bytes
+        })
+    }
+
+    /// Addresses that are no trusted proxy's.
+    fn any_client() -> impl Strategy<Value = IpAddr> {
+        let six = any::<[u8; 15]>().prop_map(|rest| {
+            let mut bytes = [0x20; 16];
+            bytes[1..].copy_from_slice(&rest);
+            Ipv6Addr::from(bytes).into()
+        });
+        let four = any::<[u8; 3]>().prop_map(|[a, b, c]| Ipv4Addr::new(192, a, b, c).into());
+        prop_oneof![four, six]
+    }
+
     proptest! {
+        #![proptest_config(cases())]
+
         #[test]
-        fn no_header_causes_a_panic_or_is_trusted_from_an_untrusted_peer(text in "[ -~]{0,80}") {
-            let headers = [("x-forwarded-for", text.as_str()), ("forwarded", &text)];
+        fn no_header_causes_a_panic_or_is_trusted_from_an_untrusted_peer(value in any_value()) {
+            let headers = [("x-forwarded-for", &value[..]), ("forwarded", &value)];
             for header in ClientAddressHeader::ALL {
                 address_in(header, "10.0.0.1", &headers);
-                prop_assert_eq!(address_in(header, "192.0.2.1", &headers), "192.0.2.1");
+                prop_assert_eq!(address_in(header, "192.0.2.1", &headers).to_string(), "192.0.2.1");
+            }
+        }
+
+        #[test]
+        fn whatever_the_caller_wrote_the_address_is_the_one_that_the_proxy_appended(
+            written in any_value(), client in any_client(), port: u16,
+        ) {
+            for (header, name, pair) in [
+                (ClientAddressHeader::XForwardedFor, "x-forwarded-for", ""),
+                (ClientAddressHeader::Forwarded, "forwarded", "for="),
+            ] {
+                for node in nodes(client, port) {
+                    let appended = format!("{pair}{node}");
+                    let in_one = [&written[..], b", ", appended.as_bytes()].concat();
+                    prop_assert_eq!(address_in(header, "10.0.0.1", &[(name, &in_one)]), client);
+                    let in_two = [(name, &written[..]), (name, appended.as_bytes())];
+                    prop_assert_eq!(address_in(header, "10.0.0.1", &in_two), client);
+                }
+            }
+        }
+
+        #[test]
+        fn an_address_is_read_in_each_form_and_any_other_text_is_refused_or_an_address_in_one(
+            bytes: [u8; 16], is_four: bool, port: u16, text in "[\\[\"]{0,2}[0-9a-f:.]{0,24}[\\]\"]{0,2}|\\PC*", place: usize, new: u8,
+        ) {
+            let address = if is_four { Ipv4Addr::from([bytes[0], bytes[1], bytes[2], bytes[3]]).into() } else { IpAddr::from(bytes) };
+            for node in nodes(address, port) {
+                prop_assert_eq!(node_address(&node), Some(address), "{}", node);
+            }
+            if let Some(read) = node_address(&text) {
+                prop_assert_eq!(node_address(&read.to_string()), Some(read));
+            }
+            // An IPv4 address has one text, so that a text that is nearly one is refused or that of another.
+            if is_four {
+                let text = address.to_string();
+                let [changed, extended] = changed_and_extended(text.as_bytes(), place, new);
+                let cut = text[..place % text.len()].as_bytes().to_vec();
+                for near in [changed, extended, cut].map(String::from_utf8).into_iter().flatten() {
+                    if let Some(read) = node_address(&near) {
+                        // A colon makes the rest a port.
+                        prop_assert_eq!(read.to_string(), near.split(':').next().unwrap());
+                    }
+                }
             }
         }
     }

@@ -177,6 +177,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::near_miss::{cases, changed_and_extended};
 
     #[test]
     fn the_examples_of_the_reference_page_contain_its_time_and_sequence() {
@@ -210,6 +211,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(cases())]
+
         #[test]
         fn any_32_characters_parse_and_print_the_same_or_are_refused(text in "[ -~]{32}|[0-9a-hjkmnp-tv-z]{32}|\\PC{32}") {
             if let Ok(id) = text.parse::<Id>() {
@@ -229,6 +232,46 @@ mod tests {
             prop_assert_eq!((first.time_ms(), first.sequence()), (one.0, one.1));
             prop_assert_eq!(first.cmp(&second), one.cmp(&two));
             prop_assert_eq!(first.to_string().cmp(&second.to_string()), one.cmp(&two));
+        }
+
+        #[test]
+        fn any_text_is_refused_or_printed_the_same_and_each_parser_agrees(text in any::<String>()) {
+            let parsed = text.parse::<Id>();
+            prop_assert!(parsed.is_err() || parsed.unwrap().to_string() == text);
+            prop_assert_eq!(SessionId::try_from(text.clone()).map(|id| id.0), parsed);
+            let of_json: Option<SessionId> = serde_json::from_value(text.into()).ok();
+            prop_assert_eq!(of_json.map(|id| id.0), parsed.ok());
+        }
+
+        #[test]
+        fn any_bytes_round_trip_as_text_and_as_json(bytes: [u8; ID_BYTES]) {
+            let id = SessionId(Id::from_bytes(bytes));
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+            prop_assert_eq!(serde_json::from_str::<SessionId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
+        }
+
+        #[test]
+        fn a_text_that_is_nearly_an_id_is_refused_or_another_id(
+            bytes: [u8; ID_BYTES],
+            place in 0..ID_CHARS,
+            new in prop_oneof![proptest::char::range('\0', '\x7f'), any::<char>()],
+        ) {
+            let id = Id::from_bytes(bytes);
+            let text = id.to_string();
+            prop_assert_eq!(text[..place].parse::<Id>(), Err(InvalidId));
+            prop_assert_eq!(text[place + 1..].parse::<Id>(), Err(InvalidId));
+            let [changed, extended] = changed_and_extended(&text, place, new);
+            prop_assert_eq!(extended.parse::<Id>(), Err(InvalidId));
+            prop_assert_eq!(format!("{text}{new}").parse::<Id>(), Err(InvalidId));
+            let is_digit = new.is_ascii_digit() || (new.is_ascii_lowercase() && !"ilou".contains(new));
+            match changed.parse::<Id>() {
+                Ok(other) => {
+                    prop_assert!(is_digit);
+                    prop_assert_eq!(other == id, changed == text);
+                    prop_assert_eq!(other.to_string(), changed);
+                }
+                Err(InvalidId) => prop_assert!(!is_digit, "{}", changed),
+            }
         }
     }
 }

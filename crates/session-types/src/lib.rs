@@ -7,6 +7,8 @@ mod address;
 pub mod base32;
 mod id;
 mod interaction;
+#[cfg(test)]
+mod near_miss;
 mod redact;
 pub mod schema;
 mod text;

@@ -95,6 +95,7 @@ mod tests {
 
     use super::*;
     use crate::admin::transfer::LINE_MAX_BYTES;
+    use crate::near_miss::{cases, changed_and_extended};
     use crate::summary::summary_of;
 
     fn at(ms: u64) -> Timestamp {
@@ -203,7 +204,46 @@ mod tests {
         }
     }
 
+    /// Whether two values are equal, a number in any of its texts.
+    fn is_same(one: &Value, two: &Value) -> bool {
+        match (one, two) {
+            (Value::Object(one), Value::Object(two)) => {
+                one.len() == two.len()
+                    && one
+                        .iter()
+                        .all(|(name, value)| two.get(name).is_some_and(|other| is_same(value, other)))
+            }
+            (Value::Number(one), Value::Number(two)) => one.as_f64() == two.as_f64(),
+            _ => one == two,
+        }
+    }
+
     proptest! {
+        #![proptest_config(cases())]
+
+        #[test]
+        fn any_line_is_refused_or_all_of_it_is_in_the_session(
+            stored in any_session(), bytes: Vec<u8>, place: usize,
+            new in prop_oneof![any::<u8>(), proptest::sample::select(&b"0123456789-.eE\",:{}[] a"[..])],
+        ) {
+            let mut session = summary_of(stored);
+            session.last_seen = session.first_seen.clone();
+            let line = serde_json::to_vec(&session).unwrap();
+            let place = place % line.len();
+            prop_assert!(summary_of_line(&line[..place], at(ID_TIME_MAX_MS)).is_err());
+            let longer = [&line[..], &[new]].concat();
+            prop_assert!(new.is_ascii_whitespace() || summary_of_line(&longer, at(ID_TIME_MAX_MS)).is_err());
+            let [changed, extended] = changed_and_extended(&line, place, new);
+            for line in [bytes, changed, extended] {
+                if let Ok(read) = summary_of_line(&line, at(ID_TIME_MAX_MS)) {
+                    let written = serde_json::to_value(&read).unwrap();
+                    let line: Value = serde_json::from_slice(&line).unwrap();
+                    prop_assert!(is_same(&line, &written), "{} {}", line, written);
+                    prop_assert_eq!(summary_of_line(written.to_string().as_bytes(), at(ID_TIME_MAX_MS)), Ok(read));
+                }
+            }
+        }
+
         #[test]
         fn any_session_round_trips_through_its_line(stored in any_session()) {
             let mut session = summary_of(stored);

@@ -100,3 +100,97 @@ fn state_filter(status: Option<SessionStatus>, now: Timestamp) -> StateFilter {
         Some(live) => StateFilter::Unexpired(live, now.saturating_sub(LAST_SEEN_GRACE)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::option::of;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+    use session_api::{PAGE_LIMIT_MAX, PAGE_TOKEN_MAX_CHARS, PageLimit};
+    use session_types::{AccountId, DeviceId, ID_BYTES, Id, IdentityId, PoolId, SessionType};
+    use strum::VariantArray;
+
+    use super::*;
+    use crate::near_miss::{cases, changed_and_extended};
+
+    fn any_id() -> impl Strategy<Value = Id> {
+        any::<[u8; ID_BYTES]>().prop_map(Id::from_bytes)
+    }
+
+    fn any_limit() -> impl Strategy<Value = Option<PageLimit>> {
+        of((1..=PAGE_LIMIT_MAX).prop_map(|limit| PageLimit::try_from(limit).unwrap()))
+    }
+
+    /// Any list, without a page token.
+    fn any_list() -> impl Strategy<Value = SessionList> {
+        let ids = (of(any_id()), of(any_id()), of(any_id()), of(any_id()));
+        let words = (of(select(SessionStatus::VARIANTS)), of(select(SessionType::VARIANTS)));
+        (ids, words, any_limit()).prop_map(
+            |((account, identity, device, pool), (status, session_type), limit)| SessionList {
+                account_id: account.map(AccountId),
+                authenticated_identity_id: identity.map(IdentityId),
+                device_id: device.map(DeviceId),
+                pool_id: pool.map(PoolId),
+                status,
+                session_type,
+                limit,
+                page_token: None,
+            },
+        )
+    }
+
+    /// The list of a request with a page token of this content and this limit.
+    fn with_token(content: &[u8], limit: Option<PageLimit>) -> SessionList {
+        SessionList { limit, page_token: Some(PageToken::new(content.to_vec())), ..SessionList::default() }
+    }
+
+    proptest! {
+        #![proptest_config(cases())]
+
+        #[test]
+        fn a_position_round_trips_through_the_text_of_its_page_token(
+            id in any_id(), query in any_list(), other in any_limit(), filter in any_list(),
+        ) {
+            let before = SessionId(id);
+            let content = serde_json::to_vec(&Position { before, query: query.clone() }).unwrap();
+            let text = PageToken::new(content.clone()).to_string();
+            prop_assert!(text.len() <= PAGE_TOKEN_MAX_CHARS);
+            let token = PageToken::try_from(text).unwrap();
+            prop_assert_eq!(token.as_bytes(), &content);
+            let resumed = resume(with_token(&content, other)).unwrap();
+            prop_assert_eq!(resumed, (Some(before), SessionList { limit: other.or(query.limit), ..query }));
+            // A filter beside the token is refused, whatever the token contains.
+            let has_filter = SessionList { limit: None, ..filter.clone() } != SessionList::default();
+            let beside = SessionList { page_token: Some(token), ..filter };
+            prop_assert_eq!(resume(beside).is_err(), has_filter);
+        }
+
+        #[test]
+        fn any_text_is_no_page_token_or_is_written_the_same(text in "[0-9a-hjkmnp-tv-z]{0,40}|\\PC*", long in 1_000_usize..1_100) {
+            for text in [text, "0".repeat(long)] {
+                let is_long = text.len() > PAGE_TOKEN_MAX_CHARS;
+                if let Ok(token) = PageToken::try_from(text.clone()) {
+                    prop_assert_eq!(token.to_string(), text);
+                    prop_assert!(!is_long);
+                }
+            }
+        }
+
+        #[test]
+        fn any_content_is_refused_or_a_position_that_resumes_the_same(
+            id in any_id(), query in any_list(), bytes: Vec<u8>, place: usize, new: u8,
+        ) {
+            let content = serde_json::to_vec(&Position { before: SessionId(id), query }).unwrap();
+            let place = place % content.len();
+            prop_assert!(resume(with_token(&content[..place], None)).is_err());
+            prop_assert!(resume(with_token(&[&content[..], &[new]].concat(), None)).is_err() || new.is_ascii_whitespace());
+            let [changed, extended] = changed_and_extended(&content, place, new);
+            for content in [bytes, changed, extended] {
+                if let Ok((Some(before), query)) = resume(with_token(&content, None)) {
+                    let written = serde_json::to_vec(&Position { before, query: query.clone() }).unwrap();
+                    prop_assert_eq!(resume(with_token(&written, None)).unwrap(), (Some(before), query));
+                }
+            }
+        }
+    }
+}
