@@ -274,7 +274,7 @@ mod tests {
             if is_four {
                 let text = address.to_string();
                 let [changed, extended] = changed_and_extended(text.as_bytes(), place, new);
-                let cut = text[..place % text.len()].as_bytes().to_vec();
+                let cut = text.as_bytes()[..place % text.len()].to_vec();
                 for near in [changed, extended, cut].map(String::from_utf8).into_iter().flatten() {
                     if let Some(read) = node_address(&near) {
                         // A colon makes the rest a port.
