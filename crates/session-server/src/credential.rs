@@ -150,7 +150,7 @@ mod tests {
             for kind in Kind::VARIANTS.iter().copied() {
                 let text = credential(kind, id, secret).reveal();
                 let text = text.expose_secret().as_bytes();
-                let [changed, extended] = changed_and_extended(text, place, new);
+                let [changed, extended] = changed_and_extended(text, place, &[new]);
                 prop_assert_eq!(Credential::parse(&changed).is_some(), changed == text);
                 prop_assert!(Credential::parse(&extended).is_none());
                 prop_assert!(Credential::parse(&[text, &[new]].concat()).is_none());

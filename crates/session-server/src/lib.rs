@@ -28,6 +28,7 @@ mod message;
 pub mod metrics;
 pub mod mint;
 #[cfg(test)]
+#[path = "../../session-types/src/near_miss.rs"]
 mod near_miss;
 pub mod origin;
 pub mod request;

@@ -273,7 +273,7 @@ mod tests {
             // An IPv4 address has one text, so that a text that is nearly one is refused or that of another.
             if is_four {
                 let text = address.to_string();
-                let [changed, extended] = changed_and_extended(text.as_bytes(), place, new);
+                let [changed, extended] = changed_and_extended(text.as_bytes(), place, &[new]);
                 let cut = text.as_bytes()[..place % text.len()].to_vec();
                 for near in [changed, extended, cut].map(String::from_utf8).into_iter().flatten() {
                     if let Some(read) = node_address(&near) {

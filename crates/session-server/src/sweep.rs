@@ -180,12 +180,10 @@ async fn repair_all(sessions: &Sessions) -> Result<(u64, bool), Error> {
             (repaired != session).then(|| (sessions.with_times(repaired), None))
         };
         let repaired: Vec<_> = page.items.into_iter().filter_map(repair).collect();
-        if !repaired.is_empty() {
-            // A live one may change meanwhile, and then has the time of that change.
-            let replaced = storage.call(|store| store.session_replace_many(repaired)).await?;
-            count += replaced.iter().filter(|replaced| **replaced).count() as u64;
-            is_complete &= replaced.iter().all(|replaced| *replaced);
-        }
+        // A live one may change meanwhile, and then has the time of that change.
+        let replaced = storage.call(|store| store.session_replace_many(repaired)).await?;
+        count += replaced.iter().filter(|replaced| **replaced).count() as u64;
+        is_complete &= replaced.iter().all(|replaced| *replaced);
         if after.is_none() {
             return Ok((count, is_complete));
         }

@@ -381,8 +381,8 @@ pub trait Revocations: Send + Sync {
     /// every read returns them as revoked, and no change of them is made any more. A session that is added or changed
     /// after that is not revoked, even if it matches.
     ///
-    /// If they are many, the revocation stays pending: [`Revocations::revocation_write`] writes the sessions and their events
-    /// afterwards. If the number cannot be read then, the sessions are revoked nevertheless.
+    /// If they are many, the revocation stays pending: [`Revocations::revocation_write`] writes the sessions and their
+    /// events afterwards. If the number cannot be read then, the sessions are revoked nevertheless.
     ///
     /// Fails with [`StoreError::TokenReplaced`] unless the token of `token` is valid in the same transaction, and with
     /// [`StoreError::TooManyRevocations`].
@@ -425,7 +425,7 @@ pub trait Events: Send + Sync {
     async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }
 
-/// What the stored values depend on.
+/// Settings with which stored values were computed, such as the lifetimes.
 #[async_trait]
 pub trait Settings: Send + Sync {
     /// Returns the setting stored under this name.
@@ -439,7 +439,7 @@ pub trait Settings: Send + Sync {
 ///
 /// When a method that changes something returns `Ok`, the change survives the end of the process and of the
 /// machine. A read sees every change that was acknowledged before it began. A change whose future is dropped is made
-/// completely or not at all, and perhaps later.
+/// completely or not at all, perhaps after that.
 #[async_trait]
 pub trait Store: Sessions + Revocations + Keys + Events + Settings + 'static {
     /// Succeeds if the store can be read, and commits a change that affects no record.

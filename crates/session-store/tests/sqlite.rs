@@ -64,6 +64,19 @@ async fn texts_that_an_earlier_version_allowed_stay_readable() {
 }
 
 #[tokio::test]
+async fn a_change_that_was_handed_over_is_made_even_if_its_future_is_dropped() {
+    let (_folder, store) = open();
+    let mut change = store.session_create(session(1), event(1, session(1).id));
+    // One poll hands it over.
+    let poll = std::future::poll_fn(|context| std::task::Poll::Ready(change.as_mut().poll(context)));
+    let _ = poll.await;
+    drop(change);
+    // A later change is made after it.
+    store.session_create(session(2), event(2, session(2).id)).await.unwrap();
+    assert_eq!(store.session_fetch(session(1).id).await, Ok(Some(session(1))));
+}
+
+#[tokio::test]
 async fn dropping_the_store_makes_the_waiting_changes() {
     let (folder, store) = open();
     let store = std::sync::Arc::new(store);

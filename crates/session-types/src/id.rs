@@ -260,7 +260,8 @@ mod tests {
             let text = id.to_string();
             prop_assert_eq!(text[..place].parse::<Id>(), Err(InvalidId));
             prop_assert_eq!(text[place + 1..].parse::<Id>(), Err(InvalidId));
-            let [changed, extended] = changed_and_extended(&text, place, new);
+            let near = changed_and_extended(text.as_bytes(), place, new.to_string().as_bytes());
+            let [changed, extended] = near.map(|bytes| String::from_utf8(bytes).unwrap());
             prop_assert_eq!(extended.parse::<Id>(), Err(InvalidId));
             prop_assert_eq!(format!("{text}{new}").parse::<Id>(), Err(InvalidId));
             let is_digit = new.is_ascii_digit() || (new.is_ascii_lowercase() && !"ilou".contains(new));

@@ -1,4 +1,4 @@
-//! What the property tests of this crate share.
+//! Near misses of valid input, and how many a property test tries. `session-server` includes this file too.
 
 use proptest::prelude::ProptestConfig;
 
@@ -15,10 +15,8 @@ pub(crate) fn cases() -> ProptestConfig {
     }
 }
 
-/// Returns `text` with the character at `place`, modulo its length, replaced by `new`, and with `new` inserted before it.
-pub(crate) fn changed_and_extended(text: &str, place: usize, new: char) -> [String; 2] {
-    assert!(text.is_ascii() && !text.is_empty(), "each byte is a character");
-    let place = place % text.len();
-    let (head, tail) = text.split_at(place);
-    [format!("{head}{new}{}", &tail[1..]), format!("{head}{new}{tail}")]
+/// Returns `input` with the byte at `place`, modulo its length, replaced by `new`, and with `new` inserted before it.
+pub(crate) fn changed_and_extended(input: &[u8], place: usize, new: &[u8]) -> [Vec<u8>; 2] {
+    let (head, tail) = input.split_at(place % input.len());
+    [[head, new, &tail[1..]].concat(), [head, new, tail].concat()]
 }

@@ -184,7 +184,7 @@ mod tests {
             let place = place % content.len();
             prop_assert!(resume(with_token(&content[..place], None)).is_err());
             prop_assert!(resume(with_token(&[&content[..], &[new]].concat(), None)).is_err() || new.is_ascii_whitespace());
-            let [changed, extended] = changed_and_extended(&content, place, new);
+            let [changed, extended] = changed_and_extended(&content, place, &[new]);
             for content in [bytes, changed, extended] {
                 if let Ok((Some(before), query)) = resume(with_token(&content, None)) {
                     let written = serde_json::to_vec(&Position { before, query: query.clone() }).unwrap();

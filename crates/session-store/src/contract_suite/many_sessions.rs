@@ -1,4 +1,4 @@
-//! Lists, imports, revocations and deletions of many sessions.
+//! Lists, replacements, imports and deletions of many sessions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,8 +8,35 @@ use session_types::{
     SessionType,
 };
 
-use super::fixture::{at, create, domain_filter, id, import, list, matches, session, varied};
+use super::fixture::{at, create, domain_filter, event, id, import, list, matches, session, varied};
 use crate::{LastSeen, SessionFilter, StateFilter, Store, StoreError, StoredSession};
+
+pub async fn of_many_replacements_exactly_those_of_unchanged_sessions_are_made(store: Arc<impl Store>) {
+    for last in 1..4 {
+        create(&*store, &session(last)).await.expect("created");
+    }
+    let read: Vec<_> = (1..5).map(session).collect();
+    // Another node revokes one between the read and the replacement.
+    let revoked = StoredSession {
+        status: SessionStatus::Revoked,
+        token_hash: None,
+        ended_at: Some(at(5)),
+        ..session(2)
+    };
+    assert_eq!(store.session_replace(revoked.clone(), None, None).await, Ok(true));
+    let replacement = |session: &StoredSession| StoredSession { expires_at: Some(at(7)), ..session.clone() };
+    let events: Vec<_> = read.iter().zip(50_001..).map(|(read, last)| event(last, read.id)).collect();
+    let replacements = read.iter().zip(&events).map(|(read, event)| (replacement(read), Some(event.clone())));
+    let replaced = store.session_replace_many(replacements.collect()).await;
+    assert_eq!(replaced, Ok(vec![true, false, true, false]), "the last one does not exist");
+    for expected in [replacement(&read[0]), revoked, replacement(&read[2])] {
+        let expected = StoredSession { revision: 1, ..expected };
+        assert_eq!(store.session_fetch(expected.id).await, Ok(Some(expected)));
+    }
+    let stored = store.event_page(None, 100).await.expect("read").items;
+    let of_replacements: Vec<_> = stored.into_iter().filter(|stored| events.contains(stored)).collect();
+    assert_eq!(of_replacements, [events[0].clone(), events[2].clone()]);
+}
 
 pub async fn an_import_adds_valid_sessions_and_returns_an_error_for_each_other_one(store: Arc<impl Store>) {
     let without_token = |last| StoredSession { token_hash: None, ..session(last) };
