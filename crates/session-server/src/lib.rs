@@ -31,6 +31,7 @@ pub mod mint;
 #[path = "../../session-types/src/near_miss.rs"]
 mod near_miss;
 pub mod origin;
+pub mod read_cache;
 pub mod request;
 pub mod rules;
 mod serve;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use secrecy::SecretBox;
-use session_store::{Page, Store, StoreError};
-use session_types::{Id, Timestamp};
+use session_store::{ApiKey, Event, KeyId, Page, Revocation, Store, StoreError, StoredSession, TokenGuard};
+use session_types::{Id, SessionId, Timestamp};
 use slog::{Discard, Logger, o};
 
 use crate::environment::{Clock, Random, RandomFailed};
 use crate::error::Error;
 use crate::mint::Minter;
+use crate::read_cache::{ReadCache, ReadCacheSettings};
 
 /// How long a request waits for the store. A commit takes milliseconds, and a gateway that fetches on every request gives up
 /// sooner, so a longer wait would help no caller.
@@ -27,6 +28,14 @@ pub struct Storage {
     minter: Minter,
     timeout: Duration,
     log: Logger,
+    /// Empty unless the operator allows answers that are not current.
+    caches: Option<Caches>,
+}
+
+/// The records that are read on every request.
+struct Caches {
+    sessions: ReadCache<StoredSession>,
+    keys: ReadCache<ApiKey>,
 }
 
 impl Storage {
@@ -38,7 +47,15 @@ impl Storage {
         timeout: Duration,
     ) -> Self {
         let log = Logger::root(Discard, o!());
-        Self { store, minter: Minter::new(Arc::clone(&clock), random), clock, timeout, log }
+        Self { store, minter: Minter::new(Arc::clone(&clock), random), clock, timeout, log, caches: None }
+    }
+
+    /// From now on, answers reads of sessions and API keys from memory for as long as `settings` allows.
+    pub fn cache_reads(&mut self, settings: ReadCacheSettings) {
+        // API keys are few.
+        let keys = ReadCacheSettings { bytes_max: settings.bytes_max / 8, ..settings };
+        let sessions = ReadCacheSettings { bytes_max: settings.bytes_max - keys.bytes_max, ..settings };
+        self.caches = Some(Caches { sessions: ReadCache::new(sessions), keys: ReadCache::new(keys) });
     }
 
     /// Logs what an operator should know to `log`; without it, nowhere.
@@ -72,6 +89,76 @@ impl Storage {
         Ok(page)
     }
 
+    /// Returns the session as it is stored, from the cache if there is one: for a read.
+    pub(crate) async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>, Error> {
+        let read = self.call(|store| store.session_fetch(id));
+        match &self.caches {
+            Some(caches) => caches.sessions.fetch(id.0, self.monotonic(), read).await,
+            None => read.await,
+        }
+    }
+
+    /// Returns the session as it is stored: for a change, which must not start from an older state.
+    pub(crate) async fn session_fetch_current(&self, id: SessionId) -> Result<Option<StoredSession>, Error> {
+        self.call(|store| store.session_fetch(id)).await
+    }
+
+    /// Returns the API key, from the cache if there is one.
+    pub(crate) async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>, Error> {
+        let read = self.call(|store| store.key_fetch(id));
+        match &self.caches {
+            Some(caches) => caches.keys.fetch(id.0, self.monotonic(), read).await,
+            None => read.await,
+        }
+    }
+
+    /// As [`session_store::Sessions::session_replace`]. Whatever its outcome, the cache does not have the session after it.
+    pub(crate) async fn session_replace(
+        &self,
+        session: StoredSession,
+        event: Option<Event>,
+        token: Option<TokenGuard>,
+    ) -> Result<bool, Error> {
+        let id = session.id;
+        let _forget = self.on_return(move |caches, _| caches.sessions.forget(id.0));
+        self.call(|store| store.session_replace(session, event, token)).await
+    }
+
+    /// As [`session_store::Sessions::session_replace_many`]. Whatever its outcome, the cache does not have the sessions after
+    /// it.
+    pub(crate) async fn session_replace_many(
+        &self,
+        sessions: Vec<(StoredSession, Option<Event>)>,
+    ) -> Result<Vec<bool>, Error> {
+        let ids: Vec<_> = sessions.iter().map(|(session, _)| session.id.0).collect();
+        let _forget = self.on_return(move |caches, _| ids.iter().for_each(|id| caches.sessions.forget(*id)));
+        self.call(|store| store.session_replace_many(sessions)).await
+    }
+
+    /// As [`session_store::Revocations::session_revoke_many`]. Whatever its outcome, the cache does not have sessions of the
+    /// domain after it.
+    pub(crate) async fn session_revoke_many(
+        &self,
+        revocation: Revocation,
+        token: Option<TokenGuard>,
+    ) -> Result<u64, Error> {
+        let domain_id = revocation.domain_id;
+        let _forget = self.on_return(move |caches, now| caches.sessions.forget_domain(domain_id, now));
+        self.call(|store| store.session_revoke_many(revocation, token)).await
+    }
+
+    /// As [`session_store::Keys::key_revoke`]. Whatever its outcome, the cache does not have the key after it.
+    pub(crate) async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool, Error> {
+        let _forget = self.on_return(move |caches, _| caches.keys.forget(id.0));
+        self.call(|store| store.key_revoke(id, at)).await
+    }
+
+    /// Returns a guard that calls `forget` with the time then when it is dropped, if there is a cache: also if the caller
+    /// no longer waits.
+    fn on_return<F: FnOnce(&Caches, Instant)>(&self, forget: F) -> OnReturn<'_, F> {
+        OnReturn { storage: self, forget: Some(forget) }
+    }
+
     /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
@@ -90,5 +177,18 @@ impl Storage {
     /// Creates a secret of 256 random bits. Fails if the random source does.
     pub fn new_secret(&self) -> Result<SecretBox<[u8; 32]>, RandomFailed> {
         self.minter.secret()
+    }
+}
+
+struct OnReturn<'a, F: FnOnce(&Caches, Instant)> {
+    storage: &'a Storage,
+    forget: Option<F>,
+}
+
+impl<F: FnOnce(&Caches, Instant)> Drop for OnReturn<'_, F> {
+    fn drop(&mut self) {
+        if let (Some(caches), Some(forget)) = (&self.storage.caches, self.forget.take()) {
+            forget(caches, self.storage.monotonic());
+        }
     }
 }
