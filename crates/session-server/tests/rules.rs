@@ -32,8 +32,9 @@ use session_server::sessions::Sessions;
 use session_server::storage::{STORE_TIMEOUT, Storage};
 use session_server::sweep::{Retention, Swept, sweep};
 use session_store::{
-    ApiKey, Event, EventId, Events as _, KeyId, Keys as _, LastSeen, Page, ReferenceKind, SecretHash,
-    SessionFilter, Sessions as _, SqliteStore, Store, StoreError, StoredSession, TokenGuard,
+    ApiKey, Event, EventId, Events as _, KeyId, Keys as _, LastSeen, NodeId, NodeReport, Nodes as _, Page,
+    ReferenceKind, SecretHash, SessionFilter, Sessions as _, SqliteStore, Store, StoreError, StoredSession,
+    TokenGuard,
 };
 use session_types::{
     AccountId, DomainId, ErrorCode, Id, IdentityId, PoolId, Scope, SessionId, SessionStatus, SessionType,
@@ -227,6 +228,26 @@ impl session_store::Settings for Counted {
     }
     async fn setting_replace(&self, name: &'static str, value: String) -> Result<(), StoreError> {
         self.store.setting_replace(name, value).await
+    }
+}
+
+#[async_trait]
+impl session_store::Nodes for Counted {
+    async fn node_report(
+        &self,
+        node: NodeId,
+        settings: String,
+        ttl: Duration,
+    ) -> Result<Vec<NodeReport>, StoreError> {
+        self.store.node_report(node, settings, ttl).await
+    }
+    async fn lease_acquire(
+        &self,
+        name: &'static str,
+        holder: NodeId,
+        duration: Duration,
+    ) -> Result<bool, StoreError> {
+        self.store.lease_acquire(name, holder, duration).await
     }
 }
 
