@@ -86,7 +86,16 @@ impl Sessions {
     /// For an unknown ID it does the same work with a session that does not exist, so that the time does not reveal
     /// whether there is one to a caller who may not read it.
     pub async fn fetch(&self, id: SessionId) -> Result<Option<StoredSession>, Error> {
-        let stored = self.storage.call(|store| store.session_fetch(id)).await?;
+        Ok(self.fetched(id, self.read(id).await?))
+    }
+
+    /// Returns the session as it is stored, or `None` if there is none. One read by primary key.
+    pub(crate) async fn read(&self, id: SessionId) -> Result<Option<StoredSession>, Error> {
+        self.storage.call(|store| store.session_fetch(id)).await
+    }
+
+    /// As [`Sessions::fetch`], of what [`Sessions::read`] returned for the ID.
+    pub(crate) fn fetched(&self, id: SessionId, stored: Option<StoredSession>) -> Option<StoredSession> {
         let exists = stored.is_some();
         let no_session = || StoredSession {
             // The time in an ID that a caller made up says nothing about the clock.
@@ -94,7 +103,7 @@ impl Sessions {
             ..StoredSession::new(id, DomainId(id.0), PoolId(id.0), SessionType::Browser)
         };
         let session = self.current(stored.unwrap_or_else(no_session));
-        Ok(exists.then_some(session))
+        exists.then_some(session)
     }
 
     /// Returns a stored session as it is now: with an interaction that is not written yet, complete if its lifetime has
@@ -270,7 +279,7 @@ impl Sessions {
     /// other lifetimes than this node's then, and the store would skip the interaction.
     async fn renew_stored_ends(&self, batch: &[Buffered]) -> Result<(), Error> {
         let late = batch.iter().filter(|buffered| buffered.is_after_stored_end());
-        let fetches = late.map(|late| self.storage.call(|store| store.session_fetch(late.seen.session_id)));
+        let fetches = late.map(|late| self.read(late.seen.session_id));
         let stored = try_join_all(fetches).await?;
         let renewed = stored.into_iter().flatten().filter_map(|session| self.with_new_times(&session));
         let renewed: Vec<_> = renewed.map(|session| (session, None)).collect();

@@ -180,12 +180,7 @@ fn expire(
 
 /// Starts a task that reports the node, writes its last interactions, and sweeps while it is the node that does, until it
 /// is aborted.
-pub(crate) fn start(
-    node: Arc<Node>,
-    interval: Duration,
-    retention: Retention,
-    log: Logger,
-) -> JoinHandle<()> {
+pub fn start(node: Arc<Node>, interval: Duration, retention: Retention, log: Logger) -> JoinHandle<()> {
     tokio::spawn(async move {
         tokio::join!(
             beat(&node, &log),

@@ -22,7 +22,7 @@ use session_server::error::Error;
 use session_server::lifecycle::lifetime::Lifetimes;
 use session_server::limits::{LimitSettings, Limits};
 use session_server::origin::Origin;
-use session_server::request::Request;
+use session_server::request::{Prefetched, Request};
 use session_server::rules::authenticate_session::authenticate_session;
 use session_server::rules::create_session::create_session;
 use session_server::rules::end_session::{complete_session, revoke_session};
@@ -50,6 +50,8 @@ mod clock;
 mod contention;
 #[path = "rules/nodes.rs"]
 mod nodes;
+#[path = "rules/round_trips.rs"]
+mod round_trips;
 
 /// A clock that stands still until the test moves it.
 struct ManualClock {
@@ -93,6 +95,10 @@ struct Counted {
     before_change: Mutex<Option<BoxFuture<'static, ()>>>,
     /// How many changes of one session were made.
     replaced: AtomicUsize,
+    /// How long the reading of a key takes, in milliseconds.
+    key_ms: AtomicU64,
+    /// How long the reading of a session takes, in milliseconds.
+    session_ms: AtomicU64,
 }
 
 impl Counted {
@@ -104,10 +110,19 @@ impl Counted {
     }
 }
 
+/// Waits for this many milliseconds, if any.
+async fn take(ms: &AtomicU64) {
+    let ms = ms.load(Ordering::SeqCst);
+    if ms > 0 {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+}
+
 #[async_trait]
 impl session_store::Sessions for Counted {
     async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
+        take(&self.session_ms).await;
         self.store.session_fetch(id).await
     }
     async fn session_create(&self, session: StoredSession, event: Event) -> Result<(), StoreError> {
@@ -197,6 +212,7 @@ impl session_store::Revocations for Counted {
 impl session_store::Keys for Counted {
     async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
+        take(&self.key_ms).await;
         if self.broken.load(Ordering::SeqCst) {
             return Err(StoreError::Failed("broken".to_owned()));
         }
@@ -281,6 +297,8 @@ fn world() -> World {
         broken: AtomicBool::new(false),
         before_change: Mutex::new(None),
         replaced: AtomicUsize::new(0),
+        key_ms: AtomicU64::new(0),
+        session_ms: AtomicU64::new(0),
     });
     let clock = Arc::new(ManualClock { right_ms: AtomicU64::new(START_MS), ahead_ms: AtomicU64::new(0) });
     let random = Arc::new(Counter(AtomicU64::new(0)));
@@ -327,11 +345,12 @@ impl World {
 
     fn request(&self, operation: Operation, caller: Caller) -> Request {
         let (sessions, limits) = (Arc::clone(&self.sessions), Arc::clone(&self.limits));
-        Request { operation, caller, origin: origin(), sessions, limits }
+        Request { operation, caller, prefetched: Prefetched::default(), origin: origin(), sessions, limits }
     }
 
     async fn caller(&self, token: &[u8]) -> Result<Caller, Error> {
-        authenticate(&self.sessions, &self.limits, Some(token), &origin()).await
+        let authenticated = authenticate(&self.sessions, &self.limits, Some(token), None, &origin()).await;
+        authenticated.map(|(caller, _)| caller)
     }
 
     async fn create(&self, interaction: Option<Interaction>) -> SessionWithAuthtoken {
@@ -661,9 +680,9 @@ async fn a_replaced_token_is_refused_with_a_warning_that_names_the_session() {
 async fn a_request_without_a_token_is_not_counted_and_failed_ones_are_limited() {
     let world = world();
     let from = origin();
-    let none = || authenticate(&world.sessions, &world.limits, None, &from);
+    let none = || authenticate(&world.sessions, &world.limits, None, None, &from);
     for _ in 0..100 {
-        assert_eq!(none().await.unwrap_err().code, ErrorCode::NotAuthenticated);
+        assert_eq!(none().await.err().unwrap().code, ErrorCode::NotAuthenticated);
     }
     // The default limit.
     for _ in 0..60 {

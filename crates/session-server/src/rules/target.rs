@@ -18,7 +18,11 @@ const ATTEMPTS_MAX: u32 = 16;
 /// Fails with `not_found`, `not_permitted`, `not_authenticated`, or with `unexpected_ref_type` if the ID is known as
 /// another kind to a caller who may read there.
 pub(super) async fn fetch(request: &Request, id: SessionId) -> Result<StoredSession, Error> {
-    let session = request.sessions.fetch(id).await?;
+    let sessions = &request.sessions;
+    let session = match request.prefetched.take(id) {
+        Some(read) => sessions.fetched(id, read?),
+        None => sessions.fetch(id).await?,
+    };
     let target = Target::Session(session.as_ref());
     match (authorize(&request.caller, request.operation, target), session) {
         (Ok(()), Some(session)) => Ok(session),

@@ -266,3 +266,30 @@ async fn an_interaction_after_a_stored_end_by_shorter_lifetimes_is_written() {
     assert_eq!(stored.last_seen.unwrap().at.as_ms(), seen_ms);
     assert_eq!(stored.expires_at.unwrap().as_ms(), seen_ms + 60 * 60 * 1_000);
 }
+
+#[tokio::test]
+async fn in_the_background_only_the_node_with_the_lease_sweeps_and_applies_lifetimes() {
+    let world = world();
+    let id = world.create(None).await.session.summary.id;
+    world.pass(Duration::from_hours(13));
+    let (first, _) = world.member();
+    first.beat().await.unwrap();
+    let other = world.node_with(idle(10 * MINUTE));
+    let (second, _) = other.member();
+    let second = Arc::new(second);
+    prepare(&other.sessions).await.unwrap();
+    let log = slog::Logger::root(slog::Discard, slog::o!());
+    let interval = Duration::from_millis(10);
+    let background = session_server::sweep::start(Arc::clone(&second), interval, FOR_EVER, log);
+    let status = async || world.store.session_fetch(id).await.unwrap().unwrap().status;
+    tokio::time::sleep(10 * interval).await;
+    assert_eq!(status().await, SessionStatus::New);
+
+    first.leave().await.unwrap();
+    second.beat().await.unwrap();
+    while status().await == SessionStatus::New || !are_applied(&other.sessions).await.unwrap() {
+        tokio::time::sleep(interval).await;
+    }
+    assert_eq!(status().await, SessionStatus::Complete);
+    background.abort();
+}
