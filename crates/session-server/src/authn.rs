@@ -1,5 +1,6 @@
 //! Authentication: which caller sends a request.
 
+use futures::future::try_join;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use session_store::KeyId;
@@ -10,6 +11,7 @@ use crate::credential::{Credential, Kind, REPLACED_TOKENS_MAX};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::origin::Origin;
+use crate::request::Prefetched;
 use crate::sessions::Sessions;
 
 /// Returns the token of `Authorization: Bearer TOKEN` (RFC 6750), if there is one; the case of the scheme does not matter.
@@ -24,7 +26,11 @@ pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
     Some(if values.next().is_some() { b"" } else { token })
 }
 
-/// Returns the caller with this token. One read by primary key.
+/// Returns the caller with this token, and the session `target` that the request's path names, if it is another one than
+/// the token's. Each is one read by primary key, and both are made at once.
+///
+/// A token without which nothing is read for the caller reads nothing for `target` either. A refusal does not wait for the
+/// read of `target`, so that neither its time nor its error depends on that session.
 ///
 /// Fails with `not_authenticated` without a token, with `bad_authtoken` if it is malformed, unknown, replaced,
 /// revoked, expired or of an ended session, and over a rate limit as [`Limits::failed_authentication`] does.
@@ -32,8 +38,9 @@ pub async fn authenticate(
     sessions: &Sessions,
     limits: &Limits,
     token: Option<&[u8]>,
+    target: Option<SessionId>,
     origin: &Origin,
-) -> Result<Caller, Error> {
+) -> Result<(Caller, Prefetched), Error> {
     let token = token.ok_or_else(|| {
         Error::new(
             ErrorCode::NotAuthenticated,
@@ -42,7 +49,14 @@ pub async fn authenticate(
     })?;
     let credential = Credential::parse(token);
     let id = credential.as_ref().map(|credential| credential.id);
-    match verify(sessions, credential).await {
+    let prefetch = async {
+        Ok(match target.filter(|target| id != Some(target.0)) {
+            Some(target) => Prefetched::new(target, sessions.read(target).await),
+            None => Prefetched::default(),
+        })
+    };
+    // It polls in this order, and returns the error of the first without polling the second.
+    match try_join(verify(sessions, credential), prefetch).await {
         Err(error) if error.code == ErrorCode::BadAuthtoken => {
             match limits.failed_authentication(origin.address, id) {
                 // The warning is for the log in any case.
@@ -60,7 +74,7 @@ async fn verify(sessions: &Sessions, credential: Option<Credential>) -> Result<C
         Kind::Session => verify_session(sessions, &credential).await,
         Kind::ApiKey => {
             let id = KeyId(credential.id);
-            let key = sessions.storage().call(|store| store.key_fetch(id)).await?;
+            let key = sessions.storage().key_fetch(id).await?;
             let [is_current] = credential.matches([key.as_ref().map(|key| key.secret_hash)]);
             match key {
                 Some(key) if is_current && key.revoked_at.is_none() => Ok(Caller::Key(key)),

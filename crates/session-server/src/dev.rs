@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::keys;
 use crate::limits::{LimitSettings, Limits};
 use crate::origin::Origin;
-use crate::request::Request;
+use crate::request::{Prefetched, Request};
 use crate::rules::create_session::create_session;
 use crate::sessions::Sessions;
 
@@ -48,8 +48,14 @@ pub(crate) async fn prepare(sessions: &Arc<Sessions>, address: SocketAddr) -> Re
     let origin = Origin { request_id: "dev".to_owned(), address: address.ip(), user_agent: None };
     let limits = Arc::new(Limits::new(LimitSettings::default()));
     let operation = Operation::CreateSession;
-    let request =
-        Request { operation, caller: Caller::Key(key), origin, sessions: Arc::clone(sessions), limits };
+    let request = Request {
+        operation,
+        caller: Caller::Key(key),
+        prefetched: Prefetched::default(),
+        origin,
+        sessions: Arc::clone(sessions),
+        limits,
+    };
     let created = create_session(request, body).await?;
     let id = created.session.summary.id;
     let (key, token) = (text.expose_secret(), created.authtoken.expose_secret());

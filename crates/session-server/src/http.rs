@@ -13,7 +13,7 @@ use session_api::{
     SessionApi, SessionAuthenticate, SessionCreate, SessionList, SessionPage, SessionPath,
     SessionWithAuthtoken,
 };
-use session_types::ErrorCode;
+use session_types::{ErrorCode, SessionId};
 
 use crate::authn::{authenticate, bearer_token};
 use crate::connections::Activity;
@@ -76,10 +76,37 @@ where
     T: HttpCodedResponse<Body: Serialize>,
     F: Future<Output = Result<T::Body, Error>>,
 {
+    handle_with(rqctx, None, rule).await
+}
+
+/// As [`handle`], for an operation whose path names a session. An invalid path is reported to a known caller only.
+async fn handle_session<T, F>(
+    rqctx: RequestContext<Context>,
+    path: PathParams<SessionPath>,
+    rule: impl FnOnce(Request, SessionId) -> F,
+) -> Response<T>
+where
+    T: HttpCodedResponse<Body: Serialize>,
+    F: Future<Output = Result<T::Body, Error>>,
+{
+    let path = path.read();
+    let target = path.as_ref().ok().map(|path| path.session_id);
+    handle_with(rqctx, target, |request| async move { rule(request, path?.session_id).await }).await
+}
+
+async fn handle_with<T, F>(
+    rqctx: RequestContext<Context>,
+    target: Option<SessionId>,
+    rule: impl FnOnce(Request) -> F,
+) -> Response<T>
+where
+    T: HttpCodedResponse<Body: Serialize>,
+    F: Future<Output = Result<T::Body, Error>>,
+{
     let start = Instant::now();
     let _running = rqctx.context().activity.begin(rqctx.request.remote_addr());
     let outcome = async {
-        let body = rule(accept(&rqctx).await?).await?;
+        let body = rule(accept(&rqctx, target).await?).await?;
         Reply::success(&body).map_err(Error::unexpected)
     };
     let reply = outcome.await.unwrap_or_else(|error| {
@@ -97,8 +124,8 @@ where
 }
 
 /// Returns the request with its caller, if this deployment offers the operation, the message is well-formed and the token
-/// is valid.
-async fn accept(rqctx: &RequestContext<Context>) -> Result<Request, Error> {
+/// is valid. `target` is the session that the path names.
+async fn accept(rqctx: &RequestContext<Context>, target: Option<SessionId>) -> Result<Request, Error> {
     let context = rqctx.context();
     let operation: Operation = rqctx.endpoint.operation_id.parse().map_err(Error::unexpected)?;
     if context.disabled_operations.contains(&operation) {
@@ -109,10 +136,13 @@ async fn accept(rqctx: &RequestContext<Context>) -> Result<Request, Error> {
     message::check(request.version(), request.uri(), headers)?;
     let origin =
         Origin::of(&rqctx.request_id, request.remote_addr(), headers, context.trusted_proxies.as_ref());
-    let caller = authenticate(&context.sessions, &context.limits, bearer_token(headers), &origin).await?;
+    let token = bearer_token(headers);
+    let (caller, prefetched) =
+        authenticate(&context.sessions, &context.limits, token, target, &origin).await?;
     Ok(Request {
         operation,
         caller,
+        prefetched,
         origin,
         sessions: Arc::clone(&context.sessions),
         limits: Arc::clone(&context.limits),
@@ -126,7 +156,7 @@ impl SessionApi for SessionServer {
         rqctx: RequestContext<Context>,
         path: PathParams<SessionPath>,
     ) -> Response<HttpResponseOk<Session>> {
-        handle(rqctx, |request| async move { fetch_session(request, path.read()?.session_id).await }).await
+        handle_session(rqctx, path, fetch_session).await
     }
 
     async fn fetch_own_session(rqctx: RequestContext<Context>) -> Response<HttpResponseOk<Session>> {
@@ -152,8 +182,8 @@ impl SessionApi for SessionServer {
         path: PathParams<SessionPath>,
         body: JsonBody<SessionAuthenticate>,
     ) -> Response<HttpResponseOk<SessionWithAuthtoken>> {
-        handle(rqctx, |request| async move {
-            authenticate_session(request, path.read()?.session_id, receive(body).await?).await
+        handle_session(rqctx, path, |request, id| async move {
+            authenticate_session(request, id, receive(body).await?).await
         })
         .await
     }
@@ -163,8 +193,8 @@ impl SessionApi for SessionServer {
         path: PathParams<SessionPath>,
         body: JsonBody<Interaction>,
     ) -> Response<HttpResponseOk<Session>> {
-        handle(rqctx, |request| async move {
-            record_interaction(request, path.read()?.session_id, receive(body).await?).await
+        handle_session(rqctx, path, |request, id| async move {
+            record_interaction(request, id, receive(body).await?).await
         })
         .await
     }
@@ -173,14 +203,14 @@ impl SessionApi for SessionServer {
         rqctx: RequestContext<Context>,
         path: PathParams<SessionPath>,
     ) -> Response<HttpResponseOk<Session>> {
-        handle(rqctx, |request| async move { complete_session(request, path.read()?.session_id).await }).await
+        handle_session(rqctx, path, complete_session).await
     }
 
     async fn revoke_session(
         rqctx: RequestContext<Context>,
         path: PathParams<SessionPath>,
     ) -> Response<HttpResponseOk<Session>> {
-        handle(rqctx, |request| async move { revoke_session(request, path.read()?.session_id).await }).await
+        handle_session(rqctx, path, revoke_session).await
     }
 
     async fn revoke_sessions(

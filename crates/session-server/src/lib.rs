@@ -30,6 +30,7 @@ pub mod mint;
 #[cfg(test)]
 #[path = "../../session-types/src/near_miss.rs"]
 mod near_miss;
+pub mod node;
 pub mod origin;
 pub mod read_cache;
 pub mod request;
@@ -38,5 +39,6 @@ mod serve;
 pub mod sessions;
 mod signals;
 pub mod storage;
+pub mod stored_lifetimes;
 pub mod summary;
 pub mod sweep;

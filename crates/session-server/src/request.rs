@@ -1,10 +1,13 @@
 //! A request whose caller is known, with what the rules need to carry it out.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use session_api::Operation;
+use session_store::StoredSession;
+use session_types::SessionId;
 
 use crate::caller::Caller;
+use crate::error::Error;
 use crate::limits::Limits;
 use crate::origin::Origin;
 use crate::sessions::Sessions;
@@ -15,10 +18,32 @@ pub struct Request {
     pub operation: Operation,
     /// The caller.
     pub caller: Caller,
+    /// The session that the path names, if it was read with the caller.
+    pub prefetched: Prefetched,
     /// Where the request comes from.
     pub origin: Origin,
     /// The sessions of the server.
     pub sessions: Arc<Sessions>,
     /// The rate limits of the server.
     pub limits: Arc<Limits>,
+}
+
+/// A session as it is stored, read at once with the key or session of the caller's token, so that both take one round trip
+/// to the store. It says nothing about what the caller may do: nothing of it may be used before the caller is authorized.
+#[derive(Default)]
+pub struct Prefetched(Mutex<Option<(SessionId, Read)>>);
+
+type Read = Result<Option<StoredSession>, Error>;
+
+impl Prefetched {
+    /// The outcome of reading the session with this ID.
+    pub(crate) fn new(id: SessionId, read: Read) -> Self {
+        Self(Mutex::new(Some((id, read))))
+    }
+
+    /// Returns the outcome, once: whoever needs the session again needs it as it is then.
+    pub(crate) fn take(&self, id: SessionId) -> Option<Read> {
+        let mut prefetched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        prefetched.take().filter(|(of, _)| *of == id).map(|(_, read)| read)
+    }
 }

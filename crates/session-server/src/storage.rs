@@ -89,6 +89,11 @@ impl Storage {
         Ok(page)
     }
 
+    /// Returns whether reads may be answered from a cache.
+    pub(crate) const fn caches_reads(&self) -> bool {
+        self.caches.is_some()
+    }
+
     /// Returns the session as it is stored, from the cache if there is one: for a read.
     pub(crate) async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>, Error> {
         let read = self.call(|store| store.session_fetch(id));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::FutureExt;
+use futures::executor::block_on;
 use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretBox};
 use session_api::{
@@ -21,7 +22,7 @@ use session_server::error::Error;
 use session_server::lifecycle::lifetime::Lifetimes;
 use session_server::limits::{LimitSettings, Limits};
 use session_server::origin::Origin;
-use session_server::request::Request;
+use session_server::request::{Prefetched, Request};
 use session_server::rules::authenticate_session::authenticate_session;
 use session_server::rules::create_session::create_session;
 use session_server::rules::end_session::{complete_session, revoke_session};
@@ -30,10 +31,11 @@ use session_server::rules::list_sessions::list_sessions;
 use session_server::rules::revoke_sessions::revoke_sessions;
 use session_server::sessions::Sessions;
 use session_server::storage::{STORE_TIMEOUT, Storage};
+use session_server::stored_lifetimes::apply_part;
 use session_server::sweep::{Retention, Swept, sweep};
 use session_store::{
-    ApiKey, Event, EventId, Events as _, KeyId, Keys as _, LastSeen, Page, ReferenceKind, SecretHash,
-    SessionFilter, Sessions as _, SqliteStore, Store, StoreError, StoredSession, TokenGuard,
+    ApiKey, Event, EventId, Events as _, KeyId, Keys as _, LastSeen, NodeId, NodeReport, Page, ReferenceKind,
+    SecretHash, SessionFilter, Sessions as _, SqliteStore, Store, StoreError, StoredSession, TokenGuard,
 };
 use session_types::{
     AccountId, DomainId, ErrorCode, Id, IdentityId, PoolId, Scope, SessionId, SessionStatus, SessionType,
@@ -46,6 +48,10 @@ use tempfile::TempDir;
 mod clock;
 #[path = "rules/contention.rs"]
 mod contention;
+#[path = "rules/nodes.rs"]
+mod nodes;
+#[path = "rules/round_trips.rs"]
+mod round_trips;
 
 /// A clock that stands still until the test moves it.
 struct ManualClock {
@@ -89,6 +95,10 @@ struct Counted {
     before_change: Mutex<Option<BoxFuture<'static, ()>>>,
     /// How many changes of one session were made.
     replaced: AtomicUsize,
+    /// How long the reading of a key takes, in milliseconds.
+    key_ms: AtomicU64,
+    /// How long the reading of a session takes, in milliseconds.
+    session_ms: AtomicU64,
 }
 
 impl Counted {
@@ -100,10 +110,19 @@ impl Counted {
     }
 }
 
+/// Waits for this many milliseconds, if any.
+async fn take(ms: &AtomicU64) {
+    let ms = ms.load(Ordering::SeqCst);
+    if ms > 0 {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+}
+
 #[async_trait]
 impl session_store::Sessions for Counted {
     async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
+        take(&self.session_ms).await;
         self.store.session_fetch(id).await
     }
     async fn session_create(&self, session: StoredSession, event: Event) -> Result<(), StoreError> {
@@ -193,6 +212,7 @@ impl session_store::Revocations for Counted {
 impl session_store::Keys for Counted {
     async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
+        take(&self.key_ms).await;
         if self.broken.load(Ordering::SeqCst) {
             return Err(StoreError::Failed("broken".to_owned()));
         }
@@ -231,6 +251,26 @@ impl session_store::Settings for Counted {
 }
 
 #[async_trait]
+impl session_store::Nodes for Counted {
+    async fn node_report(
+        &self,
+        node: NodeId,
+        settings: String,
+        ttl: Duration,
+    ) -> Result<Vec<NodeReport>, StoreError> {
+        self.store.node_report(node, settings, ttl).await
+    }
+    async fn lease_acquire(
+        &self,
+        name: &'static str,
+        holder: NodeId,
+        duration: Duration,
+    ) -> Result<bool, StoreError> {
+        self.store.lease_acquire(name, holder, duration).await
+    }
+}
+
+#[async_trait]
 impl Store for Counted {
     async fn ready(&self) -> Result<(), StoreError> {
         self.store.ready().await
@@ -243,7 +283,7 @@ struct World {
     store: Arc<Counted>,
     clock: Arc<ManualClock>,
     reads: Arc<AtomicUsize>,
-    folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 const START_MS: u64 = 1_234_567_890_000;
@@ -257,13 +297,18 @@ fn world() -> World {
         broken: AtomicBool::new(false),
         before_change: Mutex::new(None),
         replaced: AtomicUsize::new(0),
+        key_ms: AtomicU64::new(0),
+        session_ms: AtomicU64::new(0),
     });
     let clock = Arc::new(ManualClock { right_ms: AtomicU64::new(START_MS), ahead_ms: AtomicU64::new(0) });
     let random = Arc::new(Counter(AtomicU64::new(0)));
     let storage = Storage::new(store.clone(), clock.clone(), random, STORE_TIMEOUT);
     let sessions = Arc::new(Sessions::new(storage, Lifetimes::default()));
+    // As a server does when it starts.
+    let applied = block_on(apply_part(&sessions, || true)).unwrap();
+    assert!(applied.is_last);
     let limits = Arc::new(Limits::new(LimitSettings::default()));
-    World { sessions, limits, store, clock, reads, folder }
+    World { sessions, limits, store, clock, reads, folder: Arc::new(folder) }
 }
 
 fn origin() -> Origin {
@@ -300,11 +345,12 @@ impl World {
 
     fn request(&self, operation: Operation, caller: Caller) -> Request {
         let (sessions, limits) = (Arc::clone(&self.sessions), Arc::clone(&self.limits));
-        Request { operation, caller, origin: origin(), sessions, limits }
+        Request { operation, caller, prefetched: Prefetched::default(), origin: origin(), sessions, limits }
     }
 
     async fn caller(&self, token: &[u8]) -> Result<Caller, Error> {
-        authenticate(&self.sessions, &self.limits, Some(token), &origin()).await
+        let authenticated = authenticate(&self.sessions, &self.limits, Some(token), None, &origin()).await;
+        authenticated.map(|(caller, _)| caller)
     }
 
     async fn create(&self, interaction: Option<Interaction>) -> SessionWithAuthtoken {
@@ -633,9 +679,9 @@ async fn a_replaced_token_is_refused_with_a_warning_that_names_the_session() {
 async fn a_request_without_a_token_is_not_counted_and_failed_ones_are_limited() {
     let world = world();
     let from = origin();
-    let none = || authenticate(&world.sessions, &world.limits, None, &from);
+    let none = || authenticate(&world.sessions, &world.limits, None, None, &from);
     for _ in 0..100 {
-        assert_eq!(none().await.unwrap_err().code, ErrorCode::NotAuthenticated);
+        assert_eq!(none().await.err().unwrap().code, ErrorCode::NotAuthenticated);
     }
     // The default limit.
     for _ in 0..60 {

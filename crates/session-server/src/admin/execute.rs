@@ -63,7 +63,7 @@ async fn perform(
             let id: KeyId =
                 id.parse().map_err(|error| Error::new(ErrorCode::InvalidValue, format!("{error}")))?;
             let now = storage.now();
-            if !storage.call(|store| store.key_revoke(id, now)).await? {
+            if !storage.key_revoke(id, now).await? {
                 let message = format!("there is no API key {id}; `sessiond key list` shows them");
                 return Err(Error::new(ErrorCode::NotFound, message));
             }

@@ -18,7 +18,30 @@ const ATTEMPTS_MAX: u32 = 16;
 /// Fails with `not_found`, `not_permitted`, `not_authenticated`, or with `unexpected_ref_type` if the ID is known as
 /// another kind to a caller who may read there.
 pub(super) async fn fetch(request: &Request, id: SessionId) -> Result<StoredSession, Error> {
-    let session = request.sessions.fetch(id).await?;
+    let stored = match request.prefetched.take(id) {
+        Some(read) => read?,
+        None => request.sessions.read(id).await?,
+    };
+    permit(request, id, stored).await
+}
+
+/// As [`fetch`], but never from the cache.
+async fn fetch_current(request: &Request, id: SessionId) -> Result<StoredSession, Error> {
+    let storage = request.sessions.storage();
+    let stored = match request.prefetched.take(id) {
+        Some(read) if !storage.caches_reads() => read?,
+        _ => storage.session_fetch_current(id).await?,
+    };
+    permit(request, id, stored).await
+}
+
+/// Returns the session as it is now, given as it is stored, if the caller may do the operation to it.
+async fn permit(
+    request: &Request,
+    id: SessionId,
+    stored: Option<StoredSession>,
+) -> Result<StoredSession, Error> {
+    let session = request.sessions.fetched(id, stored);
     let target = Target::Session(session.as_ref());
     match (authorize(&request.caller, request.operation, target), session) {
         (Ok(()), Some(session)) => Ok(session),
@@ -67,10 +90,10 @@ pub(super) async fn change(
     let sessions = &request.sessions;
     let token = request.caller.token()?;
     // Before the queue, in which only callers wait that may change the session.
-    let mut session = fetch(request, id).await?;
+    let mut session = fetch_current(request, id).await?;
     let turn = sessions.change_turn(id, kind).await?;
     if turn.waited {
-        session = fetch(request, id).await?;
+        session = fetch_current(request, id).await?;
     }
     for _ in 0..ATTEMPTS_MAX {
         if token.is_some_and(|token| token.session_id == id && session.token_hash != Some(token.token_hash)) {
@@ -82,10 +105,10 @@ pub(super) async fn change(
             .map(|action| sessions.new_event(action, id, request.caller.actor(), Some(&request.origin), None))
             .transpose()?;
         let replacement = changed.clone();
-        if sessions.storage().call(|store| store.session_replace(replacement, event, token)).await? {
+        if sessions.storage().session_replace(replacement, event, token).await? {
             return Ok(changed);
         }
-        session = fetch(request, id).await?;
+        session = fetch_current(request, id).await?;
     }
     Err(Error::unknown(format!("{ATTEMPTS_MAX} changes of the session by others came first")))
 }

@@ -109,7 +109,7 @@ async fn a_revocation_of_many_ends_a_session_that_lives_by_an_interaction_which_
         store: Arc::clone(&world.store),
         clock: Arc::clone(&world.clock),
         reads: Arc::clone(&world.reads),
-        folder: tempfile::tempdir().unwrap(),
+        folder: Arc::new(tempfile::tempdir().unwrap()),
     };
     let created = world.create(Some(Interaction::default())).await;
     let (id, token) = (created.session.summary.id, created.authtoken.expose_secret().as_bytes().to_vec());
