@@ -1,0 +1,15 @@
+//! The PostgreSQL store: any number of nodes on one database.
+
+#![expect(dead_code, reason = "the store itself is being written")]
+
+mod connection;
+mod database;
+mod error;
+mod migrations;
+mod options;
+mod shared;
+mod tls;
+
+pub use error::PostgresOpenError;
+pub use migrations::Migrated;
+pub use options::PostgresOptions;
