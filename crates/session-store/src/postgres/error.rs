@@ -70,40 +70,62 @@ fn cause_of_code(code: &str) -> Option<Cause> {
 
 /// Converts the error of a statement that cannot have changed anything: a read, or one that was not sent.
 pub(super) fn read_failed(error: &Error) -> StoreError {
-    match cause(error) {
-        Some(Cause::StalePlan | Cause::Exists) | None => StoreError::Failed(text(error)),
-        Some(_) => StoreError::Unavailable(text(error)),
-    }
+    of_read(cause(error))(text(error))
 }
 
 /// Converts the error of a change that was sent.
 pub(super) fn change_failed(error: &Error) -> StoreError {
     match cause(error) {
         Some(Cause::Exists) => exists(error),
-        Some(Cause::Conflict | Cause::Leaving | Cause::Busy) => StoreError::Unavailable(text(error)),
-        Some(Cause::Lost | Cause::Unknown) => StoreError::OutcomeUnknown(text(error)),
-        Some(Cause::StalePlan) => StoreError::Failed(text(error)),
-        None if error.as_db_error().is_some() => StoreError::Failed(text(error)),
         // A response that cannot be read.
-        None => StoreError::OutcomeUnknown(text(error)),
+        None if error.as_db_error().is_none() => StoreError::OutcomeUnknown(text(error)),
+        cause => of_change(cause)(text(error)),
     }
 }
 
-/// Converts the error of a commit, which the server may have made although it reports an error.
+/// Converts the error of a commit.
 pub(super) fn commit_failed(error: &Error) -> StoreError {
-    match change_failed(error) {
-        StoreError::Unavailable(text) if cause(error) != Some(Cause::Conflict) => {
-            StoreError::OutcomeUnknown(text)
+    of_commit(cause(error))(text(error))
+}
+
+/// The kind of the store's error, which takes a text.
+type Kind = fn(String) -> StoreError;
+
+const fn of_read(cause: Option<Cause>) -> Kind {
+    match cause {
+        Some(Cause::Exists | Cause::StalePlan) | None => StoreError::Failed,
+        Some(Cause::Conflict | Cause::Leaving | Cause::Busy | Cause::Lost | Cause::Unknown) => {
+            StoreError::Unavailable
         }
-        other => other,
+    }
+}
+
+const fn of_change(cause: Option<Cause>) -> Kind {
+    match cause {
+        Some(Cause::Exists | Cause::StalePlan) | None => StoreError::Failed,
+        Some(Cause::Conflict | Cause::Leaving | Cause::Busy) => StoreError::Unavailable,
+        Some(Cause::Lost | Cause::Unknown) => StoreError::OutcomeUnknown,
+    }
+}
+
+/// Only a conflict is certain: anything else can happen after the server has committed.
+const fn of_commit(cause: Option<Cause>) -> Kind {
+    match cause {
+        Some(Cause::Conflict) => StoreError::Unavailable,
+        _ => StoreError::OutcomeUnknown,
     }
 }
 
 /// What a duplicate key means, by the name of its constraint.
 fn exists(error: &Error) -> StoreError {
-    match error.as_db_error().and_then(|error| error.constraint()) {
-        Some("session_pkey" | "api_key_pkey" | "event_pkey") => StoreError::AlreadyExists,
-        _ => StoreError::Failed(text(error)),
+    let constraint = error.as_db_error().and_then(|error| error.constraint());
+    constraint.and_then(of_constraint).unwrap_or_else(|| StoreError::Failed(text(error)))
+}
+
+fn of_constraint(name: &str) -> Option<StoreError> {
+    match name {
+        "session_pkey" | "api_key_pkey" | "event_pkey" => Some(StoreError::AlreadyExists),
+        _ => None,
     }
 }
 
@@ -113,5 +135,70 @@ pub(super) fn text(error: &Error) -> String {
         (Some(cause), _) => format!("{} (SQLSTATE {})", cause.message(), cause.code().code()),
         (None, Some(cause)) => format!("{error}: {cause}"),
         (None, None) => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What happened when a read, a change or a commit fails with this code: `-` for nothing and a store that may be there
+    /// again, `!` for nothing and a defect, `?` for what is not known.
+    const OUTCOMES: &[(&str, &str)] = &[
+        ("23505", "!!?"),
+        ("40001", "---"),
+        ("40P01", "---"),
+        ("40003", "-??"),
+        ("26000", "!!?"),
+        ("0A000", "!!?"),
+        ("25006", "--?"),
+        ("57P01", "--?"),
+        ("57P03", "--?"),
+        ("57P02", "-??"),
+        ("57P05", "-??"),
+        ("25P03", "-??"),
+        ("25P04", "-??"),
+        ("08000", "-??"),
+        ("08006", "-??"),
+        ("53100", "--?"),
+        ("53300", "--?"),
+        ("55P03", "--?"),
+        ("57014", "--?"),
+        ("58030", "--?"),
+        ("42P01", "!!?"),
+        ("22001", "!!?"),
+        ("XX000", "!!?"),
+    ];
+
+    fn sign(kind: Kind) -> char {
+        match kind(String::new()) {
+            StoreError::Unavailable(_) => '-',
+            StoreError::OutcomeUnknown(_) => '?',
+            _ => '!',
+        }
+    }
+
+    #[test]
+    fn each_sqlstate_says_whether_something_was_changed() {
+        for (code, expected) in OUTCOMES {
+            let cause = cause_of_code(code);
+            let kinds = [of_read(cause), of_change(cause), of_commit(cause)];
+            assert_eq!(kinds.map(sign).iter().collect::<String>(), *expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn each_sqlstate_of_the_table_has_an_expected_outcome() {
+        for (prefix, _) in CAUSES {
+            assert!(OUTCOMES.iter().any(|(code, _)| code.starts_with(prefix)), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn only_a_primary_key_of_a_record_says_that_the_record_exists() {
+        for name in ["session_pkey", "api_key_pkey", "event_pkey"] {
+            assert_eq!(of_constraint(name), Some(StoreError::AlreadyExists), "{name}");
+        }
+        assert_eq!(of_constraint("pg_type_typname_nsp_index"), None);
     }
 }

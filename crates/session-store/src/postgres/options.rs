@@ -216,3 +216,87 @@ impl fmt::Debug for PostgresOptions {
         write!(formatter, "PostgresOptions({self})")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(url: &str) -> TlsMode {
+        PostgresOptions::parse(url).unwrap().tls.mode
+    }
+
+    #[test]
+    fn a_host_elsewhere_is_verified_unless_the_url_says_otherwise() {
+        assert_eq!(mode("postgres://db.example/x"), TlsMode::VerifyFull);
+        assert_eq!(mode("postgres://localhost,10.0.0.1/x"), TlsMode::VerifyFull);
+        assert_eq!(mode("postgres://db.example/x?sslmode=require"), TlsMode::Require);
+        assert_eq!(mode("postgres://db.example/x?sslmode=require&sslrootcert=/ca.pem"), TlsMode::VerifyCa);
+        for local in ["localhost", "127.0.0.1", "[::1]", "%2Frun%2Fpostgresql"] {
+            assert_eq!(mode(&format!("postgres://{local}/x")), TlsMode::Prefer, "{local}");
+            let verified = format!("postgres://{local}/x?sslrootcert=/ca.pem");
+            assert_eq!(mode(&verified), TlsMode::VerifyFull, "{local}");
+        }
+    }
+
+    #[test]
+    fn each_host_has_its_port_and_takes_writes() {
+        let options = PostgresOptions::parse("postgresql://u:geheim@a,b:5433,[::2]/x?application_name=n%26m");
+        let options = options.unwrap();
+        let addresses: Vec<_> = options.hosts.iter().map(address).collect();
+        assert_eq!(addresses, ["a:5432", "b:5433", "::2:5432"]);
+        for host in &options.hosts {
+            assert_eq!(host.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+            assert_eq!(host.get_application_name(), Some("n&m"));
+            assert_eq!(host.get_password(), Some(&b"geheim"[..]));
+        }
+    }
+
+    #[test]
+    fn the_settings_of_the_operator_come_before_those_of_the_store() {
+        let options = PostgresOptions::parse("postgres://a/x?options=-c%20statement_timeout%3D0").unwrap();
+        let settings = options.hosts[0].get_options().unwrap();
+        assert!(settings.starts_with("-c statement_timeout=0 -c statement_timeout=3000 "), "{settings}");
+    }
+
+    #[test]
+    fn a_password_is_in_no_text() {
+        let url = "postgres://user:geheim@db:5433/x?application_name=n";
+        let options = PostgresOptions::parse(url).unwrap();
+        assert_eq!(options.to_string(), "postgres://user@db:5433/x");
+        assert_eq!(format!("{options:?}"), "PostgresOptions(postgres://user@db:5433/x)");
+        for invalid in [
+            "postgres://u:ge/heim@db/x",
+            "postgres://u:x?geheim=1@db/x",
+            "postgres://u:x?geheim@db/x",
+            "postgres://u:x@geheim@db/x",
+            "postgres://u:x#geheim@db/x",
+            "postgres://u:geheim@db:port/x",
+            "postgres://u:geheim@/x",
+            "postgres://u:geheim@db/x?password=geheim&password_file=f",
+            "postgres://u:geheim@db/x?sslmode=geheim",
+            "mysql://u:geheim@db/x",
+        ] {
+            let error = PostgresOptions::parse(invalid).unwrap_err();
+            assert!(!error.contains("heim"), "{invalid}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_to_write() {
+        for (url, expected) in [
+            ("postgres:///x", "names no host"),
+            ("postgres://a/x?sslmod=require", "unknown parameter sslmod; the parameters are sslmode"),
+            ("postgres://a/x?sslmode=allow", "disable, prefer, require, verify-ca or verify-full"),
+            ("postgres://a/x?sslmode", "write sslmode=VALUE"),
+            ("postgres://a/x?sslcert=/c.pem", "sslkey"),
+            ("postgres://a/x?sslmode=prefer&sslrootcert=/c.pem", "sslmode=verify-full"),
+            ("postgres://a/x?target_session_attrs=any", "target_session_attrs is read-write"),
+            ("postgres://a@b@c/x", "percent-encoded"),
+            ("postgres://a:b/x", "port"),
+            ("postgres://u:p@a/x?password_file=f", "not in both"),
+        ] {
+            let error = PostgresOptions::parse(url).unwrap_err();
+            assert!(error.contains(expected) && error.lines().count() == 1, "{url}: {error}");
+        }
+    }
+}
