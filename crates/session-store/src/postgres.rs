@@ -13,5 +13,4 @@ mod tests;
 mod tls;
 
 pub use error::PostgresOpenError;
-pub use migrations::Migrated;
 pub use options::PostgresOptions;

@@ -7,18 +7,19 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
-use tokio_postgres::Error;
+use tokio_postgres::{Error, Row};
 
 use super::connection::Connection;
 use super::error::{self, Cause, PostgresOpenError};
 use super::options::PostgresOptions;
+use crate::migrated::Migrated;
 
 /// A step from the version before it.
 struct Migration {
     sql: &'static str,
     /// The oldest version whose programs work on the schema after this step: while nodes are replaced one after the other,
     /// older ones run on it.
-    min_version: u32,
+    min_version: usize,
 }
 
 /// In the order in which they are applied; the version of a schema is how many are. A released migration never changes.
@@ -30,15 +31,6 @@ const STEP_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// How many times a step is repeated that lost against another node's.
 const CONFLICTS_MAX: u32 = 20;
-
-/// The schema versions before and after a migration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Migrated {
-    /// Before; 0 for a database without a store.
-    pub from: u32,
-    /// After.
-    pub to: u32,
-}
 
 /// Applies the migrations that are missing. Fails if the database cannot be reached, or if a newer program has changed
 /// the schema so that this program does not work on it.
@@ -68,7 +60,7 @@ async fn apply(connection: &Connection, steps: &[Migration]) -> Result<Migrated,
             Version::default()
         }
     };
-    let known = u32::try_from(steps.len()).unwrap_or(u32::MAX);
+    let known = steps.len();
     let mut now = from;
     while now.version < known {
         now = repeat(connection, async || step(connection, steps).await, "the database cannot be migrated")
@@ -86,8 +78,8 @@ async fn apply(connection: &Connection, steps: &[Migration]) -> Result<Migrated,
 
 #[derive(Clone, Copy, Default)]
 struct Version {
-    version: u32,
-    min_version: u32,
+    version: usize,
+    min_version: usize,
 }
 
 /// SQLSTATE `undefined_table`.
@@ -97,7 +89,10 @@ const UNDEFINED_TABLE: &str = "42P01";
 async fn version(connection: &Connection, lock: &str) -> Result<Option<Version>, Error> {
     let sql = format!("SELECT version, min_version FROM session_store_schema WHERE id = 1 {lock}");
     let row = connection.query_opt(&sql, &[]).await?;
-    let number = |row: &tokio_postgres::Row, column| row.try_get::<_, i32>(column).map(i32::unsigned_abs);
+    let number = |row: &Row, column| {
+        let number = row.try_get::<_, i32>(column)?;
+        Ok(usize::try_from(number).unwrap_or_default())
+    };
     row.map(|row| Ok(Version { version: number(&row, 0)?, min_version: number(&row, 1)? })).transpose()
 }
 
@@ -119,7 +114,7 @@ async fn step(connection: &Connection, steps: &[Migration]) -> Result<Version, E
     let begin = format!("BEGIN; SET LOCAL statement_timeout = {timeout}; SET LOCAL lock_timeout = {timeout}");
     connection.batch_execute(&begin).await?;
     let now = version(connection, "FOR UPDATE").await?.unwrap_or_default();
-    let Some(step) = steps.get(usize::try_from(now.version).unwrap_or(usize::MAX)) else {
+    let Some(step) = steps.get(now.version) else {
         connection.batch_execute("COMMIT").await?;
         return Ok(now);
     };
