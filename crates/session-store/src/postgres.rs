@@ -1,6 +1,6 @@
 //! The PostgreSQL store: any number of nodes on one database.
 
-#![expect(dead_code, reason = "the store itself is being written")]
+#![cfg_attr(not(test), expect(dead_code, reason = "the store itself is being written"))]
 
 mod connection;
 mod database;
@@ -8,6 +8,8 @@ mod error;
 mod migrations;
 mod options;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 pub use error::PostgresOpenError;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::task::{AbortHandle, JoinHandle};
@@ -19,6 +19,8 @@ pub(super) struct Connection {
     client: Client,
     statements: Mutex<HashMap<&'static str, Statement>>,
     responses: AtomicU64,
+    /// Set before the driver's task ends, which takes a moment.
+    closed: AtomicBool,
     driver: AbortHandle,
 }
 
@@ -76,6 +78,7 @@ impl Connection {
             client,
             statements: Mutex::default(),
             responses: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
             driver: driver.abort_handle(),
         };
         Ok((connection, driver))
@@ -99,7 +102,7 @@ impl Connection {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Failure> {
         let statement = self.prepare_cached(sql).await.map_err(Failure::NotPrepared)?;
-        if self.client.is_closed() {
+        if self.is_closed() {
             return Err(Failure::Closed);
         }
         let result = self.client.query(&statement, parameters).await;
@@ -119,7 +122,13 @@ impl Connection {
 
     /// Closes the connection. Requests without a response fail.
     pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
         self.driver.abort();
+    }
+
+    /// Returns whether the connection is closed or lost.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed) || self.client.is_closed()
     }
 }
 

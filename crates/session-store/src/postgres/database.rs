@@ -125,7 +125,7 @@ impl Database {
         let deadline = Instant::now() + TIMEOUT;
         let mut repeats = Repeats::new(deadline);
         loop {
-            let attempt = self.shared.with(async |shared| {
+            let attempt = self.shared.with(deadline, async |shared| {
                 let connection = &shared.connection;
                 let responses = connection.responses();
                 match timeout_at(deadline, connection.query_cached(sql, parameters)).await {
@@ -168,7 +168,12 @@ impl Database {
             let deadline = Instant::now() + TIMEOUT;
             let mut repeats = Repeats::new(deadline);
             loop {
-                let connection = pool.get().await.map_err(no_connection)?;
+                let connection = match timeout_at(deadline, pool.get()).await {
+                    Ok(connection) => connection.map_err(no_connection)?,
+                    Err(_) => {
+                        return Err(StoreError::Unavailable(format!("no connection within {TIMEOUT:?}")));
+                    }
+                };
                 let next = match timeout_at(deadline, work(&connection)).await {
                     Ok(Ok(done)) => return Ok(done),
                     Ok(Err(error)) => after_error(connection, error, &pool, deadline).await,

@@ -60,10 +60,8 @@ const CAUSES: &[(&str, Cause)] = &[
 pub(super) fn cause(error: &Error) -> Option<Cause> {
     match error.code() {
         Some(code) => cause_of_code(code.code()),
-        None if error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>()) => {
-            Some(Cause::Lost)
-        }
-        None => None,
+        None if error.is_closed() => Some(Cause::Lost),
+        None => error.source().filter(|source| source.is::<std::io::Error>()).map(|_| Cause::Lost),
     }
 }
 

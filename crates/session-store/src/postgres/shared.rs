@@ -4,12 +4,12 @@
 //! has fewer processes to switch between, and one system call carries several statements.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connection::Connection;
 use super::options::PostgresOptions;
@@ -64,9 +64,13 @@ impl SharedConnections {
     }
 
     /// Calls `work` with the connection that has the fewest requests in flight, waiting for one if there is none. Fails if
-    /// there is none in time, or all are busy.
-    pub(super) async fn with<T>(&self, work: impl AsyncFnOnce(&Shared) -> T) -> Result<T, StoreError> {
-        let deadline = tokio::time::Instant::now() + WAIT;
+    /// there is none in time, or all are busy; at `deadline` at the latest.
+    pub(super) async fn with<T>(
+        &self,
+        deadline: Instant,
+        work: impl AsyncFnOnce(&Shared) -> T,
+    ) -> Result<T, StoreError> {
+        let deadline = deadline.min(Instant::now() + WAIT);
         loop {
             let shared = self.pick(deadline).await?;
             match timeout_at(deadline, shared.turns.acquire()).await {
@@ -82,7 +86,7 @@ impl SharedConnections {
         }
     }
 
-    async fn pick(&self, deadline: tokio::time::Instant) -> Result<Arc<Shared>, StoreError> {
+    async fn pick(&self, deadline: Instant) -> Result<Arc<Shared>, StoreError> {
         if let Some(shared) = self.state.borrow().idlest() {
             return Ok(shared);
         }
