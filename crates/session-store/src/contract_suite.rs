@@ -18,7 +18,7 @@ pub use revocations::*;
 
 /// Makes a test of every function of the suite.
 ///
-/// `$open` is an expression that returns a guard and a new, empty store. The guard is dropped after the test.
+/// `$open` is an expression for a future that returns a guard and a new, empty store. The guard is dropped after the test.
 #[macro_export]
 macro_rules! contract_suite {
     ($open:expr) => {
@@ -61,7 +61,7 @@ macro_rules! contract_suite {
     ($open:expr => $($name:ident,)*) => {$(
         #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
-            let (_guard, store) = $open;
+            let (_guard, store) = $open.await;
             $crate::contract_suite::$name(std::sync::Arc::new(store)).await;
         }
     )*};

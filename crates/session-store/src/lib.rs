@@ -13,6 +13,6 @@ mod store;
 
 pub use event::*;
 pub use key::*;
-pub use postgres::{Migrated, PostgresOpenError, PostgresOptions};
+pub use postgres::{Migrated, PostgresOpenError, PostgresOptions, PostgresStore};
 pub use sqlite::{OpenError, Restored, SqliteStore, Summary, data_directory_prepare};
 pub use store::*;

@@ -17,7 +17,7 @@ fn open() -> (TempDir, SqliteStore) {
     (folder, store)
 }
 
-session_store::contract_suite!(open());
+session_store::contract_suite!(std::future::ready(open()));
 
 /// Returns the error of opening a file that is not a valid store.
 fn open_error(path: &Path) -> String {
