@@ -30,6 +30,7 @@ pub mod mint;
 #[cfg(test)]
 #[path = "../../session-types/src/near_miss.rs"]
 mod near_miss;
+pub mod node;
 pub mod origin;
 pub mod request;
 pub mod rules;
@@ -37,5 +38,6 @@ mod serve;
 pub mod sessions;
 mod signals;
 pub mod storage;
+pub mod stored_lifetimes;
 pub mod summary;
 pub mod sweep;

@@ -15,7 +15,7 @@ use super::execute::execute;
 use super::socket;
 use crate::config::Config;
 use crate::data_directory::{self, Opened};
-use crate::sweep;
+use crate::stored_lifetimes;
 
 /// Runs a command from the command line, through the server that uses the store or on the store itself.
 /// `file` is what an import reads and an export writes; `-` is standard input or output.
@@ -89,8 +89,8 @@ async fn dispatch(
         let _ = output.send(Line::Err(format!("sessiond: created a store, {}", path.display()))).await;
     }
     if matches!(command, Command::Import) {
-        // With these settings; a server with others applies its own when it starts.
-        sweep::apply_lifetimes(&sessions).await?;
+        // The times of the imported sessions are by these settings; a server with others computes them again.
+        stored_lifetimes::prepare(&sessions).await?;
     }
     execute(&sessions, command, input, &output).await;
     Ok(())
