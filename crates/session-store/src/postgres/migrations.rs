@@ -23,7 +23,8 @@ struct Migration {
 }
 
 /// In the order in which they are applied; the version of a schema is how many are. A released migration never changes.
-const MIGRATIONS: &[Migration] = &[];
+const MIGRATIONS: &[Migration] =
+    &[Migration { sql: include_str!("migrations/0001_first.sql"), min_version: 1 }];
 
 /// How long a step may take, in place of the time-out of statements: it may build an index on a large table, and nodes that
 /// wait for it wait as long.
