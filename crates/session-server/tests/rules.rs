@@ -32,8 +32,9 @@ use session_server::sessions::Sessions;
 use session_server::storage::{STORE_TIMEOUT, Storage};
 use session_server::sweep::{Retention, Swept, sweep};
 use session_store::{
-    ApiKey, Event, EventId, Events as _, KeyId, Keys as _, LastSeen, Page, ReferenceKind, SecretHash,
-    SessionFilter, Sessions as _, SqliteStore, Store, StoreError, StoredSession, TokenGuard,
+    ApiKey, Event, EventId, Events as _, IdempotencyRecord, KeyId, Keys as _, LastSeen, Page, RecordId,
+    ReferenceKind, SecretHash, SessionFilter, Sessions as _, SqliteStore, Store, StoreError, StoredSession,
+    TokenGuard,
 };
 use session_types::{
     AccountId, DomainId, ErrorCode, Id, IdentityId, PoolId, Scope, SessionId, SessionStatus, SessionType,
@@ -106,17 +107,23 @@ impl session_store::Sessions for Counted {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.session_fetch(id).await
     }
-    async fn session_create(&self, session: StoredSession, event: Event) -> Result<(), StoreError> {
-        self.store.session_create(session, event).await
+    async fn session_create(
+        &self,
+        session: StoredSession,
+        event: Event,
+        record: Option<IdempotencyRecord>,
+    ) -> Result<(), StoreError> {
+        self.store.session_create(session, event, record).await
     }
     async fn session_replace(
         &self,
         session: StoredSession,
         event: Option<Event>,
         token: Option<TokenGuard>,
+        record: Option<IdempotencyRecord>,
     ) -> Result<bool, StoreError> {
         self.let_others_change().await;
-        let replaced = self.store.session_replace(session, event, token).await?;
+        let replaced = self.store.session_replace(session, event, token, record).await?;
         self.replaced.fetch_add(usize::from(replaced), Ordering::SeqCst);
         Ok(replaced)
     }
@@ -217,6 +224,16 @@ impl session_store::Events for Counted {
     }
     async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
         self.store.event_delete(at, limit).await
+    }
+}
+
+#[async_trait]
+impl session_store::Idempotency for Counted {
+    async fn record_fetch(&self, id: RecordId) -> Result<Option<IdempotencyRecord>, StoreError> {
+        self.store.record_fetch(id).await
+    }
+    async fn record_delete(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.store.record_delete(at, limit).await
     }
 }
 

@@ -6,11 +6,13 @@
 #[cfg(feature = "contract-suite")]
 pub mod contract_suite;
 mod event;
+mod idempotency;
 mod key;
 mod sqlite;
 mod store;
 
 pub use event::*;
+pub use idempotency::*;
 pub use key::*;
 pub use sqlite::{OpenError, Restored, SqliteStore, Summary, data_directory_prepare};
 pub use store::*;

@@ -55,7 +55,7 @@ pub async fn create_session(
     let actor = request.caller.actor();
     let event = request.sessions.new_event(EventAction::Created, id, actor, Some(&request.origin), None)?;
     let stored = session.clone();
-    storage.call(|store| store.session_create(stored, event)).await?;
+    storage.call(|store| store.session_create(stored, event, None)).await?;
     let session = session_for(&request.caller, session);
     Ok(SessionWithAuthtoken { authtoken: credential.reveal().into(), session })
 }

@@ -82,7 +82,7 @@ pub(super) async fn change(
             .map(|action| sessions.new_event(action, id, request.caller.actor(), Some(&request.origin), None))
             .transpose()?;
         let replacement = changed.clone();
-        if sessions.storage().call(|store| store.session_replace(replacement, event, token)).await? {
+        if sessions.storage().call(|store| store.session_replace(replacement, event, token, None)).await? {
             return Ok(changed);
         }
         session = fetch(request, id).await?;

@@ -11,7 +11,7 @@ fn authenticated_elsewhere(world: &World, id: SessionId) {
     let authenticate = async move {
         let mut session = store.store.session_fetch(id).await.unwrap().unwrap();
         session.token_hash = Some(SecretHash([9; 32]));
-        assert!(store.store.session_replace(session, None, None).await.unwrap());
+        assert!(store.store.session_replace(session, None, None, None).await.unwrap());
     };
     *world.store.before_change.lock().unwrap() = Some(authenticate.boxed());
 }
