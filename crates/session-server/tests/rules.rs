@@ -32,9 +32,9 @@ use session_server::sessions::Sessions;
 use session_server::storage::{STORE_TIMEOUT, Storage};
 use session_server::sweep::{Retention, Swept, sweep};
 use session_store::{
-    ApiKey, Event, EventId, Events as _, IdempotencyRecord, KeyId, Keys as _, LastSeen, Page, RecordId,
-    ReferenceKind, SecretHash, SessionFilter, Sessions as _, SqliteStore, Store, StoreError, StoredSession,
-    TokenGuard,
+    ApiKey, Event, EventId, Events as _, Idempotency as _, IdempotencyRecord, KeyId, Keys as _, LastSeen,
+    Page, RecordId, ReferenceKind, SecretHash, SessionFilter, Sessions as _, SqliteStore, Store, StoreError,
+    StoredSession, TokenGuard,
 };
 use session_types::{
     AccountId, DomainId, ErrorCode, Id, IdentityId, PoolId, Scope, SessionId, SessionStatus, SessionType,
@@ -47,6 +47,8 @@ use tempfile::TempDir;
 mod clock;
 #[path = "rules/contention.rs"]
 mod contention;
+#[path = "rules/repeatable.rs"]
+mod repeatable;
 
 /// A clock that stands still until the test moves it.
 struct ManualClock {
@@ -317,15 +319,22 @@ impl World {
 
     fn request(&self, operation: Operation, caller: Caller) -> Request {
         let (sessions, limits) = (Arc::clone(&self.sessions), Arc::clone(&self.limits));
-        Request { operation, caller, origin: origin(), sessions, limits }
+        let id = match &caller {
+            Caller::Key(key) => key.id.0,
+            Caller::Session(session) => session.id.0,
+        };
+        let credential = Credential::new(Kind::ApiKey, id, SecretBox::new(Box::new([7; 32])));
+        Request { operation, caller, credential, origin: origin(), sessions, limits }
     }
 
     async fn caller(&self, token: &[u8]) -> Result<Caller, Error> {
-        authenticate(&self.sessions, &self.limits, Some(token), &origin()).await
+        authenticate(&self.sessions, &self.limits, Some(token), &origin()).await.map(|(caller, _)| caller)
     }
 
     async fn create(&self, interaction: Option<Interaction>) -> SessionWithAuthtoken {
-        create_session(self.request(Operation::CreateSession, key()), create(interaction)).await.unwrap()
+        create_session(self.request(Operation::CreateSession, key()), None, create(interaction))
+            .await
+            .unwrap()
     }
 
     async fn fetch(&self, caller: Caller, id: SessionId) -> Session {
@@ -338,7 +347,7 @@ impl World {
 
     async fn authenticate(&self, id: SessionId) -> Session {
         let request = self.request(Operation::AuthenticateSession, key());
-        authenticate_session(request, id, who()).await.unwrap().session
+        authenticate_session(request, id, None, who()).await.unwrap().session
     }
 
     async fn complete(&self, id: SessionId) {
@@ -636,7 +645,7 @@ async fn a_replaced_token_is_refused_with_a_warning_that_names_the_session() {
     let mut tokens = vec![created.authtoken];
     for _ in 0..9 {
         let request = world.request(Operation::AuthenticateSession, key());
-        tokens.push(authenticate_session(request, id, who()).await.unwrap().authtoken);
+        tokens.push(authenticate_session(request, id, None, who()).await.unwrap().authtoken);
     }
     assert!(world.caller(tokens[9].expose_secret().as_bytes()).await.is_ok());
     for (age, token) in tokens[..9].iter().rev().enumerate() {

@@ -21,7 +21,7 @@ async fn signed_in(world: &World) -> (SessionId, Caller) {
     let created = world.create(None).await;
     let id = created.session.summary.id;
     let request = world.request(Operation::AuthenticateSession, key());
-    let authenticated = authenticate_session(request, id, who()).await.unwrap();
+    let authenticated = authenticate_session(request, id, None, who()).await.unwrap();
     let caller = world.caller(authenticated.authtoken.expose_secret().as_bytes()).await.unwrap();
     (id, caller)
 }
