@@ -6,12 +6,14 @@
 #[cfg(feature = "contract-suite")]
 pub mod contract_suite;
 mod event;
+mod idempotency;
 mod key;
 mod postgres;
 mod sqlite;
 mod store;
 
 pub use event::*;
+pub use idempotency::*;
 pub use key::*;
 pub use postgres::{Migrated, PostgresOpenError, PostgresOptions, PostgresStore};
 pub use sqlite::{OpenError, Restored, SqliteStore, Summary, data_directory_prepare};
