@@ -36,11 +36,11 @@ use session_types::{DomainId, Id, PoolId, SessionId, Timestamp};
 use self::database::Database;
 pub use self::error::PostgresOpenError;
 use self::error::Result;
-pub use self::migrations::Migrated;
 pub use self::options::PostgresOptions;
 use crate::event::{Event, EventId};
 use crate::idempotency::{IdempotencyRecord, RecordId};
 use crate::key::{ApiKey, KeyId};
+use crate::migrated::Migrated;
 use crate::store::{
     Events, Idempotency, Keys, LastSeen, NodeId, NodeReport, Nodes, Page, ReferenceKind, Revocation,
     Revocations, SessionFilter, Sessions, Settings, Store, StoredSession, TokenGuard,
@@ -63,6 +63,11 @@ impl PostgresStore {
     /// Fails if it cannot be reached, or if a newer program has changed the schema so that this one does not work on it.
     pub async fn open(options: PostgresOptions) -> std::result::Result<Self, PostgresOpenError> {
         Database::connect(options).await.map(|database| Self { database })
+    }
+
+    /// What [`PostgresStore::open`] did to the schema.
+    pub const fn migrated(&self) -> Migrated {
+        self.database.migrated()
     }
 }
 

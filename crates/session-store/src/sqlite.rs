@@ -48,6 +48,7 @@ use self::writer::Writer;
 use crate::event::{Event, EventId};
 use crate::idempotency::{IdempotencyRecord, RecordId};
 use crate::key::{ApiKey, KeyId};
+use crate::migrated::Migrated;
 use crate::store::{
     Events, Idempotency, Keys, LastSeen, NodeId, NodeReport, Nodes, Page, ReferenceKind, Revocation,
     Revocations, SessionFilter, Sessions, Settings, Store, StoreError, StoredSession, TokenGuard,
@@ -64,6 +65,7 @@ pub struct SqliteStore {
     writer: Writer,
     nodes: LiveNodes,
     is_new: bool,
+    migrated: Migrated,
     /// Unlocked last, after every connection is closed.
     directory: Arc<Directory>,
 }
@@ -80,6 +82,11 @@ impl SqliteStore {
         let verified = verify::verify(&directory)?;
         let path = directory.database();
         let failed = |error: StoreError| refused(path, error);
+        let from = if verified.is_new {
+            0
+        } else {
+            connection::open_reader(path).and_then(|reader| migrations::version(&reader)).map_err(failed)?
+        };
         let connection = connection::open_writer(path).map_err(failed)?;
         let writer =
             Writer::start(connection, Arc::clone(&directory), verified.checkpointed).map_err(failed)?;
@@ -91,6 +98,7 @@ impl SqliteStore {
             writer,
             nodes: LiveNodes::default(),
             is_new: verified.is_new,
+            migrated: Migrated { from, to: migrations::SCHEMA_VERSION },
             directory: Arc::clone(&directory),
         })
     }
@@ -98,6 +106,11 @@ impl SqliteStore {
     /// Returns whether [`SqliteStore::open`] created the store.
     pub const fn is_new(&self) -> bool {
         self.is_new
+    }
+
+    /// What [`SqliteStore::open`] did to the schema.
+    pub const fn migrated(&self) -> Migrated {
+        self.migrated
     }
 
     /// The folder of the database file.

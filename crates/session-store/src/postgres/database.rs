@@ -16,6 +16,7 @@ use super::error::{self, Cause, PostgresOpenError};
 use super::migrations;
 use super::options::{CONNECT_TIMEOUT, PostgresOptions};
 use super::shared::SharedConnections;
+use crate::migrated::Migrated;
 use crate::store::StoreError;
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -44,6 +45,7 @@ const REPEATS_MAX: usize = 2;
 pub(super) struct Database {
     shared: SharedConnections,
     pool: Pool<Manager>,
+    migrated: Migrated,
 }
 
 /// The work of a transaction failed.
@@ -83,7 +85,7 @@ enum Next {
 impl Database {
     /// Connects and migrates the database. Then connections are made when they are needed.
     pub(super) async fn connect(options: PostgresOptions) -> std::result::Result<Self, PostgresOpenError> {
-        migrations::migrate(&options).await?;
+        let migrated = migrations::migrate(&options).await?;
         let options = Arc::new(options);
         let pool = Pool::builder(Manager { options: Arc::clone(&options) })
             .max_size(POOL_CONNECTIONS)
@@ -92,7 +94,12 @@ impl Database {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| PostgresOpenError(error.to_string()))?;
-        Ok(Self { shared: SharedConnections::start(&options), pool })
+        Ok(Self { shared: SharedConnections::start(&options), pool, migrated })
+    }
+
+    /// What [`Database::connect`] did to the schema.
+    pub(super) const fn migrated(&self) -> Migrated {
+        self.migrated
     }
 
     /// Runs one statement that changes nothing, on a shared connection. It is repeated once on another connection if the

@@ -7,18 +7,19 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
-use tokio_postgres::Error;
+use tokio_postgres::{Error, Row};
 
 use super::connection::Connection;
 use super::error::{self, Cause, PostgresOpenError};
 use super::options::PostgresOptions;
+use crate::migrated::Migrated;
 
 /// A step from the version before it.
 struct Migration {
     sql: &'static str,
     /// The oldest version whose programs work on the schema after this step: while nodes are replaced one after the other,
     /// older ones run on it.
-    min_version: u32,
+    min_version: usize,
 }
 
 /// In the order in which they are applied; the version of a schema is how many are. A released migration never changes.
@@ -31,15 +32,6 @@ const STEP_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// How many times a step is repeated that lost against another node's.
 const CONFLICTS_MAX: u32 = 20;
-
-/// The schema versions before and after a migration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Migrated {
-    /// Before; 0 for a database without a store.
-    pub from: u32,
-    /// After.
-    pub to: u32,
-}
 
 /// Applies the migrations that are missing. Fails if the database cannot be reached, or if a newer program has changed
 /// the schema so that this program does not work on it.
@@ -69,7 +61,7 @@ async fn apply(connection: &Connection, steps: &[Migration]) -> Result<Migrated,
             Version::default()
         }
     };
-    let known = u32::try_from(steps.len()).unwrap_or(u32::MAX);
+    let known = steps.len();
     let mut now = from;
     while now.version < known {
         now = repeat(connection, async || step(connection, steps).await, "the database cannot be migrated")
@@ -87,8 +79,8 @@ async fn apply(connection: &Connection, steps: &[Migration]) -> Result<Migrated,
 
 #[derive(Clone, Copy, Default)]
 struct Version {
-    version: u32,
-    min_version: u32,
+    version: usize,
+    min_version: usize,
 }
 
 /// SQLSTATE `undefined_table`.
@@ -98,7 +90,10 @@ const UNDEFINED_TABLE: &str = "42P01";
 async fn version(connection: &Connection, lock: &str) -> Result<Option<Version>, Error> {
     let sql = format!("SELECT version, min_version FROM session_store_schema WHERE id = 1 {lock}");
     let row = connection.query_opt(&sql, &[]).await?;
-    let number = |row: &tokio_postgres::Row, column| row.try_get::<_, i32>(column).map(i32::unsigned_abs);
+    let number = |row: &Row, column| {
+        let number = row.try_get::<_, i32>(column)?;
+        Ok(usize::try_from(number).unwrap_or_default())
+    };
     row.map(|row| Ok(Version { version: number(&row, 0)?, min_version: number(&row, 1)? })).transpose()
 }
 
@@ -120,7 +115,7 @@ async fn step(connection: &Connection, steps: &[Migration]) -> Result<Version, E
     let begin = format!("BEGIN; SET LOCAL statement_timeout = {timeout}; SET LOCAL lock_timeout = {timeout}");
     connection.batch_execute(&begin).await?;
     let now = version(connection, "FOR UPDATE").await?.unwrap_or_default();
-    let Some(step) = steps.get(usize::try_from(now.version).unwrap_or(usize::MAX)) else {
+    let Some(step) = steps.get(now.version) else {
         connection.batch_execute("COMMIT").await?;
         return Ok(now);
     };
@@ -161,4 +156,75 @@ async fn repeat<T>(
 
 fn failed(what: &str, error: &Error) -> PostgresOpenError {
     PostgresOpenError(format!("{what}: {}", error::text(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+    use session_test_support::postgres::Cluster;
+
+    use super::*;
+
+    const FIRST: Migration = Migration { sql: "CREATE TABLE a (n int)", min_version: 1 };
+    // Long enough for others to come meanwhile.
+    const SECOND: Migration = Migration {
+        sql: "SELECT pg_sleep(0.2); ALTER TABLE a ADD m int; INSERT INTO a VALUES (1, 2)",
+        min_version: 1,
+    };
+    const THIRD: Migration = Migration { sql: "ALTER TABLE a DROP n", min_version: 3 };
+
+    async fn connect(cluster: &Cluster, database: &str) -> Connection {
+        let options = PostgresOptions::parse(&cluster.url(database)).unwrap();
+        Connection::open(&options).await.unwrap().0
+    }
+
+    #[tokio::test]
+    async fn each_step_is_made_once_however_many_nodes_start_together() {
+        let cluster = Cluster::shared();
+        for _ in 0..5 {
+            let database = cluster.create_database();
+            let connections = join_all((0..8).map(|_| connect(cluster, &database))).await;
+            let steps = [FIRST, SECOND, THIRD];
+            let applied = join_all(connections.iter().map(|connection| apply(connection, &steps))).await;
+            for migrated in applied {
+                assert_eq!(migrated.unwrap().to, 3);
+            }
+            assert_eq!(cluster.psql(&database, "SELECT m FROM a"), "2");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_step_that_fails_changes_nothing_and_those_before_stay() {
+        let cluster = Cluster::shared();
+        let database = cluster.create_database();
+        let connection = connect(cluster, &database).await;
+        let broken = Migration { sql: "ALTER TABLE a ADD x int; SELECT 1/0", min_version: 1 };
+        let error = apply(&connection, &[FIRST, SECOND, broken]).await.unwrap_err().to_string();
+        assert_eq!(error, "the database cannot be migrated: division by zero (SQLSTATE 22012)");
+        assert_eq!(cluster.psql(&database, "SELECT * FROM a"), "1|2");
+        let migrated = apply(&connection, &[FIRST, SECOND, THIRD]).await.unwrap();
+        assert_eq!(migrated, Migrated { from: 2, to: 3 });
+    }
+
+    #[tokio::test]
+    async fn an_older_program_works_until_a_step_says_that_it_does_not() {
+        let cluster = Cluster::shared();
+        let database = cluster.create_database();
+        let connection = connect(cluster, &database).await;
+        apply(&connection, &[FIRST, SECOND]).await.unwrap();
+        assert_eq!(apply(&connection, &[FIRST]).await.unwrap(), Migrated { from: 2, to: 2 });
+        apply(&connection, &[FIRST, SECOND, THIRD]).await.unwrap();
+        let error = apply(&connection, &[FIRST, SECOND]).await.unwrap_err().to_string();
+        assert!(error.contains("schema version 3, which programs from version 3 on work with"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_tables_of_another_program_are_left_alone() {
+        let cluster = Cluster::shared();
+        let database = cluster.create_database();
+        cluster.psql(&database, "CREATE TABLE a (other text)");
+        let connection = connect(cluster, &database).await;
+        let error = apply(&connection, &[FIRST]).await.unwrap_err().to_string();
+        assert!(error.contains("relation \"a\" already exists"), "{error}");
+    }
 }
