@@ -14,6 +14,7 @@ pub mod faults;
 mod judge;
 pub mod launcher;
 pub mod pattern;
+pub mod postgres;
 #[cfg(feature = "http")]
 mod proxy;
 pub mod requests;
@@ -21,6 +22,8 @@ pub mod samples;
 pub mod seed;
 #[cfg(feature = "http")]
 mod sessiond;
+#[cfg(feature = "tcp")]
+pub mod tcp_proxy;
 #[cfg(feature = "http")]
 pub mod tokens;
 #[cfg(feature = "http")]

@@ -26,8 +26,8 @@ pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
     Some(if values.next().is_some() { b"" } else { token })
 }
 
-/// Returns the caller with this token, and the session `target` that the request's path names, if it is another one than
-/// the token's. Each is one read by primary key, and both are made at once.
+/// Returns the caller with this token, the token, and the session `target` that the request's path names, if it is another
+/// one than the token's. Each is one read by primary key, and both are made at once.
 ///
 /// A token without which nothing is read for the caller reads nothing for `target` either. A refusal does not wait for the
 /// read of `target`, so that neither its time nor its error depends on that session.
@@ -40,7 +40,7 @@ pub async fn authenticate(
     token: Option<&[u8]>,
     target: Option<SessionId>,
     origin: &Origin,
-) -> Result<(Caller, Prefetched), Error> {
+) -> Result<(Caller, Credential, Prefetched), Error> {
     let token = token.ok_or_else(|| {
         Error::new(
             ErrorCode::NotAuthenticated,
@@ -64,24 +64,25 @@ pub async fn authenticate(
                 Ok(()) => Err(error),
             }
         }
-        outcome => outcome,
+        outcome => outcome.map(|((caller, credential), prefetched)| (caller, credential, prefetched)),
     }
 }
 
-async fn verify(sessions: &Sessions, credential: Option<Credential>) -> Result<Caller, Error> {
+async fn verify(sessions: &Sessions, credential: Option<Credential>) -> Result<(Caller, Credential), Error> {
     let credential = credential.ok_or_else(Error::bad_authtoken)?;
-    match credential.kind {
-        Kind::Session => verify_session(sessions, &credential).await,
+    let caller = match credential.kind {
+        Kind::Session => verify_session(sessions, &credential).await?,
         Kind::ApiKey => {
             let id = KeyId(credential.id);
             let key = sessions.storage().key_fetch(id).await?;
             let [is_current] = credential.matches([key.as_ref().map(|key| key.secret_hash)]);
             match key {
-                Some(key) if is_current && key.revoked_at.is_none() => Ok(Caller::Key(key)),
-                _ => Err(Error::bad_authtoken()),
+                Some(key) if is_current && key.revoked_at.is_none() => Caller::Key(key),
+                _ => return Err(Error::bad_authtoken()),
             }
         }
-    }
+    };
+    Ok((caller, credential))
 }
 
 async fn verify_session(sessions: &Sessions, credential: &Credential) -> Result<Caller, Error> {

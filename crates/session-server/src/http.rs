@@ -9,9 +9,9 @@ use http::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use session_api::{
-    Interaction, JsonBody, Operation, PageParams, PathParams, Reply, Revocation, RevocationResult, Session,
-    SessionApi, SessionAuthenticate, SessionCreate, SessionList, SessionPage, SessionPath,
-    SessionWithAuthtoken,
+    Interaction, JsonBody, Operation, PageParams, PathParams, RepeatableParams, Reply, Revocation,
+    RevocationResult, Session, SessionApi, SessionAuthenticate, SessionCreate, SessionList, SessionPage,
+    SessionPath, SessionWithAuthtoken,
 };
 use session_types::{ErrorCode, SessionId};
 
@@ -137,11 +137,12 @@ async fn accept(rqctx: &RequestContext<Context>, target: Option<SessionId>) -> R
     let origin =
         Origin::of(&rqctx.request_id, request.remote_addr(), headers, context.trusted_proxies.as_ref());
     let token = bearer_token(headers);
-    let (caller, prefetched) =
+    let (caller, credential, prefetched) =
         authenticate(&context.sessions, &context.limits, token, target, &origin).await?;
     Ok(Request {
         operation,
         caller,
+        credential,
         prefetched,
         origin,
         sessions: Arc::clone(&context.sessions),
@@ -172,18 +173,25 @@ impl SessionApi for SessionServer {
 
     async fn create_session(
         rqctx: RequestContext<Context>,
+        headers: RepeatableParams,
         body: JsonBody<SessionCreate>,
     ) -> Response<HttpResponseCreated<SessionWithAuthtoken>> {
-        handle(rqctx, |request| async move { create_session(request, receive(body).await?).await }).await
+        handle(rqctx, |request| async move {
+            let key = headers.read()?;
+            create_session(request, key, receive(body).await?).await
+        })
+        .await
     }
 
     async fn authenticate_session(
         rqctx: RequestContext<Context>,
         path: PathParams<SessionPath>,
+        headers: RepeatableParams,
         body: JsonBody<SessionAuthenticate>,
     ) -> Response<HttpResponseOk<SessionWithAuthtoken>> {
         handle_session(rqctx, path, |request, id| async move {
-            authenticate_session(request, id, receive(body).await?).await
+            let key = headers.read()?;
+            authenticate_session(request, id, key, receive(body).await?).await
         })
         .await
     }

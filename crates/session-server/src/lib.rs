@@ -14,7 +14,6 @@ mod clock_watch;
 pub mod config;
 pub mod connections;
 pub mod credential;
-mod data_directory;
 mod dev;
 pub mod environment;
 pub mod error;
@@ -31,6 +30,7 @@ pub mod mint;
 #[path = "../../session-types/src/near_miss.rs"]
 mod near_miss;
 pub mod node;
+mod open_store;
 pub mod origin;
 pub mod read_cache;
 pub mod request;

@@ -7,6 +7,7 @@ use session_store::StoredSession;
 use session_types::SessionId;
 
 use crate::caller::Caller;
+use crate::credential::Credential;
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::origin::Origin;
@@ -18,6 +19,8 @@ pub struct Request {
     pub operation: Operation,
     /// The caller.
     pub caller: Caller,
+    /// The caller's token.
+    pub credential: Credential,
     /// The session that the path names, if it was read with the caller.
     pub prefetched: Prefetched,
     /// Where the request comes from.

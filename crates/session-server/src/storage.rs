@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use secrecy::SecretBox;
-use session_store::{ApiKey, Event, KeyId, Page, Revocation, Store, StoreError, StoredSession, TokenGuard};
+use session_store::{
+    ApiKey, Event, IdempotencyRecord, KeyId, Page, Revocation, Store, StoreError, StoredSession, TokenGuard,
+};
 use session_types::{Id, SessionId, Timestamp};
 use slog::{Discard, Logger, o};
 
@@ -20,6 +22,16 @@ pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The future of a method of [`Store`].
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Makes the result of a change `None` if there is a record of the same request.
+pub(crate) fn unless_repeated<'a, T: Send + 'a>(change: StoreFuture<'a, T>) -> StoreFuture<'a, Option<T>> {
+    Box::pin(async move {
+        match change.await {
+            Err(StoreError::RequestRepeated) => Ok(None),
+            outcome => outcome.map(Some),
+        }
+    })
+}
 
 /// A store with a bound on every call, a clock and a minter.
 pub struct Storage {
@@ -117,16 +129,17 @@ impl Storage {
         }
     }
 
-    /// As [`session_store::Sessions::session_replace`]. Whatever its outcome, the cache does not have the session after it.
+    /// As [`session_store::Sessions::session_replace`], or `None` if there is a record of the same request. Whatever its outcome, the cache does not have the session after it.
     pub(crate) async fn session_replace(
         &self,
         session: StoredSession,
         event: Option<Event>,
         token: Option<TokenGuard>,
-    ) -> Result<bool, Error> {
+        record: Option<IdempotencyRecord>,
+    ) -> Result<Option<bool>, Error> {
         let id = session.id;
         let _forget = self.on_return(move |caches, _| caches.sessions.forget(id.0));
-        self.call(|store| store.session_replace(session, event, token)).await
+        self.call(|store| unless_repeated(store.session_replace(session, event, token, record))).await
     }
 
     /// As [`session_store::Sessions::session_replace_many`]. Whatever its outcome, the cache does not have the sessions after
@@ -177,6 +190,11 @@ impl Storage {
     /// Mints an ID. Fails if the random source does.
     pub fn new_id(&self) -> Result<Id, RandomFailed> {
         self.minter.id()
+    }
+
+    /// Creates a salt of 128 random bits. Fails if the random source does.
+    pub(crate) fn new_salt(&self) -> Result<[u8; 16], RandomFailed> {
+        self.minter.salt()
     }
 
     /// Creates a secret of 256 random bits. Fails if the random source does.

@@ -7,11 +7,17 @@
 #[cfg(feature = "contract-suite")]
 pub mod contract_suite;
 mod event;
+mod idempotency;
 mod key;
+mod migrated;
+mod postgres;
 mod sqlite;
 mod store;
 
 pub use event::*;
+pub use idempotency::*;
 pub use key::*;
+pub use migrated::Migrated;
+pub use postgres::{PostgresOpenError, PostgresOptions, PostgresStore};
 pub use sqlite::{OpenError, Restored, SqliteStore, Summary, data_directory_prepare};
 pub use store::*;

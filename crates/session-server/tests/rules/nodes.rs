@@ -230,7 +230,7 @@ async fn sessions_whose_stored_end_is_by_shorter_lifetimes_neither_end_nor_stop_
     let mut lifetimes = idle(60 * MINUTE);
     lifetimes.default.api.idle = Some(40 * MINUTE);
     let restarted = world.node_with(lifetimes);
-    create_session(restarted.request(Operation::CreateSession, key()), api).await.unwrap();
+    create_session(restarted.request(Operation::CreateSession, key()), None, api).await.unwrap();
     restarted.pass(50 * MINUTE);
     assert_eq!(restarted.sweep(FOR_EVER).await, Swept { expired: 1, ..Swept::default() });
     assert_eq!(restarted.stored_end(live).await, Some(START_MS + 60 * 60 * 1_000));

@@ -27,7 +27,7 @@ async fn slow(key_ms: u64, session_ms: u64) -> Slow {
     for _ in 0..2 {
         let id = world.create(None).await.session.summary.id;
         let request = world.request(Operation::AuthenticateSession, super::key());
-        tokens.push((id, authenticate_session(request, id, who()).await.unwrap().authtoken));
+        tokens.push((id, authenticate_session(request, id, None, who()).await.unwrap().authtoken));
     }
     let token = |place: usize| tokens[place].1.expose_secret().to_owned();
     let (id, own, token) = (tokens[0].0, token(0), token(1));
@@ -52,9 +52,9 @@ impl Slow {
         let Slow { world, .. } = self;
         let asked = async {
             let token = Some(token.as_bytes());
-            let (caller, prefetched) =
+            let (caller, credential, prefetched) =
                 authenticate(&world.sessions, &world.limits, token, Some(id), &origin()).await?;
-            rule(Request { prefetched, ..world.request(operation, caller) }, id).await
+            rule(Request { credential, prefetched, ..world.request(operation, caller) }, id).await
         };
         let (result, reads) = world.counting(asked).await;
         (result, start.elapsed().as_millis() / u128::from(KEY_MS), reads)
@@ -90,7 +90,7 @@ async fn a_change_that_another_one_precedes_reads_the_session_again() {
     let revoke = async move {
         let mut session = store.store.session_fetch(id).await.unwrap().unwrap();
         session.status = SessionStatus::Revoked;
-        assert!(store.store.session_replace(session, None, None).await.unwrap());
+        assert!(store.store.session_replace(session, None, None, None).await.unwrap());
     };
     *slow.world.store.before_change.lock().unwrap() = Some(revoke.boxed());
     let interact = |request, id| record_interaction(request, id, Interaction::default());
