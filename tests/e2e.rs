@@ -22,6 +22,7 @@ mod list_sessions;
 mod log;
 mod readme;
 mod record_interaction;
+mod repeatable;
 mod requests;
 mod resilience;
 mod reverse_proxy;
