@@ -2143,7 +2143,7 @@ pub mod types {
 
 Sessions of people and programs: a login flow creates and authenticates them, gateways fetch them on every request, and callers with permission complete and revoke them.
 
-Version: 2.0.0*/
+Version: 2.1.0*/
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
@@ -2185,7 +2185,7 @@ impl Client {
 }
 impl ClientInfo<crate::inner::Inner> for Client {
     fn api_version() -> &'static str {
-        "2.0.0"
+        "2.1.0"
     }
     fn baseurl(&self) -> &str {
         self.baseurl.as_str()
