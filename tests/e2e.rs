@@ -23,6 +23,7 @@ mod log;
 mod postgres_store;
 mod readme;
 mod record_interaction;
+mod repeatable;
 mod requests;
 mod resilience;
 mod reverse_proxy;

@@ -148,7 +148,20 @@ fn create_session(contract: &Contract) -> Vec<Call> {
             async move { Outcome::of(client.create_session().body(body).send().await) }
         })
     });
-    calls.collect()
+    let with_keys = idempotency_keys().map(|key| {
+        let body = smallest.clone();
+        call(move |client| {
+            let (body, key) = (body.clone(), key.clone());
+            async move { Outcome::of(client.create_session().idempotency_key(key).body(body).send().await) }
+        })
+    });
+    calls.chain(with_keys).collect()
+}
+
+/// The shortest and the longest one, with the first and the last character. Without one of the caller's, the client sends one
+/// of its own.
+fn idempotency_keys() -> impl Iterator<Item = String> {
+    ["!".to_owned(), "~".repeat(255)].into_iter()
 }
 
 fn authenticate_session(contract: &Contract) -> Vec<Call> {
@@ -166,7 +179,17 @@ fn authenticate_session(contract: &Contract) -> Vec<Call> {
             }
         })
     });
-    calls.collect()
+    let with_keys = idempotency_keys().map(|key| {
+        let body = smallest.clone();
+        call(move |client| {
+            let (body, key) = (body.clone(), key.clone());
+            async move {
+                let authenticate = client.authenticate_session().session_id(SESSION_ID);
+                Outcome::of(authenticate.idempotency_key(key).body(body).send().await)
+            }
+        })
+    });
+    calls.chain(with_keys).collect()
 }
 
 fn record_interaction(contract: &Contract) -> Vec<Call> {

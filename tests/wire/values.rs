@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use futures::StreamExt;
 use openapi_drift::push;
+use reqwest::header::HeaderValue;
 use serde_json::{Map, Value, json};
 use session_test_support::requests::{encoded, path_with, text};
 use session_test_support::tokens::{page_token_of, text_at};
@@ -51,6 +52,7 @@ pub(crate) async fn check(suite: &Suite, world: &World, server: SocketAddr) {
             match parameter.location.as_str() {
                 "path" => path_jobs(suite, world, operation, parameter, &mut jobs),
                 "query" => query_jobs(suite, world, operation, parameter, &mut jobs),
+                "header" => header_jobs(suite, world, operation, parameter, &mut jobs),
                 other => suite.check(false, "parameter-kind-unknown", &parameter.pointer, || {
                     format!("{}: the suite does not know parameters in {other:?}", operation.id)
                 }),
@@ -202,6 +204,42 @@ fn query_jobs<'a>(
         request.what = format!("no `{name}`");
         let keyword = push(&parameter.pointer, "required");
         jobs.push(Job { operation, request, fate: Fate::Refused, keyword, sent: None });
+    }
+}
+
+fn header_jobs<'a>(
+    suite: &Suite,
+    world: &World,
+    operation: &'a Operation,
+    parameter: &Parameter,
+    jobs: &mut Vec<Job<'a>>,
+) {
+    let (schema, name) = (&parameter.schema, &parameter.name);
+    if suite.contract.validator(schema).is_none() {
+        return;
+    }
+    let mut add = |texts: &[&str], fate: Fate, keyword: String, what: String| {
+        let target = target_of(world, operation);
+        let mut request = valid_request(suite, operation, world.key_of(operation), &target);
+        request.headers.extend(texts.iter().map(|text| (name.to_lowercase(), (*text).to_owned())));
+        request.what = what;
+        jobs.push(Job { operation, request, fate, keyword, sent: None });
+    };
+    for Probe { value, keyword, what } in probes(&suite.contract, schema).all {
+        let text = text(&value);
+        // HTTP has no other texts in a header.
+        if text.trim() != text || HeaderValue::from_str(&text).is_err() {
+            continue;
+        }
+        let fate = if suite.contract.allows(schema, &value) { Fate::Accepted } else { Fate::Refused };
+        add(&[&text], fate, keyword, format!("`{name}` as {what}"));
+    }
+    if let Some(value) = suite.contract.sample(schema) {
+        let text = text(&value);
+        add(&[&text, &text], Fate::Refused, parameter.pointer.clone(), format!("`{name}` twice"));
+    }
+    if parameter.required {
+        add(&[], Fate::Refused, push(&parameter.pointer, "required"), format!("no `{name}`"));
     }
 }
 

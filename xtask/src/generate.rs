@@ -86,6 +86,7 @@ fn code_of(spec: &Path) -> Result<Result<String, String>, Failed> {
         document
     });
     let responses = document.as_ref().map(response_types).unwrap_or_default();
+    let repeatable = document.as_ref().map(repeatable_operations).unwrap_or_default();
     let document: OpenAPI = match document.and_then(serde_json::from_value) {
         Ok(document) => document,
         Err(error) => return Ok(Err(format!("it is not an OpenAPI 3.0 document: {error}"))),
@@ -127,6 +128,9 @@ fn code_of(spec: &Path) -> Result<Result<String, String>, Failed> {
             }
             #(parses::<types::#types>(body))||*
         }
+
+        /// The operations that take an idempotency key.
+        pub(crate) const REPEATABLE: &[&str] = &[#(#repeatable),*];
     };
     let file =
         syn::parse2(tokens).map_err(|error| Failed(format!("progenitor generated invalid Rust: {error}")))?;
@@ -155,6 +159,24 @@ fn response_types(document: &Value) -> BTreeSet<String> {
         }
     });
     names
+}
+
+/// The IDs of the operations that take an idempotency key.
+fn repeatable_operations(document: &Value) -> BTreeSet<String> {
+    let takes_key = |parameter: &Value| {
+        let reference = parameter["$ref"].as_str().and_then(|it| document.pointer(it.strip_prefix('#')?));
+        let parameter = reference.unwrap_or(parameter);
+        let name = parameter["name"].as_str().unwrap_or_default();
+        parameter["in"] == "header" && name.eq_ignore_ascii_case("Idempotency-Key")
+    };
+    let mut ids = BTreeSet::new();
+    openapi_drift::walk(document, &mut |object, _, value| {
+        let parameters = value["parameters"].as_array().into_iter().flatten();
+        if object == Object::Operation && parameters.into_iter().any(takes_key) {
+            ids.extend(value["operationId"].as_str().map(str::to_owned));
+        }
+    });
+    ids
 }
 
 #[cfg(test)]

@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use progenitor_client::{ClientHooks, OperationInfo};
-use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Request, Response, StatusCode, Url, redirect};
 
-use crate::generated::{Client, ClientInfo, is_response};
+use crate::generated::{Client, ClientInfo, REPEATABLE, is_response};
 use crate::inner::{Inner, Options};
 use crate::token::Token;
 
 /// The longest wait before a retry. If the server asks for a longer one, the call fails without another retry.
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// The header with the key of a request that may be repeated. The same key over all attempts of a call.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The address is not valid, or no HTTP client can be created.
 #[derive(Debug, thiserror::Error)]
@@ -68,9 +71,12 @@ fn base_url(address: &str) -> Result<String, InvalidAddress> {
 }
 
 impl ClientHooks<Inner> for Client {
-    async fn exec(&self, mut request: Request, _: &OperationInfo) -> reqwest::Result<Response> {
+    async fn exec(&self, mut request: Request, operation: &OperationInfo) -> reqwest::Result<Response> {
         request.headers_mut().insert(AUTHORIZATION, self.inner().authorization().clone());
-        let reads = *request.method() == Method::GET;
+        if REPEATABLE.contains(&operation.operation_id) && !request.headers().contains_key(IDEMPOTENCY_KEY) {
+            request.headers_mut().extend(new_key().map(|key| (IDEMPOTENCY_KEY, key)));
+        }
+        let repeatable = *request.method() == Method::GET || request.headers().contains_key(IDEMPOTENCY_KEY);
         let mut waits = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(RETRY_WAIT_MAX)
@@ -80,7 +86,7 @@ impl ClientHooks<Inner> for Client {
         loop {
             let retry = request.try_clone();
             let outcome = self.client().execute(request).await;
-            let least_wait = least_retry_wait(reads, &outcome).filter(|wait| *wait <= RETRY_WAIT_MAX);
+            let least_wait = least_retry_wait(repeatable, &outcome).filter(|wait| *wait <= RETRY_WAIT_MAX);
             match (least_wait, retry, waits.next()) {
                 (Some(least_wait), Some(retry), Some(wait)) => {
                     tokio::time::sleep(wait.max(least_wait)).await;
@@ -92,14 +98,22 @@ impl ClientHooks<Inner> for Client {
     }
 }
 
+/// Returns a new key of 128 random bits, in hexadecimal; `None` if the operating system has no random bits, and then the call
+/// is not retried.
+fn new_key() -> Option<HeaderValue> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    HeaderValue::try_from(format!("{:032x}", u128::from_ne_bytes(bytes))).ok()
+}
+
 /// Returns the least time to wait before a retry; `None` if a retry is not safe or would not help.
-fn least_retry_wait(reads: bool, outcome: &reqwest::Result<Response>) -> Option<Duration> {
+fn least_retry_wait(repeatable: bool, outcome: &reqwest::Result<Response>) -> Option<Duration> {
     match outcome {
-        Err(error) => (reads || error.is_connect()).then_some(Duration::ZERO),
+        Err(error) => (repeatable || error.is_connect()).then_some(Duration::ZERO),
         Ok(response) => match response.status() {
             StatusCode::TOO_MANY_REQUESTS => Some(retry_after(response)),
             StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                reads.then(|| retry_after(response))
+                repeatable.then(|| retry_after(response))
             }
             _ => None,
         },

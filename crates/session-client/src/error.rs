@@ -30,7 +30,8 @@ pub enum Error {
     /// The request was not sent, because a value is missing or not allowed.
     #[error("the request was not sent: {0}")]
     InvalidRequest(String),
-    /// There was no complete response. Unless the call only reads, it is not known whether it had an effect.
+    /// There was no complete response. Unless the call only reads, it is not known whether it had an effect. A call with an
+    /// idempotency key may be made again with the same key.
     #[error("the server did not respond")]
     NoResponse(#[source] reqwest::Error),
     /// The response is not in the contract: it comes from another program or from a newer server.

@@ -300,6 +300,68 @@ pub mod types {
             value.parse()
         }
     }
+    ///A key of a request that may be sent again
+    #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+    #[serde(transparent)]
+    pub struct IdempotencyKey(::std::string::String);
+    impl ::std::ops::Deref for IdempotencyKey {
+        type Target = ::std::string::String;
+        fn deref(&self) -> &::std::string::String {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<IdempotencyKey> for ::std::string::String {
+        fn from(value: IdempotencyKey) -> Self {
+            value.0
+        }
+    }
+    impl ::std::str::FromStr for IdempotencyKey {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            if value.chars().count() > 255usize {
+                return Err("longer than 255 characters".into());
+            }
+            if value.chars().count() < 1usize {
+                return Err("shorter than 1 characters".into());
+            }
+            static PATTERN: ::std::sync::LazyLock<::regress::Regex> = ::std::sync::LazyLock::new(||
+            { ::regress::Regex::new("^[!-~]*$").unwrap() });
+            if PATTERN.find(value).is_none() {
+                return Err("doesn't match pattern \"^[!-~]*$\"".into());
+            }
+            Ok(Self(value.to_string()))
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for IdempotencyKey {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for IdempotencyKey {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl<'de> ::serde::Deserialize<'de> for IdempotencyKey {
+        fn deserialize<D>(deserializer: D) -> ::std::result::Result<Self, D::Error>
+        where
+            D: ::serde::Deserializer<'de>,
+        {
+            ::std::string::String::deserialize(deserializer)?
+                .parse()
+                .map_err(|e: self::error::ConversionError| {
+                    <D::Error as ::serde::de::Error>::custom(e.to_string())
+                })
+        }
+    }
     ///A valid identity ID
     #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
     #[serde(transparent)]
@@ -2081,7 +2143,7 @@ pub mod types {
 
 Sessions of people and programs: a login flow creates and authenticates them, gateways fetch them on every request, and callers with permission complete and revoke them.
 
-Version: 2.0.0*/
+Version: 2.1.0*/
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
@@ -2123,7 +2185,7 @@ impl Client {
 }
 impl ClientInfo<crate::inner::Inner> for Client {
     fn api_version() -> &'static str {
-        "2.0.0"
+        "2.1.0"
     }
     fn baseurl(&self) -> &str {
         self.baseurl.as_str()
@@ -2189,8 +2251,12 @@ Creates a session and returns it with its token, which is shown only once. With 
 
 Sends a `POST` request to `/api/v1/session`
 
+Arguments:
+- `idempotency_key`: Lets the caller send the request again if it got no response: within 24 hours, the same key with the same body changes nothing more and returns the session as it is then, with the same token. That token is not valid any more if the session has ended or was authenticated again. With another body the key is refused with `invalid_value`. A request that was refused does not use up its key. A key counts for one API key, operation and session; choose a new one, such as a UUID, for each request.
+- `body`
 ```ignore
 let response = client.create_session()
+    .idempotency_key(idempotency_key)
     .body(body)
     .send()
     .await;
@@ -2223,10 +2289,12 @@ Sends a `POST` request to `/api/v1/session/{session_id}/authenticate`
 
 Arguments:
 - `session_id`: The session
+- `idempotency_key`: Lets the caller send the request again if it got no response: within 24 hours, the same key with the same body changes nothing more and returns the session as it is then, with the same token. That token is not valid any more if the session has ended or was authenticated again. With another body the key is refused with `invalid_value`. A request that was refused does not use up its key. A key counts for one API key, operation and session; choose a new one, such as a UUID, for each request.
 - `body`
 ```ignore
 let response = client.authenticate_session()
     .session_id(session_id)
+    .idempotency_key(idempotency_key)
     .body(body)
     .send()
     .await;
@@ -2759,14 +2827,29 @@ pub mod builder {
     #[derive(Debug, Clone)]
     pub struct CreateSession<'a> {
         client: &'a super::Client,
+        idempotency_key: Result<Option<types::IdempotencyKey>, String>,
         body: Result<types::builder::SessionCreate, String>,
     }
     impl<'a> CreateSession<'a> {
         pub fn new(client: &'a super::Client) -> Self {
             Self {
                 client: client,
+                idempotency_key: Ok(None),
                 body: Ok(::std::default::Default::default()),
             }
+        }
+        pub fn idempotency_key<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::IdempotencyKey>,
+        {
+            self.idempotency_key = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `IdempotencyKey` for idempotency_key failed"
+                        .to_string()
+                });
+            self
         }
         pub fn body<V>(mut self, value: V) -> Self
         where
@@ -2794,14 +2877,15 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<ResponseValue<types::SessionWithAuthtoken>, Error<types::Error>> {
-            let Self { client, body } = self;
+            let Self { client, idempotency_key, body } = self;
+            let idempotency_key = idempotency_key.map_err(Error::InvalidRequest)?;
             let body = body
                 .and_then(|v| {
                     types::SessionCreate::try_from(v).map_err(|e| e.to_string())
                 })
                 .map_err(Error::InvalidRequest)?;
             let url = format!("{}/api/v1/session", client.baseurl,);
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             header_map
                 .append(
                     ::reqwest::header::HeaderName::from_static("api-version"),
@@ -2809,6 +2893,9 @@ pub mod builder {
                         super::Client::api_version(),
                     ),
                 );
+            if let Some(value) = idempotency_key {
+                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+            }
             #[allow(unused_mut)]
             let mut request = client
                 .client
@@ -3026,6 +3113,7 @@ pub mod builder {
     pub struct AuthenticateSession<'a> {
         client: &'a super::Client,
         session_id: Result<types::SessionId, String>,
+        idempotency_key: Result<Option<types::IdempotencyKey>, String>,
         body: Result<types::builder::SessionAuthenticate, String>,
     }
     impl<'a> AuthenticateSession<'a> {
@@ -3033,6 +3121,7 @@ pub mod builder {
             Self {
                 client: client,
                 session_id: Err("session_id was not initialized".to_string()),
+                idempotency_key: Ok(None),
                 body: Ok(::std::default::Default::default()),
             }
         }
@@ -3044,6 +3133,19 @@ pub mod builder {
                 .try_into()
                 .map_err(|_| {
                     "conversion to `SessionId` for session_id failed".to_string()
+                });
+            self
+        }
+        pub fn idempotency_key<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<types::IdempotencyKey>,
+        {
+            self.idempotency_key = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `IdempotencyKey` for idempotency_key failed"
+                        .to_string()
                 });
             self
         }
@@ -3075,8 +3177,9 @@ pub mod builder {
         pub async fn send(
             self,
         ) -> Result<ResponseValue<types::SessionWithAuthtoken>, Error<types::Error>> {
-            let Self { client, session_id, body } = self;
+            let Self { client, session_id, idempotency_key, body } = self;
             let session_id = session_id.map_err(Error::InvalidRequest)?;
+            let idempotency_key = idempotency_key.map_err(Error::InvalidRequest)?;
             let body = body
                 .and_then(|v| {
                     types::SessionAuthenticate::try_from(v).map_err(|e| e.to_string())
@@ -3086,7 +3189,7 @@ pub mod builder {
                 "{}/api/v1/session/{}/authenticate", client.baseurl, encode_path(&
                 session_id.to_string()),
             );
-            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
             header_map
                 .append(
                     ::reqwest::header::HeaderName::from_static("api-version"),
@@ -3094,6 +3197,9 @@ pub mod builder {
                         super::Client::api_version(),
                     ),
                 );
+            if let Some(value) = idempotency_key {
+                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+            }
             #[allow(unused_mut)]
             let mut request = client
                 .client
@@ -3756,3 +3862,5 @@ pub(crate) fn is_response(body: &[u8]) -> bool {
         || parses::<types::Session>(body) || parses::<types::SessionPage>(body)
         || parses::<types::SessionWithAuthtoken>(body)
 }
+/// The operations that take an idempotency key.
+pub(crate) const REPEATABLE: &[&str] = &["authenticate_session", "create_session"];

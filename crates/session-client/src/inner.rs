@@ -15,8 +15,8 @@ pub struct Options {
     /// the server stops waiting for its store after 5.
     pub request_timeout: Duration,
     /// The greatest number of retries of a call, with exponential backoff and jitter. The default is 2. Only safe calls
-    /// are retried: those that only read, and those that certainly had no effect, because no connection was made or the
-    /// response is 429.
+    /// are retried: those that only read, those with an idempotency key, and those that certainly had no effect, because no
+    /// connection was made or the response is 429. The client adds a key to every call that takes one.
     pub retries: usize,
 }
 

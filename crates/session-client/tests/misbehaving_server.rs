@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::error::Error as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use session_client::types::{ErrorCode, SessionCreate, SessionType};
@@ -26,10 +26,17 @@ fn error(status: &str, code: &str) -> String {
 /// Starts a server that responds with each of these in turn and repeats the last one. An empty response closes the
 /// connection, and `hang` never responds. Returns its address and the number of requests that it has received.
 async fn server(responses: Vec<String>) -> (String, Arc<AtomicUsize>) {
+    let (address, count, _) = recording_server(responses).await;
+    (address, count)
+}
+
+/// As [`server`]; also returns the heads of the requests.
+async fn recording_server(responses: Vec<String>) -> (String, Arc<AtomicUsize>, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let count = Arc::new(AtomicUsize::new(0));
-    let requests = Arc::clone(&count);
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let (requests, received) = (Arc::clone(&count), Arc::clone(&heads));
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -40,6 +47,7 @@ async fn server(responses: Vec<String>) -> (String, Arc<AtomicUsize>) {
                     break;
                 }
             }
+            received.lock().unwrap().push(String::from_utf8_lossy(&request).into_owned());
             let index = requests.fetch_add(1, Ordering::SeqCst).min(responses.len() - 1);
             if responses[index] == "hang" {
                 tokio::spawn(async move {
@@ -53,7 +61,15 @@ async fn server(responses: Vec<String>) -> (String, Arc<AtomicUsize>) {
             let _ = stream.shutdown().await;
         }
     });
-    (address, count)
+    (address, count, heads)
+}
+
+/// The idempotency key of each request.
+fn keys(heads: &Mutex<Vec<String>>) -> Vec<Option<String>> {
+    let key = |head: &String| {
+        head.lines().find_map(|line| line.strip_prefix("idempotency-key: ")).map(str::to_owned)
+    };
+    heads.lock().unwrap().iter().map(key).collect()
 }
 
 fn client(address: &str, options: Options) -> Client {
@@ -68,6 +84,16 @@ async fn create(address: &str) -> Result<(), Error> {
     let client = client(address, Options::default());
     let body = SessionCreate::builder().session_type(SessionType::Api);
     client.create_session().body(body).send().await.map(drop).map_err(Error::from)
+}
+
+async fn complete(address: &str) -> Result<(), Error> {
+    let client = client(address, Options::default());
+    let call = client.complete_session().session_id("013xrzp12g3nqk8nkv4y96wrbzje9dsr");
+    call.send().await.map(drop).map_err(Error::from)
+}
+
+fn created() -> String {
+    response("201 Created", &format!(r#"{{"authtoken":"sst_{}","session":{OWN}}}"#, "0".repeat(91)))
 }
 
 #[tokio::test]
@@ -93,18 +119,54 @@ async fn a_change_whose_outcome_is_not_known_is_not_retried() {
     for failure in
         [error("503 Service Unavailable", "unknown"), response("502 Bad Gateway", "no"), String::new()]
     {
-        let (address, count) = server(vec![failure.clone()]).await;
-        create(&address).await.unwrap_err();
+        let (address, count, heads) = recording_server(vec![failure.clone()]).await;
+        complete(&address).await.unwrap_err();
         assert_eq!(count.load(Ordering::SeqCst), 1, "{failure}");
+        assert_eq!(keys(&heads), [None], "it takes no key");
+    }
+}
+
+#[tokio::test]
+async fn a_creation_is_retried_with_the_same_key_and_another_call_has_another_key() {
+    for failure in
+        [error("503 Service Unavailable", "unknown"), response("502 Bad Gateway", "no"), String::new()]
+    {
+        let (address, _, heads) = recording_server(vec![failure.clone(), created()]).await;
+        create(&address).await.unwrap();
+        create(&address).await.unwrap();
+        let [Some(first), Some(retry), Some(other)] = &keys(&heads)[..] else { panic!("{heads:?}") };
+        assert!(first == retry && first != other, "{failure}: {heads:?}");
+        assert!(first.len() == 32 && first.bytes().all(|byte| byte.is_ascii_hexdigit()), "{first}");
+    }
+    let (address, count) = server(vec![String::new()]).await;
+    create(&address).await.unwrap_err();
+    assert_eq!(count.load(Ordering::SeqCst), 1 + Options::default().retries, "retries are bounded");
+}
+
+#[tokio::test]
+async fn a_key_of_the_callers_choice_is_sent_with_every_attempt() {
+    let (address, _, heads) = recording_server(vec![String::new(), created()]).await;
+    let body = SessionCreate::builder().session_type(SessionType::Api);
+    let call = client(&address, Options::default());
+    call.create_session().body(body).idempotency_key("own").send().await.unwrap();
+    assert_eq!(keys(&heads), [Some("own".to_owned()), Some("own".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_refused_creation_is_not_retried() {
+    for (status, code) in [("400 Bad Request", "invalid_value"), ("500 Internal Server Error", "unexpected")]
+    {
+        let (address, count) = server(vec![error(status, code)]).await;
+        create(&address).await.unwrap_err();
+        assert_eq!(count.load(Ordering::SeqCst), 1, "{status}");
     }
 }
 
 #[tokio::test]
 async fn a_change_that_certainly_had_no_effect_is_retried() {
-    let created = format!(r#"{{"authtoken":"sst_{}","session":{OWN}}}"#, "0".repeat(91));
-    let (address, count) =
-        server(vec![error("429 Too Many Requests", "bad_request"), response("201 Created", &created)]).await;
-    create(&address).await.unwrap();
+    let limited = error("429 Too Many Requests", "bad_request");
+    let (address, count) = server(vec![limited, response("200 OK", OWN)]).await;
+    complete(&address).await.unwrap();
     assert_eq!(count.load(Ordering::SeqCst), 2);
 
     // A bound port on which nobody listens refuses connections: the time shows the two waits before the retries.
@@ -112,7 +174,7 @@ async fn a_change_that_certainly_had_no_effect_is_retried() {
     bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let refusing = bound.local_addr().unwrap();
     let began = std::time::Instant::now();
-    let error = create(&format!("http://{refusing}")).await.unwrap_err();
+    let error = complete(&format!("http://{refusing}")).await.unwrap_err();
     assert!(matches!(error, Error::NoResponse(_)) && error.source().is_some(), "{error}");
     assert!(began.elapsed() >= Duration::from_millis(300), "100 ms and 200 ms, and jitter");
 }

@@ -65,7 +65,8 @@ impl Error {
 
     /// The store did not respond in time, so the outcome is not known; `cause` is logged and not returned.
     pub fn unknown(cause: impl fmt::Display) -> Self {
-        let message = "the store did not respond in time; fetch the session to see whether it changed";
+        let message = "the store did not respond in time; fetch the session to see whether it changed, or send the \
+                       request again with its Idempotency-Key";
         // A store that did not respond is rarely back sooner than in a second; the client adds jitter.
         Self {
             cause: Some(cause.to_string()),
