@@ -18,6 +18,7 @@ use crate::connections::CONNECTIONS_MAX;
 use crate::lifecycle::lifetime::{Lifetime, Lifetimes, TypeLifetimes};
 use crate::limits::LimitSettings;
 use crate::origin::{ClientAddressHeader, TrustedProxies};
+use crate::read_cache::ReadCacheSettings;
 use crate::sweep::Retention;
 
 /// The location of the store.
@@ -132,6 +133,7 @@ struct File {
     sweep: SweepSection,
     #[serde(default)]
     limits: LimitsSection,
+    read_cache: Option<ReadCacheSection>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -173,6 +175,27 @@ struct LimitsSection {
     creations_per_minute: Option<NonZeroU32>,
     revocations_per_minute: Option<NonZeroU32>,
     connections: Option<NonZeroU32>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadCacheSection {
+    staleness: Interval,
+    size_mib: Option<NonZeroU32>,
+}
+
+impl ReadCacheSection {
+    fn settings(self) -> Result<ReadCacheSettings, String> {
+        if self.staleness.0 > READ_CACHE_STALENESS_MAX {
+            return Err(format!(
+                "read_cache.staleness: for so long a session that another node has revoked would be live on this one; \
+                 at most {}",
+                humantime::format_duration(READ_CACHE_STALENESS_MAX)
+            ));
+        }
+        let mib = self.size_mib.map_or(READ_CACHE_SIZE_MIB, NonZeroU32::get);
+        Ok(ReadCacheSettings { staleness_max: self.staleness.0, bytes_max: u64::from(mib) << 20 })
+    }
 }
 
 /// A duration such as `30m` or `12h`, or `none`.
@@ -234,6 +257,12 @@ impl LifetimeSection {
 /// The default interval of sweeps.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
+/// The longest staleness of the read cache: longer than a person waits to see that a revocation counts.
+const READ_CACHE_STALENESS_MAX: Duration = Duration::from_mins(1);
+
+/// The default size of the read cache: at half a KiB each, some hundred thousand sessions.
+const READ_CACHE_SIZE_MIB: u32 = 64;
+
 /// The default retention of ended sessions and events: long enough to look into an incident afterwards.
 const RETENTION: Duration = Duration::from_hours(90 * 24);
 
@@ -258,6 +287,8 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// The interval of sweeps.
     pub sweep_interval: Duration,
+    /// Whether and how long reads are answered from memory.
+    pub read_cache: Option<ReadCacheSettings>,
     /// How long ended sessions and events are retained.
     pub retention: Retention,
     /// Rate limits.
@@ -294,8 +325,25 @@ impl Config {
             file: flags.config.clone().unwrap_or_default(),
             reason: reason.to_owned(),
         })?;
+        let read_cache = file.read_cache.map(ReadCacheSection::settings).transpose();
+        let store = flags
+            .store
+            .clone()
+            .or(file.store)
+            .unwrap_or_else(|| StoreUrl::Sqlite(PathBuf::from("sessiond-data/sessions.db")));
+        let read_cache = read_cache.and_then(|cache| match (&store, cache) {
+            (StoreUrl::Sqlite(_), Some(_)) => {
+                Err("read_cache: the embedded store is as fast without one, and always \
+                                                   current; remove the section, or use a PostgreSQL store"
+                    .to_owned())
+            }
+            (_, cache) => Ok(cache),
+        });
+        let read_cache = read_cache
+            .map_err(|reason| InvalidConfig { file: flags.config.clone().unwrap_or_default(), reason })?;
         Ok(Self {
             trusted_proxies,
+            read_cache,
             disabled_operations: file.disabled_operations,
             lifetimes: file.lifetime.lifetimes(),
             sweep_interval: file.sweep.interval.map_or(SWEEP_INTERVAL, |interval| interval.0),
@@ -315,11 +363,7 @@ impl Config {
             connections: file.limits.connections.unwrap_or(CONNECTIONS_MAX),
             listen: serve.listen.or(file.listen).unwrap_or_else(|| local(8080)),
             internal_listen: serve.internal_listen.or(file.internal_listen).unwrap_or_else(|| local(8081)),
-            store: flags
-                .store
-                .clone()
-                .or(file.store)
-                .unwrap_or_else(|| StoreUrl::Sqlite(PathBuf::from("sessiond-data/sessions.db"))),
+            store,
             log_format: flags.log_format.or(file.log_format).unwrap_or(default_format),
             log_level: flags.log_level.or(file.log_level).unwrap_or(LogLevel::Info),
         })
@@ -442,6 +486,9 @@ mod tests {
             ("[sweep]\ninterval = 'none'", "10s"),
             ("[limits]\ncreations_per_minute = 0", "line 2"),
             ("[sweep]\nretention = '1d'", "session_retention"),
+            ("store = 'postgres://db/x'\n[read_cache]\nstaleness = '2m'", "at most 1m"),
+            ("store = 'postgres://db/x'\n[read_cache]\nsize_mib = 1", "staleness"),
+            ("[read_cache]\nstaleness = '1s'", "embedded store"),
             ("store = 'mysql://user:geheim@db/x'", "postgres://USER@HOST/DATABASE"),
             ("store = 'postgres://user:geheim@db/x?sslmode=geheim'", "verify-full"),
             ("store = 'postgres://user:geheim@db/x?ssl=on'", "unknown parameter ssl"),

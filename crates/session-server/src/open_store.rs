@@ -49,7 +49,10 @@ pub(crate) async fn open(config: &Config) -> Result<Opened, OpenFailed> {
             (Arc::new(store), migrated, None)
         }
     };
-    let storage = Storage::new(store, Arc::new(SystemClock), Arc::new(SystemRandom), STORE_TIMEOUT);
+    let mut storage = Storage::new(store, Arc::new(SystemClock), Arc::new(SystemRandom), STORE_TIMEOUT);
+    if let Some(settings) = config.read_cache {
+        storage.cache_reads(settings);
+    }
     Ok(Opened { sessions: Sessions::new(storage, config.lifetimes.clone()), migrated, folder })
 }
 
