@@ -327,4 +327,5 @@ async fn the_internal_listener_serves_health_readiness_and_metrics() {
     assert_eq!(status, 200);
     let line = r#"sessiond_requests_total{operation="fetch_session",status="404"} 1"#;
     assert!(metrics.lines().any(|found| found == line), "{metrics}");
+    assert!(metrics.lines().any(|found| found == "sessiond_nodes_with_other_settings 0"), "{metrics}");
 }
