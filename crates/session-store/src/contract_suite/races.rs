@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use session_types::{DomainId, SessionId, SessionStatus};
 
-use super::fixture::{event, id, import, interaction_at, revocation, session, write_revocations};
+use super::fixture::{create, id, import, interaction_at, revocation, session, write_revocations};
 use crate::{EventAction, EventId, LastSeen, Revocation, SecretHash, Store, StoreError, StoredSession};
 
 /// More sessions than a store revokes at once.
@@ -58,12 +58,7 @@ pub async fn a_session_that_is_added_during_a_revocation_is_before_or_after_it(s
                     while after_it < 10 {
                         let one = of_domain(10_000 * (task + 1) + added.len() as u64);
                         let began = phase.load(Ordering::SeqCst);
-                        let created = store.session_create(
-                            one.clone(),
-                            event(one.id.0.created_at().as_ms(), one.id),
-                            None,
-                        );
-                        created.await.expect("created");
+                        create(&*store, &one).await.expect("created");
                         added.push((one.id, began, phase.load(Ordering::SeqCst)));
                         after_it += u64::from(began == 2);
                     }

@@ -17,6 +17,9 @@ use crate::event::Event;
 use crate::idempotency::IdempotencyRecord;
 use crate::store::{LastSeen, StoreError, StoredSession, TokenGuard};
 
+/// How many sessions one transaction imports: some hundred milliseconds.
+const IMPORT_MAX: usize = 1_000;
+
 /// The columns of a session that a replacement compares instead of setting them.
 const COMPARED: [&str; 5] = ["id", "domain_id", "pool_id", "session_type", "revision"];
 
@@ -100,6 +103,23 @@ pub(super) async fn import(
     database: &Database,
     sessions: Vec<(StoredSession, Event)>,
 ) -> Result<Vec<Result<()>>> {
+    let mut results = Vec::with_capacity(sessions.len());
+    let mut sessions = sessions.into_iter();
+    loop {
+        let part: Vec<_> = sessions.by_ref().take(IMPORT_MAX).collect();
+        if part.is_empty() {
+            return Ok(results);
+        }
+        results.extend(import_part(database, part).await.map_err(|error| match error {
+            StoreError::Unavailable(text) | StoreError::Failed(text) if !results.is_empty() => {
+                StoreError::OutcomeUnknown(format!("{} sessions were imported: {text}", results.len()))
+            }
+            other => other,
+        })?);
+    }
+}
+
+async fn import_part(database: &Database, sessions: Vec<(StoredSession, Event)>) -> Result<Vec<Result<()>>> {
     /// A session that cannot be added leaves the transaction as it was.
     static INSERT: LazyLock<String> = LazyLock::new(|| {
         let event_id = StoredSession::columns().len() + 2;
@@ -319,7 +339,7 @@ pub(super) async fn update_last_seen(database: &Database, mut last_seen: Vec<Las
 pub(super) async fn delete_ended(database: &Database, at: Timestamp, limit: u32) -> Result<u64> {
     const ENDED: &str =
         "SELECT id FROM session WHERE ended_at <= $1::bigint ORDER BY ended_at LIMIT $2::bigint";
-    let rows = scan(database, move |connection| {
+    let rows = scan(database, None, move |connection| {
         Box::pin(
             async move { select(connection, ENDED, &[at.to_column(), Value::Number(limit.into())]).await },
         )
