@@ -14,6 +14,7 @@ pub mod faults;
 mod judge;
 pub mod launcher;
 pub mod pattern;
+pub mod postgres;
 #[cfg(feature = "http")]
 mod proxy;
 pub mod requests;
