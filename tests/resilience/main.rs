@@ -16,6 +16,7 @@ mod model;
 mod races;
 mod random;
 mod report;
+mod rounds;
 mod server;
 mod service;
 mod stores;

@@ -169,9 +169,9 @@ pub(crate) async fn run(target: &Target) -> Result<Outcome, Failed> {
     }
     let full = full(target, &counts, &mut outcome).await?;
     let read_only = read_only(target, prepared.path(), &tokens, &counts, &mut outcome).await?;
-    for error in counts.take_server_errors() {
-        outcome.add(Kind::ServerError, error);
-    }
+    outcome.count_requests(&counts);
+    // The damages, a full disk and a read-only one.
+    outcome.faults = DAMAGES.len() as u64 + 2;
     outcome.summary = format!(
         "{} kinds of damage, {refused} refused at start, {} served; full disk: {full}; read-only: {read_only}",
         DAMAGES.len(),
