@@ -1,5 +1,5 @@
-//! `resilience`: runs `sessiond` through crashes, races, damaged stores, jumps of the clock and silent connections, and
-//! checks that nothing acknowledged is lost, no dead token is accepted, some order explains every response, and none is 500.
+//! `resilience`: runs `sessiond` through crashes, races, damaged stores, jumps of the clock and silent connections, and three
+//! nodes on PostgreSQL through all that may fail between them. It checks that nothing acknowledged is lost, no dead token is accepted, some order explains every response, and none is 500.
 //!
 //! Standard output has a line of counts for each part, its first findings, and a last line with the totals. The exit code
 //! is 0 without findings, 1 with some, and 2 if the program could not do its work.
@@ -9,16 +9,21 @@
 mod clock;
 mod connections;
 mod crash;
+mod elsewhere;
 mod events;
+mod failures;
 mod history;
 mod load;
 mod model;
+mod nodes;
 mod races;
 mod random;
 mod report;
 mod rounds;
+mod scene;
 mod server;
 mod service;
+mod shortages;
 mod stores;
 
 use std::io::Write;
@@ -47,6 +52,15 @@ struct Arguments {
     /// How often the server is killed
     #[arg(long, value_name = "N", default_value_t = 50)]
     kills: u64,
+    /// How often one of the nodes on PostgreSQL is killed
+    #[arg(long, value_name = "N", default_value_t = 150)]
+    node_kills: u64,
+    /// How many sessions are revoked on one node and read on another
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    revocations: usize,
+    /// A setting of PostgreSQL that is killed, such as `synchronous_commit=off`, to test this program; repeatable
+    #[arg(long, value_name = "NAME=VALUE")]
+    postgres: Vec<String>,
     /// How long clients race, in seconds; at least one race is run
     #[arg(long, value_name = "N", default_value_t = 30)]
     seconds: u64,
@@ -71,6 +85,26 @@ enum Part {
     Clock,
     /// Silent connections
     Connections,
+    /// Nodes on PostgreSQL: `kill -9` of nodes under mixed load, one of them with a clock that is ahead
+    Nodes,
+    /// `kill -9` of PostgreSQL
+    Database,
+    /// A standby is promoted
+    Failover,
+    /// PostgreSQL is silent, late, slow and gone, and connections are reset
+    Proxy,
+    /// One node is cut off
+    CutOff,
+    /// All connections of PostgreSQL are taken
+    Exhausted,
+    /// The disk of PostgreSQL is full
+    FullDisk,
+    /// PostgreSQL is read-only
+    ReadOnly,
+    /// Sessions are revoked on one node and read on another
+    Elsewhere,
+    /// Many clients on one session, on three nodes
+    NodeRaces,
 }
 
 impl Part {
@@ -81,6 +115,20 @@ impl Part {
             Self::Connections => connections::run(target).await,
             Self::Crash => crash::run(target, arguments.kills, seed).await,
             Self::Races => races::run(target, Duration::from_secs(arguments.seconds), seed).await,
+            Self::Nodes => failures::nodes(target, arguments.node_kills, seed).await,
+            Self::Database => {
+                let settings: Vec<_> =
+                    arguments.postgres.iter().filter_map(|one| one.split_once('=')).collect();
+                failures::kill(target, &settings, seed).await
+            }
+            Self::Failover => failures::failover(target, seed).await,
+            Self::Proxy => failures::proxy(target, seed).await,
+            Self::CutOff => failures::cut_off(target, seed).await,
+            Self::Exhausted => shortages::connections(target, seed).await,
+            Self::FullDisk => shortages::disk(target, seed).await,
+            Self::ReadOnly => shortages::read_only(target, seed).await,
+            Self::Elsewhere => elsewhere::revocations(target, arguments.revocations).await,
+            Self::NodeRaces => elsewhere::races(target, Duration::from_secs(arguments.seconds), seed).await,
         }
     }
 

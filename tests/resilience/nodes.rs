@@ -12,7 +12,7 @@ use crate::service::{Addresses, Counts, Service};
 /// The servers of one store.
 pub(crate) struct Nodes {
     target: Target,
-    nodes: Vec<Node>,
+    all: Vec<Node>,
     pub(crate) addresses: Arc<Addresses>,
 }
 
@@ -27,12 +27,12 @@ struct Node {
 impl Nodes {
     /// Starts a node for each program and URL of the store.
     pub(crate) async fn start(target: &Target, nodes: Vec<(Program, String)>) -> Result<Self, Failed> {
-        let mut all = Self { target: target.clone(), nodes: Vec::new(), addresses: Arc::default() };
+        let mut started = Self { target: target.clone(), all: Vec::new(), addresses: Arc::default() };
         for (number, (program, store)) in nodes.into_iter().enumerate() {
-            all.nodes.push(Node { program, store, folder: tempfile::tempdir()?, running: None });
-            all.restart(number).await?;
+            started.all.push(Node { program, store, folder: tempfile::tempdir()?, running: None });
+            started.restart(number).await?;
         }
-        Ok(all)
+        Ok(started)
     }
 
     /// Starts this many nodes on the store at a URL.
@@ -42,16 +42,17 @@ impl Nodes {
 
     /// Kills a node as `kill -9` does, if it runs.
     pub(crate) fn kill(&mut self, number: usize) {
-        self.nodes[number].running = None;
+        self.all[number].running = None;
     }
 
     /// Starts a node again, at another address.
     pub(crate) async fn restart(&mut self, number: usize) -> Result<(), Failed> {
-        let Node { program, store, folder, running } = &mut self.nodes[number];
+        let Node { program, store, folder, running } = &mut self.all[number];
         // One at a time has the folder.
         *running = None;
         let flags = ["--store", store.as_str()];
-        let started = self.target.try_start(program.clone(), folder.path(), WITHOUT_LIFETIMES, &flags).await?;
+        let started =
+            self.target.try_start(program.clone(), folder.path(), WITHOUT_LIFETIMES, &flags).await?;
         let mut started = started.map_err(|error| Failed(format!("node {number}: {error}")))?;
         // Its commands go to the same store.
         started.server.store.clone_from(store);
@@ -62,13 +63,13 @@ impl Nodes {
 
     /// A node that runs.
     pub(crate) fn any(&self) -> Result<&Running, Failed> {
-        let mut running = self.nodes.iter().filter_map(|node| node.running.as_ref());
+        let mut running = self.all.iter().filter_map(|node| node.running.as_ref());
         running.next().ok_or_else(|| Failed("no node runs".to_owned()))
     }
 
     /// The process of a node, if it runs.
     pub(crate) fn pid(&self, number: usize) -> Option<u32> {
-        self.nodes[number].running.as_ref().map(|running| running.server.pid())
+        self.all[number].running.as_ref().map(|running| running.server.pid())
     }
 
     /// All nodes, behind a plain load balancer.

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt;
+use reqwest::Method;
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::events;
@@ -30,7 +32,8 @@ const FORMER: usize = 16;
 pub(crate) struct Rounds {
     pub(crate) counts: Arc<Counts>,
     pub(crate) outcome: Outcome,
-    key: String,
+    /// An API key with every scope.
+    pub(crate) key: String,
     numbers: Arc<AtomicU32>,
     /// Every session of all rounds.
     records: Vec<Shared>,
@@ -119,6 +122,13 @@ impl Rounds {
         );
         Ok(self.outcome)
     }
+}
+
+/// Creates a session with this API key and returns the status.
+pub(crate) async fn create(service: &Service, key: &str) -> Option<u16> {
+    let body = json!({ "session_type": "api" });
+    let exchange = service.send(Method::POST, "/api/v1/session", key, Some(body)).await;
+    exchange.response.map(|response| response.status)
 }
 
 /// Runs the load, with this many creations at once at its beginning, until `fault` is over. Returns what that returned.
