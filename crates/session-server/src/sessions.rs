@@ -164,8 +164,8 @@ impl Sessions {
         self.watch_clock().0
     }
 
-    /// Returns the time at which a session must be live to be revoked with others: the earlier one if the wall clock jumped,
-    /// so that no session escapes that is only ended by a wrong clock.
+    /// Returns the time of a revocation of many sessions: the earlier one if the wall clock jumped, so that a session which
+    /// only a wrong clock has ended is revoked rather than complete.
     pub(crate) fn revocation_time(&self) -> Timestamp {
         let (now, _) = self.watch_clock();
         let watch = self.clock_watch.lock().unwrap_or_else(PoisonError::into_inner);

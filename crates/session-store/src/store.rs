@@ -50,12 +50,13 @@ pub struct StoredSession {
 }
 
 impl StoredSession {
-    /// Applies a revocation of many sessions.
+    /// Applies a [`Revocation`] of this time.
     pub(crate) fn revoke(&mut self, at: Timestamp) {
-        self.status = SessionStatus::Revoked;
+        let expired_at = self.expires_at.filter(|expires_at| *expires_at <= at);
+        self.status = Revocation::status(expired_at.is_some());
         self.token_hash = None;
         self.expires_at = None;
-        self.ended_at = Some(at);
+        self.ended_at = Some(expired_at.unwrap_or(at));
         self.revision += 1;
     }
 }
@@ -204,7 +205,11 @@ pub enum ReferenceKind {
     Domain,
 }
 
-/// A revocation of many sessions: those that meet every condition that is given, and are live.
+/// A revocation of many sessions: those that meet every condition that is given, and whose stored status is not final.
+///
+/// It ends all of them. One whose stored lifetime passes at or before the revocation's time becomes complete, at the end
+/// of that lifetime; every other one becomes revoked, at the time of the revocation. So none escapes because of an
+/// interaction that a server has not written yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
     /// Of this domain.
@@ -219,14 +224,14 @@ pub struct Revocation {
     pub device_id: Option<DeviceId>,
     /// Not this session.
     pub except: Option<SessionId>,
-    /// When the sessions end. One whose lifetime passes at or before this time is not live.
+    /// When it is made.
     pub at: Timestamp,
     /// The ID of the first session's event. Those of the others are made of it with [`Id::with_number`], so that all have
     /// the time of the revocation.
     pub event_id: EventId,
-    /// Who revokes, for the events.
+    /// Who revokes, for the events of revoked sessions. Those of complete ones have [`Actor::Server`].
     pub actor: Actor,
-    /// The reason, for the events.
+    /// The reason, for the events of revoked sessions.
     pub reason: Option<String>,
     /// The ID of the request, for the events.
     pub request_id: Option<String>,
@@ -246,14 +251,25 @@ impl Revocation {
         }
     }
 
-    /// The event of the session that is the `number`th of this revocation, counted from 0.
-    pub(crate) fn event(&self, session_id: SessionId, number: u64) -> Event {
+    /// The status after a revocation of a session whose lifetime `has_expired` by then, or not.
+    pub(crate) const fn status(has_expired: bool) -> SessionStatus {
+        if has_expired { SessionStatus::Complete } else { SessionStatus::Revoked }
+    }
+
+    /// The event of the session that is the `number`th which this revocation ends, counted from 0. If its lifetime
+    /// `has_expired` by then, that is what happened to it.
+    pub(crate) fn event(&self, session_id: SessionId, number: u64, has_expired: bool) -> Event {
+        let (action, actor, reason) = if has_expired {
+            (EventAction::Expired, Actor::Server, None)
+        } else {
+            (EventAction::Revoked, self.actor, self.reason.clone())
+        };
         Event {
             id: EventId(self.event_id.0.with_number(number)),
-            action: EventAction::Revoked,
+            action,
             session_id,
-            actor: self.actor,
-            reason: self.reason.clone(),
+            actor,
+            reason,
             request_id: self.request_id.clone(),
         }
     }
@@ -377,12 +393,14 @@ pub trait Sessions: Send + Sync {
 /// Revocations of many sessions.
 #[async_trait]
 pub trait Revocations: Send + Sync {
-    /// Revokes the sessions that a revocation is about, all of them or none, and returns their number. When it returns,
-    /// every read returns them as revoked, and no change of them is made any more. A session that is added or changed
-    /// after that is not revoked, even if it matches.
+    /// Ends the sessions that a revocation is about, all of them or none, and returns the number of those that it revokes:
+    /// those whose stored lifetime has passed by its time are complete instead, and not counted. When it returns, every
+    /// read returns them like that, and no change of them is made any more, nor is an interaction stored, whenever it was.
+    /// A session that is added or changed after that is not ended, even if it matches. Of several revocations, the first
+    /// one decides how a session ends.
     ///
     /// If they are many, the revocation stays pending: [`Revocations::revocation_write`] writes the sessions and their
-    /// events afterwards. If the number cannot be read then, the sessions are revoked nevertheless.
+    /// events afterwards. If the number cannot be read then, the sessions have ended nevertheless.
     ///
     /// Fails with [`StoreError::TokenReplaced`] unless the token of `token` is valid in the same transaction, and with
     /// [`StoreError::TooManyRevocations`].

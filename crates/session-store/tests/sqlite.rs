@@ -138,6 +138,50 @@ async fn a_pending_revocation_is_written_after_the_store_is_opened_again() {
     assert_eq!(count("SELECT count(*) FROM revocation"), 0);
 }
 
+#[tokio::test]
+async fn a_revocation_that_was_pending_before_an_upgrade_ends_the_sessions_that_it_had_skipped() {
+    const SESSIONS: u64 = 500;
+    let (folder, store) = open();
+    let path = folder.path().join("sessions.db");
+    let at = |ms| Timestamp::from_ms(ms).unwrap();
+    // The last one of the first batch, so that its event is the last one too.
+    let expired = StoredSession { expires_at: Some(at(4)), ..session(199) };
+    let one = |last| if last == 199 { expired.clone() } else { session(last) };
+    let all = (0..SESSIONS).map(|last| (one(last), event(last, session(last).id))).collect();
+    store.session_import(all).await.unwrap();
+    assert_eq!(store.session_revoke_many(revocation(1, 5), None).await, Ok(SESSIONS - 1));
+    assert_eq!(store.revocation_write(at(5)).await, Ok(true));
+    drop(store);
+    // As the schema before left it: that session was not written and has no event.
+    sql(
+        &path,
+        "UPDATE session SET status = 'new', ended_at = NULL, expires_at = 4, expires_minute = 0, revision = 0 \
+         WHERE status = 'complete'; \
+         DELETE FROM event WHERE action = 'expired'; \
+         ALTER TABLE revocation DROP COLUMN completed; \
+         PRAGMA user_version = 7;",
+    );
+    let store = SqliteStore::open(&path).unwrap();
+    let ended = StoredSession {
+        status: SessionStatus::Complete,
+        token_hash: None,
+        expires_at: None,
+        ended_at: Some(at(4)),
+        revision: 1,
+        ..expired.clone()
+    };
+    for _ in 0..2 {
+        let found = store.session_fetch(expired.id).await.unwrap().unwrap();
+        assert_eq!(found, ended);
+        while store.revocation_write(at(5)).await.unwrap() {}
+    }
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM session WHERE status = 'revoked'"), SESSIONS - 1);
+    assert_eq!(count("SELECT count(*) FROM event WHERE action = 'revoked'"), SESSIONS - 1);
+    assert_eq!(count("SELECT count(*) FROM event WHERE action = 'expired'"), 1);
+}
+
 #[test]
 fn a_database_of_a_newer_program_is_refused_and_unchanged() {
     let (folder, store) = open();
