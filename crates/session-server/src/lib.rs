@@ -14,7 +14,6 @@ mod clock_watch;
 pub mod config;
 pub mod connections;
 pub mod credential;
-mod data_directory;
 mod dev;
 pub mod environment;
 pub mod error;
@@ -30,6 +29,8 @@ pub mod mint;
 #[cfg(test)]
 #[path = "../../session-types/src/near_miss.rs"]
 mod near_miss;
+pub mod node;
+mod open_store;
 pub mod origin;
 pub mod request;
 pub mod rules;
@@ -37,5 +38,6 @@ mod serve;
 pub mod sessions;
 mod signals;
 pub mod storage;
+pub mod stored_lifetimes;
 pub mod summary;
 pub mod sweep;

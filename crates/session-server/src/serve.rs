@@ -15,7 +15,6 @@ use tokio::time::timeout;
 use crate::admin::socket;
 use crate::config::Config;
 use crate::connections::{Activity, Reaper, raise_descriptor_limit};
-use crate::data_directory::{self, Opened};
 use crate::dev;
 use crate::error::Error;
 use crate::http::{Context, SessionServer};
@@ -23,8 +22,12 @@ use crate::internal;
 use crate::limits::Limits;
 use crate::logging;
 use crate::metrics::Metrics;
+use crate::node::Node;
+use crate::open_store::{self, Opened};
+use crate::sessions::Sessions;
 use crate::signals::Signals;
 use crate::storage::STORE_TIMEOUT;
+use crate::stored_lifetimes;
 use crate::sweep;
 
 /// How long requests in flight may take to finish after a signal to stop.
@@ -58,17 +61,17 @@ async fn run(
     let mut signals = Signals::handle()?;
 
     let descriptors = raise_descriptor_limit(log)?;
-    let Opened { mut sessions, folder, created } = data_directory::open(config)?;
-    if let Some(path) = created {
-        info!(log, "created a store"; "path" => path.display());
+    let Opened { mut sessions, migrated, folder } = open_store::open(config).await?;
+    if migrated.from == 0 {
+        info!(log, "created a store"; "store" => open_store::location(config));
+    } else if migrated.from < migrated.to {
+        info!(log, "migrated the store"; "from_version" => migrated.from, "to_version" => migrated.to);
     }
     sessions.log_to(log.new(o!("task" => "store")));
     let sessions = Arc::new(sessions);
-    // Before a list or a sweep relies on the stored times.
-    let applied = sweep::apply_lifetimes(&sessions).await;
-    if let Some(count) = applied.map_err(|error| at_start("the lifetimes cannot be applied", error))? {
-        info!(log, "lifetimes applied"; "sessions" => count);
-    }
+    let node = Arc::new(
+        join(&sessions, &metrics).await.map_err(|error| at_start("the store cannot be used", error))?,
+    );
     let activity = Arc::new(Activity::default());
     let context = Context {
         sessions: Arc::clone(&sessions),
@@ -94,7 +97,10 @@ async fn run(
             mount /proc, or put a reverse proxy in front"; "cause" => %error);
     }
     let internal = listen(internal::api()?, internal_context, config.internal_listen, log, "internal")?;
-    let admin = socket::listen(&folder, Arc::clone(&sessions), log.new(o!("listener" => "admin")))?;
+    // Only an embedded store needs it: any process can use a database.
+    let admin = folder
+        .map(|folder| socket::listen(&folder, Arc::clone(&sessions), log.new(o!("listener" => "admin"))));
+    let admin = admin.transpose()?;
     let prepared = if dev {
         let lines = dev::prepare(&sessions, server.local_addr()).await;
         Some(lines.map_err(|error| at_start("the sample data cannot be added", error))?)
@@ -103,13 +109,14 @@ async fn run(
     };
 
     let background = sweep::start(
-        Arc::clone(&sessions),
+        Arc::clone(&node),
         config.sweep_interval,
         config.retention,
         log.new(o!("task" => "sweep")),
     );
 
-    info!(log, "ready"; "listen" => server.local_addr(), "internal_listen" => internal.local_addr());
+    info!(log, "ready"; "listen" => server.local_addr(), "internal_listen" => internal.local_addr(),
+        "node" => %node.id());
     let mut announcement = format!("listening on http://{}\n", server.local_addr());
     announcement.extend(prepared);
     // A closed standard output is no reason to stop.
@@ -118,7 +125,9 @@ async fn run(
 
     let signal = signals.stop(log).await;
     info!(log, "stopping"; "signal" => signal, "drain_timeout_s" => DRAIN_TIMEOUT.as_secs());
-    admin.abort();
+    if let Some(admin) = admin {
+        admin.abort();
+    }
     if let Ok(reaper) = &reaper {
         reaper.stop();
     }
@@ -131,7 +140,12 @@ async fn run(
     // Until here, operators can see the requests finish.
     let _ = timeout(INTERNAL_DRAIN_TIMEOUT, internal.close()).await;
     background.abort();
-    let cause = match timeout(STORE_TIMEOUT, sessions.write_last_seen()).await {
+    let finish = async {
+        sessions.write_last_seen().await?;
+        // After the last change of this node.
+        node.leave().await
+    };
+    let cause = match timeout(STORE_TIMEOUT, finish).await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.into_cause()),
         Err(_) => Some(format!("the store took longer than {STORE_TIMEOUT:?}")),
@@ -139,10 +153,19 @@ async fn run(
     if let Some(cause) = cause {
         warn!(log, "last interactions were not written"; "cause" => cause);
     }
+    drop(node);
     // Dropping the last reference to the store waits until its writer has written everything in its queue.
     let _ = timeout(STORE_TIMEOUT, tokio::task::spawn_blocking(move || drop(sessions))).await;
     info!(log, "stopped");
     Ok(())
+}
+
+/// Makes this process a node of the store, before it serves its first request.
+async fn join(sessions: &Arc<Sessions>, metrics: &Metrics) -> Result<Node, Error> {
+    let node = Node::new(Arc::clone(sessions), metrics.nodes_with_other_settings())?;
+    node.beat().await?;
+    stored_lifetimes::prepare(sessions).await?;
+    Ok(node)
 }
 
 /// The text of a failure at start. It is not in the response to any request, so it contains the cause.

@@ -6,19 +6,21 @@
 
 mod fixture;
 mod many_sessions;
+mod nodes;
 mod one_session;
 mod other_records;
 mod revocations;
 
 pub use fixture::{any_session, event, id, key, revocation, session};
 pub use many_sessions::*;
+pub use nodes::*;
 pub use one_session::*;
 pub use other_records::*;
 pub use revocations::*;
 
 /// Makes a test of every function of the suite.
 ///
-/// `$open` is an expression that returns a guard and a new, empty store. The guard is dropped after the test.
+/// `$open` is an expression for a future that returns a guard and a new, empty store. The guard is dropped after the test.
 #[macro_export]
 macro_rules! contract_suite {
     ($open:expr) => {
@@ -56,12 +58,16 @@ macro_rules! contract_suite {
             an_event_is_stored_if_and_only_if_its_change_is,
             events_are_read_in_order_and_deleted_in_batches,
             a_setting_is_replaced,
+            a_report_returns_the_other_nodes_that_are_alive,
+            a_lease_is_held_by_one_node_until_it_expires,
+            a_lease_that_is_renewed_in_time_never_expires,
+            of_nodes_that_acquire_a_lease_at_once_one_gets_it,
         }
     };
     ($open:expr => $($name:ident,)*) => {$(
         #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
-            let (_guard, store) = $open;
+            let (_guard, store) = $open.await;
             $crate::contract_suite::$name(std::sync::Arc::new(store)).await;
         }
     )*};
@@ -73,6 +79,7 @@ mod tests {
     fn the_macro_lists_every_test() {
         let sources = [
             include_str!("contract_suite/many_sessions.rs"),
+            include_str!("contract_suite/nodes.rs"),
             include_str!("contract_suite/one_session.rs"),
             include_str!("contract_suite/other_records.rs"),
             include_str!("contract_suite/revocations.rs"),

@@ -1,5 +1,8 @@
 //! The operations of every store.
 
+use std::fmt;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use session_types::{
     AccountId, DeviceId, DomainId, Id, IdentityId, InteractionDetails, PoolId, SessionId, SessionStatus,
@@ -453,13 +456,55 @@ pub trait Settings: Send + Sync {
     async fn setting_replace(&self, name: &'static str, value: String) -> Result<(), StoreError>;
 }
 
+/// A process of `sessiond`: a random ID, minted when it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub Id);
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// What a node has reported about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeReport {
+    /// The node.
+    pub node: NodeId,
+    /// A text that is the same for the same settings.
+    pub settings: String,
+}
+
+/// The nodes that share the store, and which of them does the work that only one may do at a time. Times are by the
+/// store's clock, so that the clocks of the nodes need not agree.
+#[async_trait]
+pub trait Nodes: Send + Sync {
+    /// Stores that `node` is alive, with these settings, until `ttl` from now. Returns the other nodes that are alive, by
+    /// ascending ID. Deletes the reports that have expired.
+    async fn node_report(
+        &self,
+        node: NodeId,
+        settings: String,
+        ttl: Duration,
+    ) -> Result<Vec<NodeReport>, StoreError>;
+
+    /// Takes or renews the lease `name` until `duration` from now, if it is free, has expired, or is held by `holder`.
+    /// Returns whether `holder` has it.
+    async fn lease_acquire(
+        &self,
+        name: &'static str,
+        holder: NodeId,
+        duration: Duration,
+    ) -> Result<bool, StoreError>;
+}
+
 /// Durable storage for sessions, API keys and events.
 ///
 /// When a method that changes something returns `Ok`, the change survives the end of the process and of the
-/// machine. A read sees every change that was acknowledged before it began. A change whose future is dropped is made
+/// machine; only reports of nodes and leases need not survive the end of the last process. A read sees every change that was acknowledged before it began. A change whose future is dropped is made
 /// completely or not at all, perhaps after that.
 #[async_trait]
-pub trait Store: Sessions + Revocations + Keys + Events + Settings + 'static {
+pub trait Store: Sessions + Revocations + Keys + Events + Settings + Nodes + 'static {
     /// Succeeds if the store can be read, and commits a change that affects no record.
     async fn ready(&self) -> Result<(), StoreError>;
 }

@@ -2,9 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 use std::path::Path;
+use std::time::Duration;
 
 use session_store::contract_suite::{event, revocation, session};
-use session_store::{Keys, OpenError, Revocations, SecretHash, Sessions, SqliteStore, StoredSession};
+use session_store::{
+    Keys, NodeId, Nodes, OpenError, Revocations, SecretHash, Sessions, SqliteStore, StoredSession,
+};
 use session_types::{
     AccountId, DomainId, Id, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp,
     Title,
@@ -17,7 +20,7 @@ fn open() -> (TempDir, SqliteStore) {
     (folder, store)
 }
 
-session_store::contract_suite!(open());
+session_store::contract_suite!(std::future::ready(open()));
 
 /// Returns the error of opening a file that is not a valid store.
 fn open_error(path: &Path) -> String {
@@ -41,6 +44,19 @@ async fn sessions_are_stored_when_the_store_is_opened_again() {
     drop(store);
     let store = SqliteStore::open(&folder.path().join("sessions.db")).unwrap();
     assert_eq!(store.session_fetch(session(1).id).await, Ok(Some(session(1))));
+}
+
+#[tokio::test]
+async fn nodes_and_leases_of_a_former_process_are_void_when_the_store_is_opened_again() {
+    let (folder, store) = open();
+    let [former, new] = [1, 2].map(|byte| NodeId(Id::from_bytes([byte; 20])));
+    let long = Duration::from_hours(1);
+    store.node_report(former, "a".to_owned(), long).await.unwrap();
+    assert_eq!(store.lease_acquire("one", former, long).await, Ok(true));
+    drop(store);
+    let store = SqliteStore::open(&folder.path().join("sessions.db")).unwrap();
+    assert_eq!(store.node_report(new, "b".to_owned(), long).await, Ok(vec![]));
+    assert_eq!(store.lease_acquire("one", new, long).await, Ok(true));
 }
 
 #[tokio::test]

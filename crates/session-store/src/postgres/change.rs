@@ -5,7 +5,6 @@
 use std::sync::{Arc, LazyLock};
 
 use session_types::{DomainId, SessionId, Timestamp};
-use tokio_postgres::Row;
 
 use super::column::{Column, Value, list};
 use super::connection::Connection;
@@ -59,7 +58,7 @@ fn insert_sql(condition: &str, end: &str) -> String {
     )
 }
 
-fn insert(sql: &'static str, session: &StoredSession, event: &Event) -> Step<'_> {
+fn insert<'a>(sql: &'static str, session: &'a StoredSession, event: &'a Event) -> Step<'a> {
     let mut parameters = session_values(session);
     parameters.extend(event_values(Some(event)));
     Step { sql, parameters }
@@ -100,8 +99,13 @@ pub(super) async fn import(
         .transaction(move |connection| {
             let sessions = Arc::clone(&sessions);
             Box::pin(async move {
-                let step = |(session, event): &'_ _| insert(&INSERT, session, event);
-                let added = in_order(connection, &sessions, |(session, _)| session, step).await?;
+                let added = in_order(
+                    connection,
+                    &sessions,
+                    |(session, _)| session,
+                    |(session, event)| insert(&INSERT, session, event),
+                )
+                .await?;
                 let result = |is_added| if is_added { Ok(()) } else { Err(StoreError::AlreadyExists) };
                 Ok(added.into_iter().map(result).collect())
             })
@@ -167,7 +171,11 @@ fn replace_sql() -> String {
 
 static REPLACE: LazyLock<String> = LazyLock::new(replace_sql);
 
-fn replace<'a>(session: &'a StoredSession, event: Option<&'a Event>, token: Option<&'a TokenGuard>) -> Step<'a> {
+fn replace<'a>(
+    session: &'a StoredSession,
+    event: Option<&'a Event>,
+    token: Option<&'a TokenGuard>,
+) -> Step<'a> {
     let mut parameters = session_values(session);
     parameters.push(token.map_or(Value::Null, |token| token.session_id.to_column()));
     parameters.push(token.map_or(Value::Null, |token| token.token_hash.to_column()));
@@ -222,8 +230,13 @@ pub(super) async fn replace_many(
         .transaction(move |connection| {
             let sessions = Arc::clone(&sessions);
             Box::pin(async move {
-                let step = |(session, event): &'_ (_, Option<Event>)| replace(session, event.as_ref(), None);
-                in_order(connection, &sessions, |(session, _)| session, step).await
+                in_order(
+                    connection,
+                    &sessions,
+                    |(session, _)| session,
+                    |(session, event)| replace(session, event.as_ref(), None),
+                )
+                .await
             })
         })
         .await
@@ -279,9 +292,9 @@ pub(super) async fn delete_ended(database: &Database, at: Timestamp, limit: u32)
     const ENDED: &str =
         "SELECT id FROM session WHERE ended_at <= $1::bigint ORDER BY ended_at LIMIT $2::bigint";
     let rows = scan(database, move |connection| {
-        Box::pin(async move {
-            select(connection, ENDED, &[at.to_column(), Value::Number(limit.into())]).await
-        })
+        Box::pin(
+            async move { select(connection, ENDED, &[at.to_column(), Value::Number(limit.into())]).await },
+        )
     })
     .await?;
     let ids: Vec<SessionId> = rows.iter().map(|row| table::value(row, 0)).collect::<Result<_>>()?;

@@ -87,7 +87,11 @@ impl<'a> Value<'a> {
     }
 
     fn number(self) -> Result<u64, String> {
-        if let Self::Number(number) = self { u64::try_from(number).map_err(text_of) } else { Err("no number".to_owned()) }
+        if let Self::Number(number) = self {
+            u64::try_from(number).map_err(text_of)
+        } else {
+            Err("no number".to_owned())
+        }
     }
 }
 

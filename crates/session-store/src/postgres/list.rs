@@ -52,7 +52,8 @@ fn page_sql(shape: Shape) -> String {
         // Without a gate: all of these parameters are used in each statement.
         "SELECT $8::text[] IS NULL AND $9::text[] IS NULL AS is_many".to_owned()
     } else {
-        let below = format!("{expired} AND {} < $7::bytea AND NOT (SELECT is_many FROM expired)", shape.position());
+        let below =
+            format!("{expired} AND {} < $7::bytea AND NOT (SELECT is_many FROM expired)", shape.position());
         let few = shape.range(&below, &format!("{earliest} LIMIT {EXPIRED_MAX}"));
         ranges.push(format!("(SELECT * FROM {few} AS session ORDER BY position DESC)"));
         format!(
@@ -77,7 +78,7 @@ fn page_sql(shape: Shape) -> String {
          SELECT {columns}, revoked_at, matches, visited FROM (\
          SELECT {columns}, revoked_at, position, visited, {matches} AS matches FROM (\
          SELECT session.*, {revoked_at} AS revoked_at, row_number() OVER (ORDER BY position DESC) AS visited FROM (\
-         {} {newest}) AS session) AS session) AS session \
+         SELECT * FROM ({}) AS session {newest}) AS session) AS session) AS session \
          WHERE matches OR visited = {VISITS_MAX} ORDER BY position DESC LIMIT $13::bigint",
         ranges.join(" UNION ALL ")
     )
@@ -113,7 +114,10 @@ pub(super) async fn page(
                 StateFilter::Complete(at) => (None, None, Some(at)),
             };
             let mut parameters = ranges::parameters(&filter);
-            parameters.push(before.as_ref().map_or_else(ranges::end_of_list, Column::to_column));
+            parameters.push(match &before {
+                Some(before) => before.to_column(),
+                None => ranges::end_of_list(),
+            });
             parameters.extend([list(&visited), list(&if_pending)]);
             status.write(&mut parameters);
             unexpired_at.write(&mut parameters);

@@ -35,7 +35,8 @@ const DEVICE: &str = "device_id = $5::bytea";
 
 /// Returns the first parameters of every statement for a filter.
 pub(super) fn parameters(filter: &SessionFilter) -> Vec<Value<'_>> {
-    let SessionFilter { domain_id, pool_id, account_id, identity_id, device_id, session_type, state: _ } = filter;
+    let SessionFilter { domain_id, pool_id, account_id, identity_id, device_id, session_type, state: _ } =
+        filter;
     let mut parameters = vec![domain_id.to_column()];
     pool_id.write(&mut parameters);
     account_id.write(&mut parameters);
@@ -99,7 +100,12 @@ impl Shape {
     /// Selects the sessions among which those of the filter are, apart from its state: of an owner, or of each status and
     /// type that meets `gate`, which is read only once. `condition` is one on the position, and `end` sorts and limits each
     /// range.
-    pub(super) fn ranges(self, gate: impl Fn(SessionStatus) -> String, condition: &str, end: &str) -> Vec<String> {
+    pub(super) fn ranges(
+        self,
+        gate: impl Fn(SessionStatus) -> String,
+        condition: &str,
+        end: &str,
+    ) -> Vec<String> {
         let condition = format!("{} {condition}", self.position());
         if let Some(owner) = self.owner {
             return vec![self.range(&format!("{owner} AND {condition}"), end)];

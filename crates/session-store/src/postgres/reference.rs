@@ -14,26 +14,26 @@ const KINDS: [ReferenceKind; 4] =
     [ReferenceKind::Account, ReferenceKind::Identity, ReferenceKind::Device, ReferenceKind::Pool];
 
 /// Selects, for each kind, whether the ID `$1` is of that kind in the domain `$2`. Each is one lookup in the one index that
-/// has its order.
+/// has its order, which `EXISTS` would disregard.
 const IN_DOMAIN: &str = "SELECT \
-    EXISTS (SELECT 1 FROM session WHERE domain_id = $2::bytea AND account_id = $1::bytea ORDER BY (id || ''::bytea) LIMIT 1), \
-    EXISTS (SELECT 1 FROM session WHERE domain_id = $2::bytea AND identity_id = $1::bytea ORDER BY (id || ''::bytea) LIMIT 1), \
-    EXISTS (SELECT 1 FROM session WHERE domain_id = $2::bytea AND device_id = $1::bytea ORDER BY (id || ''::bytea) LIMIT 1), \
-    EXISTS (SELECT 1 FROM session WHERE domain_id = $2::bytea AND pool_id = $1::bytea \
-        ORDER BY status, session_type, (''::bytea || id) LIMIT 1) \
-    OR EXISTS (SELECT 1 FROM api_key WHERE domain_id = $2::bytea AND pool_id = $1::bytea ORDER BY id LIMIT 1)";
+    (SELECT true FROM session WHERE domain_id = $2::bytea AND account_id = $1::bytea ORDER BY (id || ''::bytea) LIMIT 1) IS NOT NULL, \
+    (SELECT true FROM session WHERE domain_id = $2::bytea AND identity_id = $1::bytea ORDER BY (id || ''::bytea) LIMIT 1) IS NOT NULL, \
+    (SELECT true FROM session WHERE domain_id = $2::bytea AND device_id = $1::bytea ORDER BY (id || ''::bytea) LIMIT 1) IS NOT NULL, \
+    (SELECT true FROM session WHERE domain_id = $2::bytea AND pool_id = $1::bytea \
+        ORDER BY status, session_type, (''::bytea || id) LIMIT 1) IS NOT NULL \
+    OR (SELECT true FROM api_key WHERE domain_id = $2::bytea AND pool_id = $1::bytea ORDER BY id LIMIT 1) IS NOT NULL";
 
 /// As [`IN_DOMAIN`], for a caller that is bound to the pool `$3`.
 const IN_POOL: &str = "SELECT \
-    EXISTS (SELECT 1 FROM session WHERE domain_id = $2::bytea AND pool_id = $3::bytea AND account_id = $1::bytea \
-        ORDER BY (''::bytea || id) LIMIT 1), \
-    EXISTS (SELECT 1 FROM session WHERE domain_id = $2::bytea AND pool_id = $3::bytea AND identity_id = $1::bytea \
-        ORDER BY (''::bytea || id) LIMIT 1), \
-    EXISTS (SELECT 1 FROM session WHERE domain_id = $2::bytea AND pool_id = $3::bytea AND device_id = $1::bytea \
-        ORDER BY (''::bytea || id) LIMIT 1), \
-    $3::bytea = $1::bytea AND (EXISTS (SELECT 1 FROM session WHERE domain_id = $2::bytea AND pool_id = $3::bytea \
-        ORDER BY status, session_type, (''::bytea || id) LIMIT 1) \
-    OR EXISTS (SELECT 1 FROM api_key WHERE domain_id = $2::bytea AND pool_id = $3::bytea ORDER BY id LIMIT 1))";
+    (SELECT true FROM session WHERE domain_id = $2::bytea AND pool_id = $3::bytea AND account_id = $1::bytea \
+        ORDER BY (''::bytea || id) LIMIT 1) IS NOT NULL, \
+    (SELECT true FROM session WHERE domain_id = $2::bytea AND pool_id = $3::bytea AND identity_id = $1::bytea \
+        ORDER BY (''::bytea || id) LIMIT 1) IS NOT NULL, \
+    (SELECT true FROM session WHERE domain_id = $2::bytea AND pool_id = $3::bytea AND device_id = $1::bytea \
+        ORDER BY (''::bytea || id) LIMIT 1) IS NOT NULL, \
+    $3::bytea = $1::bytea AND ((SELECT true FROM session WHERE domain_id = $2::bytea AND pool_id = $3::bytea \
+        ORDER BY status, session_type, (''::bytea || id) LIMIT 1) IS NOT NULL \
+    OR (SELECT true FROM api_key WHERE domain_id = $2::bytea AND pool_id = $3::bytea ORDER BY id LIMIT 1) IS NOT NULL)";
 
 /// As [`crate::Sessions::reference_find`].
 pub(super) async fn reference_find(

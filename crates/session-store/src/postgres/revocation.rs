@@ -83,7 +83,8 @@ static VISITS: LazyLock<HashMap<Shape, String>> = LazyLock::new(|| {
         let oldest = "ORDER BY position LIMIT $10::bigint";
         let ranges = shape.ranges(live, "> $9::bytea", oldest).join(" UNION ALL ");
         format!(
-            "SELECT id, coalesce({} AND {}, false) FROM ({ranges} {oldest}) AS session ORDER BY position",
+            "SELECT id, coalesce({} AND {}, false) \
+             FROM (SELECT * FROM ({ranges}) AS session {oldest}) AS session ORDER BY position",
             applies(),
             is_due()
         )
@@ -101,7 +102,7 @@ static END: LazyLock<String> = LazyLock::new(|| {
          status = CASE WHEN expires_at <= $10::bigint THEN 'complete' ELSE 'revoked' END, \
          ended_at = CASE WHEN expires_at <= $10::bigint THEN expires_at ELSE $10::bigint END, \
          token_hash = NULL, expires_at = NULL, expires_minute = NULL, revision = revision + 1 \
-         WHERE id = $9::bytea AND {} AND {} RETURNING status), \
+         WHERE id = $9::bytea AND domain_id = $1::bytea AND {} AND {} RETURNING status), \
          revoked AS ({}), complete AS ({}) SELECT status FROM ended",
         applies(),
         is_due(),

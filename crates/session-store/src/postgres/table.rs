@@ -51,6 +51,11 @@ impl Columns {
         self.columns.iter().map(|(name, _)| format!("{prefix}{name}")).collect::<Vec<_>>().join(", ")
     }
 
+    /// Returns the statement that selects the columns and ends like this.
+    pub(super) fn select(&self, end: &str) -> String {
+        format!("SELECT {} FROM {} {end}", self.names(""), self.table)
+    }
+
     /// Returns a parameter for each column, with its type: `$5::bytea` for the first one if `before` is 4.
     fn parameters(&self, before: usize) -> impl Iterator<Item = (&str, String)> {
         self.columns.iter().enumerate().map(move |(place, (name, column_type))| {
@@ -68,7 +73,8 @@ impl Columns {
         let equation = |(name, parameter): (&str, String)| (name.to_owned(), format!("{name} = {parameter}"));
         let (compared, set): (Vec<_>, Vec<_>) =
             self.parameters(0).map(equation).partition(|(name, _)| compared.contains(&name.as_str()));
-        let equations = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(_, equation)| equation).collect();
+        let equations =
+            |pairs: Vec<(String, String)>| pairs.into_iter().map(|(_, equation)| equation).collect();
         (equations(compared), equations(set))
     }
 
@@ -155,7 +161,8 @@ pub(super) fn one<T: Record>(
     rows: &[Row],
     read: impl FnOnce(&Row) -> std::result::Result<T, Invalid>,
 ) -> Result<Option<T>> {
-    let failed = |row, invalid: &Invalid| StoreError::Failed(T::columns().skipped(row, 0, invalid).to_string());
+    let failed =
+        |row, invalid: &Invalid| StoreError::Failed(T::columns().skipped(row, 0, invalid).to_string());
     rows.first().map(|row| read(row).map_err(|invalid| failed(row, &invalid))).transpose()
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::task::Poll;
 
-use futures::future::{BoxFuture, MaybeDone, maybe_done};
+use futures::future::{BoxFuture, maybe_done};
 use session_types::DomainId;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
@@ -49,12 +49,12 @@ pub(super) async fn scan<T: Send + 'static>(
     database: &Database,
     work: impl for<'a> Fn(&'a Connection) -> BoxFuture<'a, std::result::Result<T, Error>> + Send + Sync + 'static,
 ) -> Result<T> {
-    let read = move |connection: &_| -> BoxFuture<'_, _> {
+    let result = database.transaction(move |connection| {
         let read = work(connection);
         // A read changes nothing, so it is as if it was not sent.
         Box::pin(async move { read.await.map_err(TransactionError::NotSent) })
-    };
-    database.transaction(read).await.map_err(|error| match error {
+    });
+    result.await.map_err(|error| match error {
         StoreError::OutcomeUnknown(text) => StoreError::Unavailable(text),
         other => other,
     })
