@@ -77,9 +77,17 @@ pub(crate) async fn nodes(target: &Target, kills: u64, seed: u64) -> Result<Outc
 }
 
 /// `kill -9` and restart of PostgreSQL.
-pub(crate) async fn kill(target: &Target, settings: &[(&str, &str)], seed: u64) -> Result<Outcome, Failed> {
+///
+/// With `forgetful`, it loses what is in its tables each time: so does a server that acknowledges before a commit.
+pub(crate) async fn kill(target: &Target, forgetful: bool, seed: u64) -> Result<Outcome, Failed> {
     const ROUNDS: u64 = 5;
-    let mut scene = Scene::plain(target, settings).await?;
+    let mut scene = Scene::plain(target, &[]).await?;
+    if forgetful {
+        block_in_place(|| {
+            scene.cluster.psql(&scene.database, "ALTER TABLE session SET UNLOGGED");
+            scene.cluster.psql(&scene.database, "ALTER TABLE event SET UNLOGGED");
+        });
+    }
     for round in 0..ROUNDS {
         let fault = async |cluster: &mut Cluster, _: &mut Nodes, random: &mut Random| {
             sleep(Duration::from_millis(100 + random.below(1_000))).await;
@@ -149,7 +157,7 @@ pub(crate) async fn proxy(target: &Target, seed: u64) -> Result<Outcome, Failed>
     let (mut scene, proxy) = behind_proxy(target, true).await?;
     for (number, (name, mode, lasts)) in [
         ("a silent database", Mode::Silent, UNBEARABLE),
-        ("a late database", Mode::Delay(UNBEARABLE), UNBEARABLE * 2),
+        ("a late database", Mode::Delay(UNBEARABLE), UNBEARABLE),
         ("a slow database", Mode::Delay(Duration::from_millis(40)), A_WHILE),
         ("no database", Mode::Refuse, A_WHILE),
     ]

@@ -40,7 +40,7 @@ use crate::report::{Failed, Outcome};
 use crate::server::Target;
 
 /// Check that sessiond withstands crashes, races, damaged stores, jumps of the clock and silent connections.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(name = "resilience")]
 struct Arguments {
     /// The program under test
@@ -58,9 +58,12 @@ struct Arguments {
     /// How many sessions are revoked on one node and read on another
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     revocations: usize,
-    /// A setting of PostgreSQL that is killed, such as `synchronous_commit=off`, to test this program; repeatable
-    #[arg(long, value_name = "NAME=VALUE")]
-    postgres: Vec<String>,
+    /// Have PostgreSQL forget the sessions when it is killed, to test this program
+    #[arg(long)]
+    forgetful: bool,
+    /// Put a proxy with a cache that is not told of changes in front of every server, to test this program
+    #[arg(long, conflicts_with = "fault")]
+    stale: bool,
     /// How long clients race, in seconds; at least one race is run
     #[arg(long, value_name = "N", default_value_t = 30)]
     seconds: u64,
@@ -116,11 +119,7 @@ impl Part {
             Self::Crash => crash::run(target, arguments.kills, seed).await,
             Self::Races => races::run(target, Duration::from_secs(arguments.seconds), seed).await,
             Self::Nodes => failures::nodes(target, arguments.node_kills, seed).await,
-            Self::Database => {
-                let settings: Vec<_> =
-                    arguments.postgres.iter().filter_map(|one| one.split_once('=')).collect();
-                failures::kill(target, &settings, seed).await
-            }
+            Self::Database => failures::kill(target, arguments.forgetful, seed).await,
             Self::Failover => failures::failover(target, seed).await,
             Self::Proxy => failures::proxy(target, seed).await,
             Self::CutOff => failures::cut_off(target, seed).await,
@@ -132,12 +131,28 @@ impl Part {
         }
     }
 
+    /// Whether it waits for time-outs and processes rather than for the processor.
+    const fn mostly_waits(self) -> bool {
+        matches!(
+            self,
+            Self::Stores
+                | Self::Clock
+                | Self::Database
+                | Self::Failover
+                | Self::Proxy
+                | Self::CutOff
+                | Self::Exhausted
+                | Self::FullDisk
+                | Self::ReadOnly
+        )
+    }
+
     fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 }
 
-/// When a run counts as hung. It takes three minutes on two cores, and five are its aim.
+/// When a run counts as hung: half as long again as it may take.
 const HUNG_AFTER: Duration = Duration::from_mins(15);
 
 #[tokio::main]
@@ -164,31 +179,56 @@ async fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<bool, Failed>
         let unknown = || Failed(format!("{name} is none of the faults in tests/support/faults"));
         fault.map(|fault| FaultProxy::new(*fault, Keyring::default())).ok_or_else(unknown)
     });
-    let target = Target { path: arguments.sessiond.clone(), fault: fault.transpose()? };
-    let chosen = |part: &Part| arguments.parts.is_empty() || arguments.parts.contains(part);
+    let target =
+        Target { path: arguments.sessiond.clone(), fault: fault.transpose()?, stale: arguments.stale };
+    let chosen = |part: &&Part| arguments.parts.is_empty() || arguments.parts.contains(part);
     let began = Instant::now();
     writeln!(out, "resilience: seed {seed}")?;
-    let mut outcomes = Vec::new();
-    // It waits for most of the time that the others take, so that it runs beside them.
-    let waiting = chosen(&Part::Connections).then(|| {
-        let target = target.clone();
-        tokio::spawn(async move {
-            let began = Instant::now();
-            connections::run(&target).await.map(|outcome| (outcome, began.elapsed()))
-        })
-    });
-    let others = Part::value_variants().iter().filter(|part| **part != Part::Connections);
-    for part in others.filter(|part| chosen(part)) {
-        let began = Instant::now();
-        let outcome = part.run(arguments, &target, seed).await?;
-        outcome.write(&part.name(), began.elapsed(), out)?;
-        outcomes.push(outcome);
+    let (mut waiting, mut lanes) = (Vec::new(), [Vec::new(), Vec::new()]);
+    for part in Part::value_variants().iter().filter(chosen) {
+        match part {
+            // It waits for most of the time that the others take.
+            Part::Connections => waiting.push(*part),
+            _ => lanes[usize::from(part.mostly_waits())].push(*part),
+        }
     }
-    if let Some(waiting) = waiting {
-        let (outcome, took) = waiting.await??;
-        outcome.write(&Part::Connections.name(), took, out)?;
-        outcomes.push(outcome);
+    let lanes = lanes.into_iter().chain([waiting]).map(|parts| Lane::start(arguments, &target, seed, parts));
+    let mut outcomes = Vec::new();
+    for lane in lanes.collect::<Vec<_>>() {
+        for (part, took, outcome) in lane.end().await? {
+            outcome.write(&part.name(), took, out)?;
+            outcomes.push(outcome);
+        }
     }
     writeln!(out, "resilience: {} s", began.elapsed().as_secs())?;
     Ok(report::write_total(&outcomes, out)?)
+}
+
+/// The outcome of each part, and how long it took.
+type Outcomes = Vec<(Part, Duration, Outcome)>;
+
+/// Parts that run one after the other, beside those of other lanes, on a thread and a runtime of their own: none holds up
+/// another while it waits for a process.
+struct Lane(std::thread::JoinHandle<Result<Outcomes, Failed>>);
+
+impl Lane {
+    fn start(arguments: &Arguments, target: &Target, seed: u64, parts: Vec<Part>) -> Self {
+        let (arguments, target) = (arguments.clone(), target.clone());
+        Self(std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new()?;
+            let mut outcomes = Vec::new();
+            for part in parts {
+                let began = Instant::now();
+                let outcome = runtime.block_on(part.run(&arguments, &target, seed))?;
+                outcomes.push((part, began.elapsed(), outcome));
+            }
+            Ok(outcomes)
+        }))
+    }
+
+    /// Waits for the outcomes.
+    async fn end(self) -> Result<Outcomes, Failed> {
+        let ended = tokio::task::spawn_blocking(|| self.0.join()).await?;
+        ended.unwrap_or_else(|_| Err(Failed("a part panicked".to_owned())))
+    }
 }

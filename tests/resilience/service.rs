@@ -19,6 +19,10 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// The pause after a request that could not be sent, as a load balancer makes it.
 const REFUSED_PAUSE: Duration = Duration::from_millis(20);
 
+/// The pause after a response of 503: half of what its `Retry-After` asks for. Without it, a store that fails at once would
+/// get thousands of requests of unknown outcome, and no order of those can be found.
+const UNAVAILABLE_PAUSE: Duration = Duration::from_millis(500);
+
 /// Nanoseconds since the first call.
 pub(crate) fn now_ns() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -194,6 +198,9 @@ impl Service {
             self.counts.add(method == Method::GET, &method, path, response.as_ref());
         } else {
             tokio::time::sleep(REFUSED_PAUSE).await;
+        }
+        if response.as_ref().is_some_and(|response| response.status == 503) {
+            tokio::time::sleep(UNAVAILABLE_PAUSE).await;
         }
         Exchange { invoked, responded, response, sent }
     }
