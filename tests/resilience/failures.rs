@@ -76,11 +76,15 @@ pub(crate) async fn nodes(target: &Target, kills: u64, seed: u64) -> Result<Outc
     Ok(outcome)
 }
 
-/// `kill -9` and restart of PostgreSQL.
+/// `kill -9` and restart of PostgreSQL, this many times.
 ///
 /// With `forgetful`, it loses what is in its tables each time: so does a server that acknowledges before a commit.
-pub(crate) async fn kill(target: &Target, forgetful: bool, seed: u64) -> Result<Outcome, Failed> {
-    const ROUNDS: u64 = 5;
+pub(crate) async fn kill(
+    target: &Target,
+    kills: u64,
+    forgetful: bool,
+    seed: u64,
+) -> Result<Outcome, Failed> {
     let mut scene = Scene::plain(target, &[]).await?;
     if forgetful {
         block_in_place(|| {
@@ -88,7 +92,7 @@ pub(crate) async fn kill(target: &Target, forgetful: bool, seed: u64) -> Result<
             scene.cluster.psql(&scene.database, "ALTER TABLE event SET UNLOGGED");
         });
     }
-    for round in 0..ROUNDS {
+    for round in 0..kills {
         let fault = async |cluster: &mut Cluster, _: &mut Nodes, random: &mut Random| {
             sleep(Duration::from_millis(100 + random.below(1_000))).await;
             block_in_place(|| cluster.kill());
@@ -101,7 +105,7 @@ pub(crate) async fn kill(target: &Target, forgetful: bool, seed: u64) -> Result<
         scene.round(&when, &mut Random::new(seed, round), fault).await?;
     }
     let mut outcome = scene.finish().await?;
-    outcome.summary = format!("{ROUNDS} times kill -9 and restart of PostgreSQL: {}", outcome.summary);
+    outcome.summary = format!("{kills} times kill -9 and restart of PostgreSQL: {}", outcome.summary);
     Ok(outcome)
 }
 

@@ -55,6 +55,9 @@ struct Arguments {
     /// How often one of the nodes on PostgreSQL is killed
     #[arg(long, value_name = "N", default_value_t = 150)]
     node_kills: u64,
+    /// How often PostgreSQL is killed
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    database_kills: u64,
     /// How many sessions are revoked on one node and read on another
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     revocations: usize,
@@ -119,7 +122,7 @@ impl Part {
             Self::Crash => crash::run(target, arguments.kills, seed).await,
             Self::Races => races::run(target, Duration::from_secs(arguments.seconds), seed).await,
             Self::Nodes => failures::nodes(target, arguments.node_kills, seed).await,
-            Self::Database => failures::kill(target, arguments.forgetful, seed).await,
+            Self::Database => failures::kill(target, arguments.database_kills, arguments.forgetful, seed).await,
             Self::Failover => failures::failover(target, seed).await,
             Self::Proxy => failures::proxy(target, seed).await,
             Self::CutOff => failures::cut_off(target, seed).await,

@@ -60,7 +60,7 @@ enum Task {
         /// The faults to seed; without a name, all of them
         names: Vec<String>,
     },
-    /// Run `sessiond` through crashes, races, damaged stores, jumps of the clock and silent connections
+    /// Run `sessiond` through crashes, races, damaged stores and jumps of the clock, and nodes on PostgreSQL through its faults
     Resilience(resilience::Settings),
     /// Check the licences and sources of the dependencies, and known vulnerabilities
     Deny,
