@@ -126,6 +126,7 @@ fn exists(error: &Error) -> StoreError {
 fn of_constraint(name: &str) -> Option<StoreError> {
     match name {
         "session_pkey" | "api_key_pkey" | "event_pkey" => Some(StoreError::AlreadyExists),
+        "idempotency_record_pkey" => Some(StoreError::RequestRepeated),
         _ => None,
     }
 }
