@@ -34,6 +34,29 @@ fn a_server_that_is_as_it_should_be_survives_crashes_and_races() {
 }
 
 #[test]
+fn nodes_on_postgresql_that_are_as_they_should_be_survive_kills_and_know_of_each_others_revocations() {
+    let none =
+        "resilience: 0 lost, 0 dead tokens accepted, 0 wrong orders, 0 answers of 500, 0 other failures";
+    for part in ["nodes", "elsewhere"] {
+        let totals = totals(binary(), part, "--node-kills 3 --revocations 60");
+        assert_eq!(totals, (none.to_owned(), Some(0)));
+    }
+}
+
+#[test]
+fn nodes_with_a_stale_cache_accept_dead_tokens_and_have_wrong_orders() {
+    let (totals, code) = totals(binary(), "elsewhere", "--revocations 60 --stale");
+    assert!(found(&totals, "dead tokens accepted") > 0 && code == Some(1), "{totals}");
+    assert!(found(&totals, "wrong orders") > 0, "{totals}");
+}
+
+#[test]
+fn a_database_that_acknowledges_what_it_then_forgets_has_lost_it() {
+    let (totals, code) = totals(binary(), "database", "--database-kills 1 --forgetful");
+    assert!(found(&totals, "lost") > 0 && code == Some(1), "{totals}");
+}
+
+#[test]
 fn a_server_that_accepts_replaced_tokens_accepts_dead_tokens_and_has_wrong_orders() {
     let (totals, code) = totals(binary(), "crash", "--kills 2 --seed 7 --fault replaced-token-accepted");
     assert!(found(&totals, "dead tokens accepted") > 0 && code == Some(1), "{totals}");

@@ -69,9 +69,8 @@ pub(crate) async fn run(target: &Target) -> Result<Outcome, Failed> {
             outcome.add(Kind::Other, format!("{count} connections with {kind} are open after {after} s"));
         }
     }
-    for error in counts.take_server_errors() {
-        outcome.add(Kind::ServerError, error);
-    }
+    outcome.count_requests(&counts);
+    outcome.faults = silent.len() as u64;
     outcome.summary = format!(
         "{} silent connections of {} kinds: {} open after {after} s",
         silent.len(),

@@ -1,5 +1,5 @@
-//! `resilience`: runs `sessiond` through crashes, races, damaged stores, jumps of the clock and silent connections, and
-//! checks that nothing acknowledged is lost, no dead token is accepted, some order explains every response, and none is 500.
+//! `resilience`: runs `sessiond` through crashes, races, damaged stores, jumps of the clock and silent connections, and three
+//! nodes on PostgreSQL through all that may fail between them. It checks that nothing acknowledged is lost, no dead token is accepted, some order explains every response, and none is 500.
 //!
 //! Standard output has a line of counts for each part, its first findings, and a last line with the totals. The exit code
 //! is 0 without findings, 1 with some, and 2 if the program could not do its work.
@@ -9,15 +9,21 @@
 mod clock;
 mod connections;
 mod crash;
+mod elsewhere;
 mod events;
+mod failures;
 mod history;
 mod load;
 mod model;
+mod nodes;
 mod races;
 mod random;
 mod report;
+mod rounds;
+mod scene;
 mod server;
 mod service;
+mod shortages;
 mod stores;
 
 use std::io::Write;
@@ -34,7 +40,7 @@ use crate::report::{Failed, Outcome};
 use crate::server::Target;
 
 /// Check that sessiond withstands crashes, races, damaged stores, jumps of the clock and silent connections.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(name = "resilience")]
 struct Arguments {
     /// The program under test
@@ -46,6 +52,21 @@ struct Arguments {
     /// How often the server is killed
     #[arg(long, value_name = "N", default_value_t = 50)]
     kills: u64,
+    /// How often one of the nodes on PostgreSQL is killed
+    #[arg(long, value_name = "N", default_value_t = 150)]
+    node_kills: u64,
+    /// How often PostgreSQL is killed
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    database_kills: u64,
+    /// How many sessions are revoked on one node and read on another
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    revocations: usize,
+    /// Have PostgreSQL forget the sessions when it is killed, to test this program
+    #[arg(long)]
+    forgetful: bool,
+    /// Put a proxy with a cache that is not told of changes in front of every server, to test this program
+    #[arg(long, conflicts_with = "fault")]
+    stale: bool,
     /// How long clients race, in seconds; at least one race is run
     #[arg(long, value_name = "N", default_value_t = 30)]
     seconds: u64,
@@ -70,6 +91,26 @@ enum Part {
     Clock,
     /// Silent connections
     Connections,
+    /// Nodes on PostgreSQL: `kill -9` of nodes under mixed load, one of them with a clock that is ahead
+    Nodes,
+    /// `kill -9` of PostgreSQL
+    Database,
+    /// A standby is promoted
+    Failover,
+    /// PostgreSQL is silent, late, slow and gone, and connections are reset
+    Proxy,
+    /// One node is cut off
+    CutOff,
+    /// All connections of PostgreSQL are taken
+    Exhausted,
+    /// The disk of PostgreSQL is full
+    FullDisk,
+    /// PostgreSQL is read-only
+    ReadOnly,
+    /// Sessions are revoked on one node and read on another
+    Elsewhere,
+    /// Many clients on one session, on three nodes
+    NodeRaces,
 }
 
 impl Part {
@@ -80,7 +121,33 @@ impl Part {
             Self::Connections => connections::run(target).await,
             Self::Crash => crash::run(target, arguments.kills, seed).await,
             Self::Races => races::run(target, Duration::from_secs(arguments.seconds), seed).await,
+            Self::Nodes => failures::nodes(target, arguments.node_kills, seed).await,
+            Self::Database => failures::kill(target, arguments.database_kills, arguments.forgetful, seed).await,
+            Self::Failover => failures::failover(target, seed).await,
+            Self::Proxy => failures::proxy(target, seed).await,
+            Self::CutOff => failures::cut_off(target, seed).await,
+            Self::Exhausted => shortages::connections(target, seed).await,
+            Self::FullDisk => shortages::disk(target, seed).await,
+            Self::ReadOnly => shortages::read_only(target, seed).await,
+            Self::Elsewhere => elsewhere::revocations(target, arguments.revocations).await,
+            Self::NodeRaces => elsewhere::races(target, Duration::from_secs(arguments.seconds), seed).await,
         }
+    }
+
+    /// Whether it waits for time-outs and processes rather than for the processor.
+    const fn mostly_waits(self) -> bool {
+        matches!(
+            self,
+            Self::Stores
+                | Self::Clock
+                | Self::Database
+                | Self::Failover
+                | Self::Proxy
+                | Self::CutOff
+                | Self::Exhausted
+                | Self::FullDisk
+                | Self::ReadOnly
+        )
     }
 
     fn name(self) -> String {
@@ -88,7 +155,7 @@ impl Part {
     }
 }
 
-/// When a run counts as hung. It takes three minutes on two cores, and five are its aim.
+/// When a run counts as hung: half as long again as it may take.
 const HUNG_AFTER: Duration = Duration::from_mins(15);
 
 #[tokio::main]
@@ -115,31 +182,56 @@ async fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<bool, Failed>
         let unknown = || Failed(format!("{name} is none of the faults in tests/support/faults"));
         fault.map(|fault| FaultProxy::new(*fault, Keyring::default())).ok_or_else(unknown)
     });
-    let target = Target { path: arguments.sessiond.clone(), fault: fault.transpose()? };
-    let chosen = |part: &Part| arguments.parts.is_empty() || arguments.parts.contains(part);
+    let target =
+        Target { path: arguments.sessiond.clone(), fault: fault.transpose()?, stale: arguments.stale };
+    let chosen = |part: &&Part| arguments.parts.is_empty() || arguments.parts.contains(part);
     let began = Instant::now();
     writeln!(out, "resilience: seed {seed}")?;
-    let mut outcomes = Vec::new();
-    // It waits for most of the time that the others take, so that it runs beside them.
-    let waiting = chosen(&Part::Connections).then(|| {
-        let target = target.clone();
-        tokio::spawn(async move {
-            let began = Instant::now();
-            connections::run(&target).await.map(|outcome| (outcome, began.elapsed()))
-        })
-    });
-    let others = Part::value_variants().iter().filter(|part| **part != Part::Connections);
-    for part in others.filter(|part| chosen(part)) {
-        let began = Instant::now();
-        let outcome = part.run(arguments, &target, seed).await?;
-        outcome.write(&part.name(), began.elapsed(), out)?;
-        outcomes.push(outcome);
+    let (mut waiting, mut lanes) = (Vec::new(), [Vec::new(), Vec::new()]);
+    for part in Part::value_variants().iter().filter(chosen) {
+        match part {
+            // It waits for most of the time that the others take.
+            Part::Connections => waiting.push(*part),
+            _ => lanes[usize::from(part.mostly_waits())].push(*part),
+        }
     }
-    if let Some(waiting) = waiting {
-        let (outcome, took) = waiting.await??;
-        outcome.write(&Part::Connections.name(), took, out)?;
-        outcomes.push(outcome);
+    let lanes = lanes.into_iter().chain([waiting]).map(|parts| Lane::start(arguments, &target, seed, parts));
+    let mut outcomes = Vec::new();
+    for lane in lanes.collect::<Vec<_>>() {
+        for (part, took, outcome) in lane.end().await? {
+            outcome.write(&part.name(), took, out)?;
+            outcomes.push(outcome);
+        }
     }
     writeln!(out, "resilience: {} s", began.elapsed().as_secs())?;
     Ok(report::write_total(&outcomes, out)?)
+}
+
+/// The outcome of each part, and how long it took.
+type Outcomes = Vec<(Part, Duration, Outcome)>;
+
+/// Parts that run one after the other, beside those of other lanes, on a thread and a runtime of their own: none holds up
+/// another while it waits for a process.
+struct Lane(std::thread::JoinHandle<Result<Outcomes, Failed>>);
+
+impl Lane {
+    fn start(arguments: &Arguments, target: &Target, seed: u64, parts: Vec<Part>) -> Self {
+        let (arguments, target) = (arguments.clone(), target.clone());
+        Self(std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new()?;
+            let mut outcomes = Vec::new();
+            for part in parts {
+                let began = Instant::now();
+                let outcome = runtime.block_on(part.run(&arguments, &target, seed))?;
+                outcomes.push((part, began.elapsed(), outcome));
+            }
+            Ok(outcomes)
+        }))
+    }
+
+    /// Waits for the outcomes.
+    async fn end(self) -> Result<Outcomes, Failed> {
+        let ended = tokio::task::spawn_blocking(|| self.0.join()).await?;
+        ended.unwrap_or_else(|_| Err(Failed("a part panicked".to_owned())))
+    }
 }

@@ -110,20 +110,30 @@ struct Race {
     numbers: Arc<AtomicU32>,
 }
 
-/// Runs races for this time, at least one, and returns what was found.
+/// Runs races on a server for this time, at least one, and returns what was found.
 pub(crate) async fn run(target: &Target, time: Duration, seed: u64) -> Result<Outcome, Failed> {
     let folder = tempfile::tempdir()?;
     let running = target.start(folder.path()).await?;
     let counts: Arc<Counts> = Arc::default();
     let service = Service::new(running.address, &counts)?;
-    let key = running.key()?.1;
+    race(&service, &running.key()?.1, &counts, time, seed).await
+}
+
+/// Runs races on the servers of a store for this time, at least one, with this API key.
+pub(crate) async fn race(
+    service: &Service,
+    key: &str,
+    counts: &Arc<Counts>,
+    time: Duration,
+    seed: u64,
+) -> Result<Outcome, Failed> {
     let numbers: Arc<AtomicU32> = Arc::default();
     let mut outcome = Outcome::default();
     let began = Instant::now();
     let (mut races, mut requests) = (0, 0);
     while races == 0 || began.elapsed() < time {
         let mut random = Random::new(seed, races);
-        let race = Race::prepare(&service, &key, &numbers, &mut random).await?;
+        let race = Race::prepare(service, key, &numbers, &mut random).await?;
         requests += race.run(&mut random).await.map_err(Failed)?;
         let reads = race.reads().await;
         let history = std::mem::take(&mut *lock(&race.history));
@@ -132,9 +142,8 @@ pub(crate) async fn run(target: &Target, time: Duration, seed: u64) -> Result<Ou
         }
         races += 1;
     }
-    for error in counts.take_server_errors() {
-        outcome.add(Kind::ServerError, error);
-    }
+    outcome.count_requests(counts);
+    outcome.faults = races;
     if counts.acknowledged.load(Ordering::Relaxed) < 2 * races {
         outcome.add(Kind::Other, "the races changed nothing");
     }

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::history::Contradiction;
+use crate::service::Counts;
 
 /// How many findings of a part are printed.
 const PRINTED_MAX: usize = 10;
@@ -39,6 +41,14 @@ pub(crate) enum Kind {
 pub(crate) struct Outcome {
     /// What was counted, in one line.
     pub(crate) summary: String,
+    /// The requests that were answered.
+    pub(crate) operations: u64,
+    /// The faults that were injected, and the races.
+    pub(crate) faults: u64,
+    /// The changes that succeeded.
+    pub(crate) acknowledged: u64,
+    /// The changes of which it is not known whether they were made.
+    pub(crate) unknown: u64,
     /// Each finding: its meaning, and what was seen.
     findings: Vec<(Kind, String)>,
 }
@@ -46,7 +56,18 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Nothing was done, for this reason.
     pub(crate) fn skipped(summary: String) -> Self {
-        Self { summary, findings: Vec::new() }
+        Self { summary, ..Self::default() }
+    }
+
+    /// Adds what was counted of requests, and the responses of 500.
+    pub(crate) fn count_requests(&mut self, counts: &Counts) {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        self.operations += count(&counts.responses);
+        self.acknowledged += count(&counts.acknowledged);
+        self.unknown += count(&counts.unknown);
+        for error in counts.take_server_errors() {
+            self.add(Kind::ServerError, error);
+        }
     }
 
     /// Adds a finding.
@@ -60,8 +81,12 @@ impl Outcome {
         self.add(contradiction.kind, format!("{place}: {text}"));
     }
 
-    /// Adds the findings of another outcome.
+    /// Adds the findings and counts of another outcome.
     pub(crate) fn extend(&mut self, other: Self) {
+        self.operations += other.operations;
+        self.faults += other.faults;
+        self.acknowledged += other.acknowledged;
+        self.unknown += other.unknown;
         self.findings.extend(other.findings);
     }
 
@@ -100,8 +125,17 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Writes the four counts that must be 0, and the number of other findings. Returns whether all are 0.
+/// Writes what was done, and then the four counts that must be 0, and the number of other findings. Returns whether all are 0.
 pub(crate) fn write_total(outcomes: &[Outcome], out: &mut dyn Write) -> std::io::Result<bool> {
+    let sum = |number: fn(&Outcome) -> u64| outcomes.iter().map(number).sum::<u64>();
+    writeln!(
+        out,
+        "resilience: {} requests answered, {} faults and races, {} changes acknowledged, {} of unknown outcome",
+        sum(|outcome| outcome.operations),
+        sum(|outcome| outcome.faults),
+        sum(|outcome| outcome.acknowledged),
+        sum(|outcome| outcome.unknown),
+    )?;
     let count = |kind| outcomes.iter().map(|outcome| outcome.count(kind)).sum::<usize>();
     let [lost, dead, orders, errors, other] =
         [Kind::Lost, Kind::DeadToken, Kind::WrongOrder, Kind::ServerError, Kind::Other].map(count);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use session_test_support::Contract;
 use session_test_support::fault_proxy::FaultProxy;
 use session_test_support::launcher::{LaunchError, Program, Server, WITHOUT_LIFETIMES, key_create};
-use session_test_support::seed;
+use session_test_support::{seed, stale_proxy};
 
 use crate::report::Failed;
 
@@ -21,6 +21,8 @@ pub(crate) struct Target {
     pub(crate) path: PathBuf,
     /// A proxy with a fault that the run must find; for tests of this program.
     pub(crate) fault: Option<Arc<FaultProxy>>,
+    /// Whether a proxy with a stale cache is in front of every server; for tests of this program too.
+    pub(crate) stale: bool,
 }
 
 /// A running server.
@@ -62,6 +64,7 @@ impl Target {
         };
         let address = match &self.fault {
             Some(proxy) => proxy.start(server.address).await?,
+            None if self.stale => stale_proxy::start(server.address).await?,
             None => server.address,
         };
         Ok(Ok(Running { server, address }))

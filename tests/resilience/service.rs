@@ -1,7 +1,8 @@
 //! Requests to a server, each with the times at which it was sent and answered.
 
+use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,13 @@ use crate::model::{Action, Caller, Seen, View};
 
 /// How long to wait for a response: longer than the server waits for its store.
 const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The pause after a request that could not be sent, as a load balancer makes it.
+const REFUSED_PAUSE: Duration = Duration::from_millis(20);
+
+/// The pause after a response of 503: half of what its `Retry-After` asks for. Without it, a store that fails at once would
+/// get thousands of requests of unknown outcome, and no order of those can be found.
+const UNAVAILABLE_PAUSE: Duration = Duration::from_millis(500);
 
 /// Nanoseconds since the first call.
 pub(crate) fn now_ns() -> u64 {
@@ -30,6 +38,8 @@ pub(crate) struct Counts {
     pub(crate) acknowledged: AtomicU64,
     /// Responses of 503.
     pub(crate) unavailable: AtomicU64,
+    /// Changes that were sent and of which it is not known whether they were made.
+    pub(crate) unknown: AtomicU64,
     /// Responses of 429.
     pub(crate) limited: AtomicU64,
     /// Each response of 500 and others that no server should send: what was requested and returned.
@@ -37,10 +47,14 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    fn add(&self, reads: bool, method: &Method, path: &str, response: &Response) {
+    fn add(&self, reads: bool, method: &Method, path: &str, response: Option<&Response>) {
         let one = |counter: &AtomicU64| {
             counter.fetch_add(1, Ordering::Relaxed);
         };
+        if !reads && response.is_none_or(|response| response.status == 503) {
+            one(&self.unknown);
+        }
+        let Some(response) = response else { return };
         one(&self.responses);
         match response.status {
             200..300 if !reads => one(&self.acknowledged),
@@ -57,6 +71,18 @@ impl Counts {
     /// Takes the responses of 500 so far.
     pub(crate) fn take_server_errors(&self) -> Vec<String> {
         std::mem::take(&mut self.server_errors.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (responses, acknowledged) = (count(&self.responses), count(&self.acknowledged));
+        let (unknown, unavailable) = (count(&self.unknown), count(&self.unavailable));
+        write!(
+            f,
+            "{responses} requests, {acknowledged} acknowledged changes, {unknown} unknown, {unavailable} answers of 503"
+        )
     }
 }
 
@@ -83,12 +109,43 @@ pub(crate) struct Exchange {
     pub(crate) responded: u64,
     /// `None` if there was no response.
     pub(crate) response: Option<Response>,
+    /// Whether the server may have received it.
+    pub(crate) sent: bool,
 }
 
-/// A server, for any number of clients.
+/// The addresses of the servers of one store. Requests go to them by turns.
+#[derive(Debug, Default)]
+pub(crate) struct Addresses {
+    all: Mutex<Vec<SocketAddr>>,
+    next: AtomicUsize,
+}
+
+impl Addresses {
+    /// Sets the address of the server of this number, which is at most the number of servers so far.
+    pub(crate) fn set(&self, number: usize, address: SocketAddr) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        match all.get_mut(number) {
+            Some(old) => *old = address,
+            None => all.push(address),
+        }
+    }
+
+    /// The address of the server of this number.
+    pub(crate) fn get(&self, number: usize) -> Option<SocketAddr> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).get(number).copied()
+    }
+
+    fn next(&self) -> SocketAddr {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % all.len().max(1);
+        all.get(turn).copied().unwrap_or_else(|| ([127, 0, 0, 1], 0).into())
+    }
+}
+
+/// One or more servers of a store, for any number of clients.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
-    url: String,
+    addresses: Arc<Addresses>,
     client: reqwest::Client,
     counts: Arc<Counts>,
 }
@@ -96,8 +153,15 @@ pub(crate) struct Service {
 impl Service {
     /// The server at this address.
     pub(crate) fn new(address: SocketAddr, counts: &Arc<Counts>) -> reqwest::Result<Self> {
+        let addresses = Arc::<Addresses>::default();
+        addresses.set(0, address);
+        Self::of_nodes(&addresses, counts)
+    }
+
+    /// The servers at these addresses, which may change.
+    pub(crate) fn of_nodes(addresses: &Arc<Addresses>, counts: &Arc<Counts>) -> reqwest::Result<Self> {
         let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
-        Ok(Self { url: format!("http://{address}"), client, counts: Arc::clone(counts) })
+        Ok(Self { addresses: Arc::clone(addresses), client, counts: Arc::clone(counts) })
     }
 
     /// Sends a request.
@@ -109,13 +173,15 @@ impl Service {
         body: Option<Value>,
     ) -> Exchange {
         let mut request =
-            self.client.request(method.clone(), format!("{}{path}", self.url)).bearer_auth(token);
+            self.client.request(method.clone(), format!("http://{}{path}", self.addresses.next()));
+        request = request.bearer_auth(token);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
         let invoked = now_ns();
+        let mut sent = true;
         let response = async {
-            let received = request.send().await.ok()?;
+            let received = request.send().await.inspect_err(|error| sent = !error.is_connect()).ok()?;
             let status = received.status().as_u16();
             // From the proxy with a fault: the server behind it was killed.
             if status == 502 {
@@ -128,10 +194,15 @@ impl Service {
         }
         .await;
         let responded = now_ns();
-        if let Some(response) = &response {
-            self.counts.add(method == Method::GET, &method, path, response);
+        if sent {
+            self.counts.add(method == Method::GET, &method, path, response.as_ref());
+        } else {
+            tokio::time::sleep(REFUSED_PAUSE).await;
         }
-        Exchange { invoked, responded, response }
+        if response.as_ref().is_some_and(|response| response.status == 503) {
+            tokio::time::sleep(UNAVAILABLE_PAUSE).await;
+        }
+        Exchange { invoked, responded, response, sent }
     }
 
     /// Sends the request of an action about the session with this ID, and returns it with what the model predicts of its
@@ -167,8 +238,12 @@ impl Service {
             Action::Whoami => (Method::GET, "/api/v1/whoami".to_owned(), None),
             Action::Fetch | Action::Crash => (Method::GET, session, None),
         };
-        let Exchange { invoked, responded, response } = self.send(method, &path, token, body).await;
-        let seen = response.as_ref().map_or(Some(Seen::Open), |response| seen(&action, id, response));
+        let Exchange { invoked, responded, response, sent } = self.send(method, &path, token, body).await;
+        let seen = match &response {
+            Some(response) => seen(&action, id, response),
+            // A change that was not sent is not made.
+            None => (sent || action.reads()).then_some(Seen::Open),
+        };
         let responded = if seen == Some(Seen::Open) { u64::MAX } else { responded };
         let entry = seen.map(|seen| Entry { caller, action, seen, invoked, responded });
         Done { entry, response }

@@ -169,9 +169,9 @@ pub(crate) async fn run(target: &Target) -> Result<Outcome, Failed> {
     }
     let full = full(target, &counts, &mut outcome).await?;
     let read_only = read_only(target, prepared.path(), &tokens, &counts, &mut outcome).await?;
-    for error in counts.take_server_errors() {
-        outcome.add(Kind::ServerError, error);
-    }
+    outcome.count_requests(&counts);
+    // The damages, a full disk and a read-only one.
+    outcome.faults = DAMAGES.len() as u64 + 2;
     outcome.summary = format!(
         "{} kinds of damage, {refused} refused at start, {} served; full disk: {full}; read-only: {read_only}",
         DAMAGES.len(),
@@ -238,13 +238,18 @@ async fn is_ready(running: &Running) -> Result<bool, Failed> {
 }
 
 /// A small disk in memory, until it is dropped.
-struct Disk(tempfile::TempDir);
+pub(crate) struct Disk(tempfile::TempDir);
 
 impl Disk {
-    /// Mounts one; `None` if this process may not.
-    fn mount() -> Result<Option<Self>, Failed> {
+    /// Mounts one with these options of `tmpfs`; `None` if this process may not.
+    pub(crate) fn mount(options: &str) -> Result<Option<Self>, Failed> {
         let disk = Self(tempfile::tempdir()?);
-        Ok(disk.command("mount", &["-t", "tmpfs", "-o", DISK, "tmpfs"]).then_some(disk))
+        Ok(disk.command("mount", &["-t", "tmpfs", "-o", options, "tmpfs"]).then_some(disk))
+    }
+
+    /// Its folder.
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
     }
 
     /// Runs a command on it and returns whether it succeeded.
@@ -264,7 +269,7 @@ impl Drop for Disk {
 
 /// Lets a disk get full. Returns what was done.
 async fn full(target: &Target, counts: &Arc<Counts>, outcome: &mut Outcome) -> Result<&'static str, Failed> {
-    let Some(disk) = Disk::mount()? else { return Ok("SKIPPED, no disk can be mounted") };
+    let Some(disk) = Disk::mount(DISK)? else { return Ok("SKIPPED, no disk can be mounted") };
     let folder = disk.0.path();
     let running = target.start(folder).await?;
     let key = running.key()?.1;
@@ -326,7 +331,7 @@ async fn read_only(
     counts: &Arc<Counts>,
     outcome: &mut Outcome,
 ) -> Result<&'static str, Failed> {
-    let Some(disk) = Disk::mount()? else { return Ok("SKIPPED, no disk can be mounted") };
+    let Some(disk) = Disk::mount(DISK)? else { return Ok("SKIPPED, no disk can be mounted") };
     copy(prepared, disk.0.path())?;
     if !disk.command("mount", &["-o", "remount,ro"]) {
         return Ok("SKIPPED, no disk can be mounted read-only");

@@ -22,6 +22,8 @@ pub mod samples;
 pub mod seed;
 #[cfg(feature = "http")]
 mod sessiond;
+#[cfg(feature = "http")]
+pub mod stale_proxy;
 #[cfg(feature = "tcp")]
 pub mod tcp_proxy;
 #[cfg(feature = "http")]

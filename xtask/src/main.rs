@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod demo;
+mod deny;
 mod document;
 mod faults;
 mod generate;
@@ -59,8 +60,10 @@ enum Task {
         /// The faults to seed; without a name, all of them
         names: Vec<String>,
     },
-    /// Run `sessiond` through crashes, races, damaged stores, jumps of the clock and silent connections
+    /// Run `sessiond` through crashes, races, damaged stores and jumps of the clock, and nodes on PostgreSQL through its faults
     Resilience(resilience::Settings),
+    /// Check the licences and sources of the dependencies, and known vulnerabilities
+    Deny,
     /// Run every check of the repository, on a machine that has only Rust and a C compiler
     Test,
     /// Create, authenticate and fetch a session over real HTTP
@@ -96,6 +99,7 @@ fn main() -> ExitCode {
         Task::Mutants(settings) => mutants::run(&settings, &mut out, &mut progress),
         Task::Faults { names } => faults::run(&names, &mut out),
         Task::Resilience(settings) => resilience::run(settings, &mut out),
+        Task::Deny => deny::run(&mut out, &mut progress),
         Task::Test => test::run(&mut out, &mut progress),
         Task::Demo { keep } => demo::run(keep, &mut out, &mut progress).map(|()| true),
         Task::Bench(Bench::Compare) => bench::compare::run(&mut out).map(|()| true),

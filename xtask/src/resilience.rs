@@ -1,5 +1,6 @@
 //! `cargo xtask resilience`: runs `sessiond` through crashes, races, damaged stores, jumps of the clock and silent
-//! connections. The program that does it is in `tests/resilience`.
+//! connections, and three nodes on PostgreSQL through all that may fail between them. The program that does it is in
+//! `tests/resilience`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -8,11 +9,20 @@ use crate::check::programs;
 use crate::process::{Failed, cargo_quiet, say};
 
 /// How long and how often.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Settings {
-    /// How often the server is killed under load
+    /// A part to run, such as `nodes`; repeatable; without it, every part runs
+    #[arg(long = "part", value_name = "PART")]
+    parts: Vec<String>,
+    /// How often the server on the embedded store is killed under load
     #[arg(long, value_name = "N", default_value_t = Self::default().kills)]
     kills: u64,
+    /// How often one of the nodes on PostgreSQL is killed under load
+    #[arg(long, value_name = "N", default_value_t = Self::default().node_kills)]
+    node_kills: u64,
+    /// How many sessions are revoked on one node and read on another
+    #[arg(long, value_name = "N", default_value_t = Self::default().revocations)]
+    revocations: u64,
     /// How long clients race, in seconds; at least one race is run
     #[arg(long, value_name = "N", default_value_t = Self::default().seconds)]
     seconds: u64,
@@ -22,9 +32,9 @@ pub(crate) struct Settings {
 }
 
 impl Default for Settings {
-    /// About three minutes on two cores.
+    /// At most ten minutes on two cores.
     fn default() -> Self {
-        Self { kills: 50, seconds: 30, seed: None }
+        Self { parts: Vec::new(), kills: 50, node_kills: 150, revocations: 10_000, seconds: 30, seed: None }
     }
 }
 
@@ -34,7 +44,15 @@ pub(crate) fn run(settings: Settings, out: &mut dyn Write) -> Result<bool, Faile
     cargo_quiet(&["build", "--quiet", "--locked", "--package", "session-tests", "--bin", "resilience"])?;
     let mut command = Command::new(programs.join("resilience"));
     command.arg("--sessiond").arg(programs.join("sessiond")).env("NO_PROXY", "127.0.0.1");
-    command.args(["--kills", &settings.kills.to_string(), "--seconds", &settings.seconds.to_string()]);
+    for (name, value) in [
+        ("--kills", settings.kills),
+        ("--node-kills", settings.node_kills),
+        ("--revocations", settings.revocations),
+        ("--seconds", settings.seconds),
+    ] {
+        command.args([name, &value.to_string()]);
+    }
+    command.args(settings.parts.iter().flat_map(|part| ["--part", part]));
     command.args(settings.seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
     let failed = |error: std::io::Error| Failed(format!("resilience could not run: {error}"));
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?;

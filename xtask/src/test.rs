@@ -9,6 +9,7 @@ use session_test_support::postgres;
 
 use crate::check;
 use crate::demo;
+use crate::deny;
 use crate::faults;
 use crate::process::{Failed, cargo_succeeds, cargo_test, has_cargo, root, say};
 use crate::resilience;
@@ -40,7 +41,7 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
         say(out, "test: the code is not formatted; run `cargo fmt`")?;
         return Ok(false);
     }
-    if !check::run(None, true, Format::Human, out)? {
+    if !deny::run(out, progress)? || !check::run(None, true, Format::Human, out)? {
         return Ok(false);
     }
     if component("clippy", progress)? {
