@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::launcher::LaunchError;
+use crate::launch_error::LaunchError;
 
 /// How long to wait for what a cluster does within seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -141,10 +141,15 @@ impl Cluster {
 
     /// Creates an empty database and returns its name, which no other database of this process has.
     pub fn create_database(&self) -> String {
+        // Nobody connects to template0, so that tests that create databases do not wait for each other.
+        self.copy_database("template0")
+    }
+
+    /// As [`Cluster::create_database`], with all that is in another database, which nobody may be connected to.
+    pub fn copy_database(&self, template: &str) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        // Nobody connects to template0, so that tests that create databases do not wait for each other.
-        self.psql("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0"));
+        self.psql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {template}"));
         name
     }
 
