@@ -22,6 +22,7 @@ mod key;
 mod life;
 mod list_sessions;
 mod log;
+mod postgres_store;
 mod readme;
 mod record_interaction;
 mod requests;

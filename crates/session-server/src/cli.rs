@@ -14,7 +14,7 @@ use strum::VariantArray;
 
 use crate::admin::command::Command as Admin;
 use crate::admin::files;
-use crate::admin::run::run as run_admin;
+use crate::admin::run::{migrate, run as run_admin};
 use crate::config::{Config, Flags, ServeFlags};
 use crate::serve;
 
@@ -81,6 +81,11 @@ enum Command {
     Check {
         /// A backup to read instead of the store
         file: Option<PathBuf>,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Migrate the store to this version's schema, as serve does at start, and print the versions
+    Migrate {
         #[command(flatten)]
         flags: Flags,
     },
@@ -199,6 +204,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             }
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Migrate { flags } => return migrate(&settings(&flags)?),
         Command::Backup { file, flags } => return files::backup(&settings(&flags)?, &file),
         Command::Restore { file, flags } => return files::restore(&settings(&flags)?, &file),
         Command::Check { file, flags } => return files::check(&settings(&flags)?, file.as_deref()),

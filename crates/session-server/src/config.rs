@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use serde::Deserialize;
 use session_api::Operation;
+use session_store::PostgresOptions;
 use session_types::PoolId;
 
 use crate::connections::CONNECTIONS_MAX;
@@ -25,6 +26,8 @@ use crate::sweep::Retention;
 pub enum StoreUrl {
     /// The embedded store in this file; its folder is the data directory.
     Sqlite(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(Box<PostgresOptions>),
 }
 
 impl FromStr for StoreUrl {
@@ -33,11 +36,13 @@ impl FromStr for StoreUrl {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
-            // The URL may contain a password, so it is not repeated.
+            // The URL may contain a password, so no error repeats it.
             Some(("postgres" | "postgresql", _)) => {
-                Err("this version has no PostgreSQL store; use sqlite:PATH".to_owned())
+                PostgresOptions::parse(text).map(|options| Self::Postgres(Box::new(options)))
             }
-            _ => Err("a store is sqlite:PATH, for example sqlite:sessiond-data/sessions.db".to_owned()),
+            _ => Err("a store is sqlite:PATH or postgres://USER@HOST/DATABASE, for example \
+                      sqlite:sessiond-data/sessions.db"
+                .to_owned()),
         }
     }
 }
@@ -82,7 +87,7 @@ pub struct Flags {
     /// Settings file, in TOML
     #[arg(long, value_name = "FILE", env = "SESSIOND_CONFIG")]
     pub config: Option<PathBuf>,
-    /// Location of the store: sqlite:PATH [default: sqlite:sessiond-data/sessions.db]
+    /// Location of the store: sqlite:PATH or postgres://USER@HOST/DATABASE [default: sqlite:sessiond-data/sessions.db]
     #[arg(long, value_name = "URL", env = "SESSIOND_STORE", hide_env_values = true)]
     pub store: Option<StoreUrl>,
     /// Format of the log on standard error [default: human on a terminal, else json]
@@ -437,7 +442,9 @@ mod tests {
             ("[sweep]\ninterval = 'none'", "10s"),
             ("[limits]\ncreations_per_minute = 0", "line 2"),
             ("[sweep]\nretention = '1d'", "session_retention"),
-            ("store = 'postgres://user:geheim@db/x'", "PostgreSQL"),
+            ("store = 'mysql://user:geheim@db/x'", "postgres://USER@HOST/DATABASE"),
+            ("store = 'postgres://user:geheim@db/x?sslmode=geheim'", "verify-full"),
+            ("store = 'postgres://user:geheim@db/x?ssl=on'", "unknown parameter ssl"),
         ] {
             let error = load(file, Flags::default(), &ServeFlags::default()).unwrap_err();
             assert!(error.contains(expected) && error.lines().count() == 1, "{error}");

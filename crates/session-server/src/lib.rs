@@ -14,7 +14,6 @@ mod clock_watch;
 pub mod config;
 pub mod connections;
 pub mod credential;
-mod data_directory;
 mod dev;
 pub mod environment;
 pub mod error;
@@ -30,6 +29,7 @@ pub mod mint;
 #[cfg(test)]
 #[path = "../../session-types/src/near_miss.rs"]
 mod near_miss;
+mod open_store;
 pub mod origin;
 pub mod request;
 pub mod rules;

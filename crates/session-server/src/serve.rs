@@ -15,7 +15,6 @@ use tokio::time::timeout;
 use crate::admin::socket;
 use crate::config::Config;
 use crate::connections::{Activity, Reaper, raise_descriptor_limit};
-use crate::data_directory::{self, Opened};
 use crate::dev;
 use crate::error::Error;
 use crate::http::{Context, SessionServer};
@@ -23,6 +22,7 @@ use crate::internal;
 use crate::limits::Limits;
 use crate::logging;
 use crate::metrics::Metrics;
+use crate::open_store::{self, Opened};
 use crate::signals::Signals;
 use crate::storage::STORE_TIMEOUT;
 use crate::sweep;
@@ -58,9 +58,11 @@ async fn run(
     let mut signals = Signals::handle()?;
 
     let descriptors = raise_descriptor_limit(log)?;
-    let Opened { mut sessions, folder, created } = data_directory::open(config)?;
-    if let Some(path) = created {
-        info!(log, "created a store"; "path" => path.display());
+    let Opened { mut sessions, migrated, folder } = open_store::open(config).await?;
+    if migrated.from == 0 {
+        info!(log, "created a store"; "store" => open_store::location(config));
+    } else if migrated.from < migrated.to {
+        info!(log, "migrated the store"; "from_version" => migrated.from, "to_version" => migrated.to);
     }
     sessions.log_to(log.new(o!("task" => "store")));
     let sessions = Arc::new(sessions);
@@ -94,7 +96,10 @@ async fn run(
             mount /proc, or put a reverse proxy in front"; "cause" => %error);
     }
     let internal = listen(internal::api()?, internal_context, config.internal_listen, log, "internal")?;
-    let admin = socket::listen(&folder, Arc::clone(&sessions), log.new(o!("listener" => "admin")))?;
+    // Only an embedded store needs it: any process can use a database.
+    let admin = folder
+        .map(|folder| socket::listen(&folder, Arc::clone(&sessions), log.new(o!("listener" => "admin"))));
+    let admin = admin.transpose()?;
     let prepared = if dev {
         let lines = dev::prepare(&sessions, server.local_addr()).await;
         Some(lines.map_err(|error| at_start("the sample data cannot be added", error))?)
@@ -118,7 +123,9 @@ async fn run(
 
     let signal = signals.stop(log).await;
     info!(log, "stopping"; "signal" => signal, "drain_timeout_s" => DRAIN_TIMEOUT.as_secs());
-    admin.abort();
+    if let Some(admin) = admin {
+        admin.abort();
+    }
     if let Ok(reaper) = &reaper {
         reaper.stop();
     }

@@ -7,10 +7,14 @@
 pub mod contract_suite;
 mod event;
 mod key;
+mod migrated;
+mod postgres;
 mod sqlite;
 mod store;
 
 pub use event::*;
 pub use key::*;
+pub use migrated::Migrated;
+pub use postgres::{PostgresOpenError, PostgresOptions};
 pub use sqlite::{OpenError, Restored, SqliteStore, Summary, data_directory_prepare};
 pub use store::*;

@@ -43,6 +43,7 @@ use self::table::Record;
 use self::writer::Writer;
 use crate::event::{Event, EventId};
 use crate::key::{ApiKey, KeyId};
+use crate::migrated::Migrated;
 use crate::store::{
     Events, Keys, LastSeen, Page, ReferenceKind, Revocation, Revocations, SessionFilter, Sessions, Settings,
     Store, StoreError, StoredSession, TokenGuard,
@@ -58,6 +59,7 @@ pub struct SqliteStore {
     scanners: Scanners,
     writer: Writer,
     is_new: bool,
+    migrated: Migrated,
     /// Unlocked last, after every connection is closed.
     directory: Arc<Directory>,
 }
@@ -74,6 +76,11 @@ impl SqliteStore {
         let verified = verify::verify(&directory)?;
         let path = directory.database();
         let failed = |error: StoreError| refused(path, error);
+        let from = if verified.is_new {
+            0
+        } else {
+            connection::open_reader(path).and_then(|reader| migrations::version(&reader)).map_err(failed)?
+        };
         let connection = connection::open_writer(path).map_err(failed)?;
         let writer =
             Writer::start(connection, Arc::clone(&directory), verified.checkpointed).map_err(failed)?;
@@ -84,6 +91,7 @@ impl SqliteStore {
             scanners: Scanners::open(path).map_err(failed)?,
             writer,
             is_new: verified.is_new,
+            migrated: Migrated { from, to: migrations::SCHEMA_VERSION },
             directory: Arc::clone(&directory),
         })
     }
@@ -91,6 +99,11 @@ impl SqliteStore {
     /// Returns whether [`SqliteStore::open`] created the store.
     pub const fn is_new(&self) -> bool {
         self.is_new
+    }
+
+    /// What [`SqliteStore::open`] did to the schema.
+    pub const fn migrated(&self) -> Migrated {
+        self.migrated
     }
 
     /// The folder of the database file.

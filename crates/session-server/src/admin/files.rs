@@ -14,14 +14,14 @@ use crate::config::{Config, StoreUrl};
 
 /// Writes a backup to a new file.
 pub(crate) fn backup(config: &Config, file: &Path) -> Result<ExitCode, Box<dyn Error>> {
-    let StoreUrl::Sqlite(database) = &config.store;
+    let StoreUrl::Sqlite(database) = &config.store else { return refuse() };
     SqliteStore::backup(database, file)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Replaces the store with a backup, and prints what the store now has.
 pub(crate) fn restore(config: &Config, file: &Path) -> Result<ExitCode, Box<dyn Error>> {
-    let StoreUrl::Sqlite(database) = &config.store;
+    let StoreUrl::Sqlite(database) = &config.store else { return refuse() };
     data_directory_prepare(database)?;
     let restored = SqliteStore::restore(database, file).map_err(|error| match error {
         OpenError::InUse(folder) => {
@@ -37,12 +37,20 @@ pub(crate) fn restore(config: &Config, file: &Path) -> Result<ExitCode, Box<dyn 
 
 /// Reads the whole store, or a backup, and prints what it has. Fails if it is damaged.
 pub(crate) fn check(config: &Config, file: Option<&Path>) -> Result<ExitCode, Box<dyn Error>> {
-    let StoreUrl::Sqlite(database) = &config.store;
+    let StoreUrl::Sqlite(database) = &config.store else { return refuse() };
     let summary = match file {
         Some(file) => SqliteStore::check_backup(file),
         None => SqliteStore::check(database),
     };
     print(&summary?)
+}
+
+/// Refuses a command for a database, which other programs are for.
+fn refuse() -> Result<ExitCode, Box<dyn Error>> {
+    let text = "sessiond: this command is for the files of sqlite:PATH; back up a PostgreSQL database with pg_dump or \
+                point-in-time recovery, restore it with pg_restore, and check it with amcheck";
+    writeln!(std::io::stderr(), "{text}")?;
+    Ok(ExitCode::from(2))
 }
 
 fn print(summary: &Summary) -> Result<ExitCode, Box<dyn Error>> {

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use session_store::OpenError;
+use session_store::{Migrated, OpenError};
 use tokio::io::AsyncBufRead;
 use tokio::sync::mpsc;
 
@@ -14,7 +14,7 @@ use super::command::{Command, Line, OUTPUT_QUEUE};
 use super::execute::execute;
 use super::socket;
 use crate::config::Config;
-use crate::data_directory::{self, Opened};
+use crate::open_store::{self, OpenFailed, Opened};
 use crate::sweep;
 
 /// Runs a command from the command line, through the server that uses the store or on the store itself.
@@ -67,6 +67,14 @@ pub(crate) fn run(
     })
 }
 
+/// Migrates the store and prints the versions of its schema.
+pub(crate) fn migrate(config: &Config) -> Result<ExitCode, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let Opened { migrated: Migrated { from, to }, .. } = runtime.block_on(open_store::open(config))?;
+    writeln!(std::io::stdout(), "schema version: {to} (was {from})")?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Carries out a command through the server that uses the store, or on the store itself if no server does.
 async fn dispatch(
     config: &Config,
@@ -74,8 +82,8 @@ async fn dispatch(
     input: Box<dyn AsyncBufRead + Unpin + Send>,
     output: mpsc::Sender<Line>,
 ) -> Result<(), Box<dyn Error>> {
-    let Opened { sessions, created, .. } = match data_directory::open(config) {
-        Err(OpenError::InUse(folder)) => {
+    let Opened { sessions, migrated, folder } = match open_store::open(config).await {
+        Err(OpenFailed::Sqlite(OpenError::InUse(folder))) => {
             let sent = socket::send(&folder, &command, input, &output).await;
             let folder = folder.display();
             return sent.map_err(|error| {
@@ -85,11 +93,12 @@ async fn dispatch(
         }
         opened => opened?,
     };
-    if let Some(path) = created {
-        let _ = output.send(Line::Err(format!("sessiond: created a store, {}", path.display()))).await;
+    if migrated.from == 0 {
+        let text = format!("sessiond: created a store, {}", open_store::location(config));
+        let _ = output.send(Line::Err(text)).await;
     }
-    if matches!(command, Command::Import) {
-        // With these settings; a server with others applies its own when it starts.
+    if matches!(command, Command::Import) && folder.is_some() {
+        // With these settings; a server with others applies its own when it starts. Those of a database may be running.
         sweep::apply_lifetimes(&sessions).await?;
     }
     execute(&sessions, command, input, &output).await;

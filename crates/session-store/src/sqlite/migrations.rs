@@ -22,13 +22,20 @@ const MIGRATIONS: &[&str] = &[
 /// The schema version of this program.
 pub(super) const SCHEMA_VERSION: usize = MIGRATIONS.len();
 
+/// Returns the schema version of a database; 0 for an empty one.
+pub(super) fn version(connection: &Connection) -> Result<usize> {
+    let applied =
+        connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i32>(0)).map_err(failed)?;
+    Ok(usize::try_from(applied).unwrap_or(usize::MAX))
+}
+
 /// Applies the migrations that are missing. Fails, changing nothing, on a database of a newer or of another program.
 pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let number = |pragma: &str| {
         transaction.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0)).map_err(failed)
     };
-    let applied = usize::try_from(number("user_version")?).unwrap_or(usize::MAX);
+    let applied = version(&transaction)?;
     let tables = transaction
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
         .map_err(failed)?;
