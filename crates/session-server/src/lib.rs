@@ -29,6 +29,7 @@ pub mod mint;
 #[cfg(test)]
 #[path = "../../session-types/src/near_miss.rs"]
 mod near_miss;
+pub mod node;
 mod open_store;
 pub mod origin;
 pub mod request;
@@ -37,5 +38,6 @@ mod serve;
 pub mod sessions;
 mod signals;
 pub mod storage;
+pub mod stored_lifetimes;
 pub mod summary;
 pub mod sweep;

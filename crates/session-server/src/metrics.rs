@@ -7,6 +7,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -37,6 +38,7 @@ pub struct Metrics {
     requests: Family<ResponseLabels, Counter>,
     durations: Family<OperationLabels, Histogram>,
     log_lines_dropped: Family<ReasonLabels, Counter>,
+    nodes_with_other_settings: Gauge,
 }
 
 impl Default for Metrics {
@@ -55,7 +57,10 @@ impl Default for Metrics {
         let log_lines_dropped = Family::default();
         let help = "Lines of the log that were lost, by reason";
         registry.register("log_lines_dropped", help, log_lines_dropped.clone());
-        Self { registry, requests, durations, log_lines_dropped }
+        let nodes_with_other_settings = Gauge::default();
+        let help = "Other nodes on the same store that have other lifetimes";
+        registry.register("nodes_with_other_settings", help, nodes_with_other_settings.clone());
+        Self { registry, requests, durations, log_lines_dropped, nodes_with_other_settings }
     }
 }
 
@@ -73,6 +78,11 @@ impl Metrics {
     pub(crate) fn lost_log_lines(&self) -> LostLines {
         let counter = |reason| self.log_lines_dropped.get_or_create_owned(&ReasonLabels { reason });
         LostLines { queue_full: counter("queue_full"), write_error: counter("write_error") }
+    }
+
+    /// The number of other nodes that have other settings.
+    pub(crate) fn nodes_with_other_settings(&self) -> Gauge {
+        self.nodes_with_other_settings.clone()
     }
 
     /// Returns all metrics as text.

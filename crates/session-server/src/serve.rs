@@ -22,9 +22,12 @@ use crate::internal;
 use crate::limits::Limits;
 use crate::logging;
 use crate::metrics::Metrics;
+use crate::node::Node;
 use crate::open_store::{self, Opened};
+use crate::sessions::Sessions;
 use crate::signals::Signals;
 use crate::storage::STORE_TIMEOUT;
+use crate::stored_lifetimes;
 use crate::sweep;
 
 /// How long requests in flight may take to finish after a signal to stop.
@@ -66,11 +69,9 @@ async fn run(
     }
     sessions.log_to(log.new(o!("task" => "store")));
     let sessions = Arc::new(sessions);
-    // Before a list or a sweep relies on the stored times.
-    let applied = sweep::apply_lifetimes(&sessions).await;
-    if let Some(count) = applied.map_err(|error| at_start("the lifetimes cannot be applied", error))? {
-        info!(log, "lifetimes applied"; "sessions" => count);
-    }
+    let node = Arc::new(
+        join(&sessions, &metrics).await.map_err(|error| at_start("the store cannot be used", error))?,
+    );
     let activity = Arc::new(Activity::default());
     let context = Context {
         sessions: Arc::clone(&sessions),
@@ -108,13 +109,14 @@ async fn run(
     };
 
     let background = sweep::start(
-        Arc::clone(&sessions),
+        Arc::clone(&node),
         config.sweep_interval,
         config.retention,
         log.new(o!("task" => "sweep")),
     );
 
-    info!(log, "ready"; "listen" => server.local_addr(), "internal_listen" => internal.local_addr());
+    info!(log, "ready"; "listen" => server.local_addr(), "internal_listen" => internal.local_addr(),
+        "node" => %node.id());
     let mut announcement = format!("listening on http://{}\n", server.local_addr());
     announcement.extend(prepared);
     // A closed standard output is no reason to stop.
@@ -138,7 +140,12 @@ async fn run(
     // Until here, operators can see the requests finish.
     let _ = timeout(INTERNAL_DRAIN_TIMEOUT, internal.close()).await;
     background.abort();
-    let cause = match timeout(STORE_TIMEOUT, sessions.write_last_seen()).await {
+    let finish = async {
+        sessions.write_last_seen().await?;
+        // After the last change of this node.
+        node.leave().await
+    };
+    let cause = match timeout(STORE_TIMEOUT, finish).await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.into_cause()),
         Err(_) => Some(format!("the store took longer than {STORE_TIMEOUT:?}")),
@@ -146,10 +153,19 @@ async fn run(
     if let Some(cause) = cause {
         warn!(log, "last interactions were not written"; "cause" => cause);
     }
+    drop(node);
     // Dropping the last reference to the store waits until its writer has written everything in its queue.
     let _ = timeout(STORE_TIMEOUT, tokio::task::spawn_blocking(move || drop(sessions))).await;
     info!(log, "stopped");
     Ok(())
+}
+
+/// Makes this process a node of the store, before it serves its first request.
+async fn join(sessions: &Arc<Sessions>, metrics: &Metrics) -> Result<Node, Error> {
+    let node = Node::new(Arc::clone(sessions), metrics.nodes_with_other_settings())?;
+    node.beat().await?;
+    stored_lifetimes::prepare(sessions).await?;
+    Ok(node)
 }
 
 /// The text of a failure at start. It is not in the response to any request, so it contains the cause.

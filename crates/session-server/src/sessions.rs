@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use session_store::{Actor, Event, EventAction, EventId, LastSeen, StoredSession};
 use session_types::{DomainId, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp};
 use slog::{Logger, info, warn};
@@ -13,7 +14,7 @@ use crate::change_queue::{ChangeKind, ChangeQueues, Turn};
 use crate::clock_watch::{Belief, CLOCK_JUMP_MIN, CLOCK_STEADY_FOR, ClockWatch, Notice};
 use crate::error::Error;
 use crate::lifecycle::future::count_as_now;
-use crate::lifecycle::last_seen::{LastSeenBuffer, Which};
+use crate::lifecycle::last_seen::{Buffered, LastSeenBuffer, Which};
 use crate::lifecycle::lifetime::Lifetimes;
 use crate::origin::Origin;
 use crate::storage::Storage;
@@ -32,6 +33,7 @@ const LAST_SEEN_BATCH: usize = 1_000;
 pub struct Sessions {
     storage: Storage,
     lifetimes: Lifetimes,
+    lifetimes_digest: String,
     last_seen: LastSeenBuffer,
     /// Held while one batch of the buffer is written, so that those who need it written do not write it twice.
     writing: tokio::sync::Mutex<()>,
@@ -50,6 +52,7 @@ impl Sessions {
             clock_watch,
             has_future_times: AtomicBool::new(false),
             storage,
+            lifetimes_digest: lifetimes.digest(),
             lifetimes,
             last_seen: LastSeenBuffer::default(),
             writing: tokio::sync::Mutex::default(),
@@ -71,6 +74,11 @@ impl Sessions {
     /// The configured lifetimes.
     pub const fn lifetimes(&self) -> &Lifetimes {
         &self.lifetimes
+    }
+
+    /// As [`Lifetimes::digest`] of the configured lifetimes.
+    pub fn lifetimes_digest(&self) -> &str {
+        &self.lifetimes_digest
     }
 
     /// Returns the session as it is now, or `None` if there is none. One read by primary key.
@@ -137,6 +145,12 @@ impl Sessions {
         session
     }
 
+    /// As [`Sessions::with_times`]; `None` if that is the session as it is stored.
+    pub(crate) fn with_new_times(&self, stored: &StoredSession) -> Option<StoredSession> {
+        let replacement = self.with_times(stored.clone());
+        (replacement != *stored).then_some(replacement)
+    }
+
     /// Reads the wall clock. Returns its time and whether it can be believed, and logs it if that has changed.
     fn watch_clock(&self) -> (Timestamp, Belief) {
         let mut watch = self.clock_watch.lock().unwrap_or_else(PoisonError::into_inner);
@@ -164,8 +178,8 @@ impl Sessions {
         self.watch_clock().0
     }
 
-    /// Returns the time at which a session must be live to be revoked with others: the earlier one if the wall clock jumped,
-    /// so that no session escapes that is only ended by a wrong clock.
+    /// Returns the time of a revocation of many sessions: the earlier one if the wall clock jumped, so that a session which
+    /// only a wrong clock has ended is revoked rather than complete.
     pub(crate) fn revocation_time(&self) -> Timestamp {
         let (now, _) = self.watch_clock();
         let watch = self.clock_watch.lock().unwrap_or_else(PoisonError::into_inner);
@@ -245,9 +259,25 @@ impl Sessions {
         if batch.is_empty() {
             return Ok(());
         }
+        self.renew_stored_ends(&batch).await?;
         let seen = batch.iter().map(|buffered| buffered.seen.clone()).collect();
         self.storage.call(|store| store.session_update_last_seen(seen)).await?;
         self.last_seen.remove_written(&batch);
+        Ok(())
+    }
+
+    /// Computes the end of the lifetime again of those sessions whose stored end was before their interaction. It is by
+    /// other lifetimes than this node's then, and the store would skip the interaction.
+    async fn renew_stored_ends(&self, batch: &[Buffered]) -> Result<(), Error> {
+        let late = batch.iter().filter(|buffered| buffered.is_after_stored_end());
+        let fetches = late.map(|late| self.storage.call(|store| store.session_fetch(late.seen.session_id)));
+        let stored = try_join_all(fetches).await?;
+        let renewed = stored.into_iter().flatten().filter_map(|session| self.with_new_times(&session));
+        let renewed: Vec<_> = renewed.map(|session| (session, None)).collect();
+        if !renewed.is_empty() {
+            // One that changes meanwhile has the end that its change has set.
+            self.storage.call(|store| store.session_replace_many(renewed)).await?;
+        }
         Ok(())
     }
 

@@ -1,5 +1,8 @@
 //! What the server does in the background: writes last interactions and the sessions of pending revocations, marks sessions
-//! whose lifetime has passed as complete, and deletes what ended long ago.
+//! whose lifetime has passed as complete, deletes what ended long ago, and applies changed lifetimes to stored times.
+//!
+//! Each node writes its own last interactions and repairs what its own clock has done. Everything else is done by one node
+//! at a time, the one with the lease ([`node`](crate::node)).
 //!
 //! All of it runs in small batches by index, one after another, so that no request waits for it. Nothing is marked or
 //! deleted after a jump of the wall clock, until it can be believed again ([`clock_watch`](crate::clock_watch)).
@@ -14,8 +17,10 @@ use tokio::task::JoinHandle;
 
 use crate::error::Error;
 use crate::lifecycle::future::count_as_now;
+use crate::node::{BEAT_INTERVAL, Node};
 use crate::sessions::{LAST_SEEN_GRACE, LAST_SEEN_INTERVAL, Sessions};
 use crate::storage::StoreFuture;
+use crate::stored_lifetimes::{self, Part};
 
 /// How many rows one batch marks or deletes: a few milliseconds of the writer's time.
 const BATCH: u32 = 200;
@@ -25,12 +30,6 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// How often the server searches for pending revocations that it was not notified of: of another node, or after a failure.
 const REVOCATION_INTERVAL: Duration = Duration::from_secs(10);
-
-/// How many sessions one transaction gives new times, before the server listens.
-const TIMES_BATCH: u32 = 1_000;
-
-/// The name of the stored setting that identifies the lifetimes with which the stored times were computed.
-const LIFETIMES: &str = "lifetimes";
 
 /// How long ended sessions and events are retained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,38 +53,6 @@ pub struct Swept {
     pub repaired: u64,
 }
 
-/// Computes the times of every live session again if the lifetimes differ from those with which they were computed.
-/// Returns the number of sessions that were checked; `None` if the lifetimes are the same.
-pub async fn apply_lifetimes(sessions: &Sessions) -> Result<Option<u64>, Error> {
-    let storage = sessions.storage();
-    let wanted = sessions.lifetimes().fingerprint();
-    if storage.call(|store| store.setting_fetch(LIFETIMES)).await?.as_ref() == Some(&wanted) {
-        return Ok(None);
-    }
-    let (mut after, mut count) = (None, 0);
-    loop {
-        let page = storage.page(|store| store.session_page(after, TIMES_BATCH)).await?;
-        let checked = page.items.len() as u64;
-        let changed = page.items.into_iter().filter_map(|session| {
-            let replacement = sessions.with_times(session.clone());
-            (replacement != session).then_some((replacement, None))
-        });
-        let changed: Vec<_> = changed.collect();
-        let replaced = storage.call(|store| store.session_replace_many(changed)).await?;
-        if replaced.contains(&false) {
-            // Another node has changed a session meanwhile, perhaps with other lifetimes.
-            continue;
-        }
-        after = page.next.map(SessionId);
-        count += checked;
-        if after.is_none() {
-            break;
-        }
-    }
-    storage.call(|store| store.setting_replace(LIFETIMES, wanted)).await?;
-    Ok(Some(count))
-}
-
 /// Writes every pending revocation of many sessions, in batches. Returns whether there was one.
 pub async fn write_revocations(sessions: &Sessions) -> Result<bool, Error> {
     let storage = sessions.storage();
@@ -106,16 +73,17 @@ pub async fn sweep(sessions: &Sessions, retention: Retention) -> Result<Swept, E
         // An interaction from before the end of the lifetime may not be written yet.
         let at = now.saturating_sub(LAST_SEEN_GRACE);
         let expired = storage.page(|store| store.session_list_expired(at, BATCH)).await?;
-        let marked: Vec<_> = expired
+        let replacements: Vec<_> = expired
             .items
-            .into_iter()
+            .iter()
             .filter_map(|session| expire(sessions, session, now).transpose())
             .collect::<Result<_, _>>()?;
+        let are_marked: Vec<_> = replacements.iter().map(|(_, event)| event.is_some()).collect();
         // One that changes meanwhile is found again if its lifetime has passed nevertheless.
-        let marked = storage.call(|store| store.session_replace_many(marked)).await?;
-        let count = marked.into_iter().filter(|marked| *marked).count() as u64;
-        swept.expired += count;
-        if count == 0 {
+        let replaced = storage.call(|store| store.session_replace_many(replacements)).await?;
+        let marked = replaced.iter().zip(are_marked).filter(|(replaced, is_marked)| **replaced && *is_marked);
+        swept.expired += marked.count() as u64;
+        if !replaced.contains(&true) {
             break;
         }
         tokio::time::sleep(PAUSE).await;
@@ -191,16 +159,18 @@ async fn repair_all(sessions: &Sessions) -> Result<(u64, bool), Error> {
     }
 }
 
-/// Returns the replacement that marks a session as complete, with its event; `None` unless its lifetime has passed.
+/// Returns the replacement that marks a session as complete, with its event, if its lifetime has passed. If it has not, and
+/// its stored times are by other lifetimes, returns the replacement that corrects them: otherwise such sessions would be
+/// found by each scan in place of others.
 fn expire(
     sessions: &Sessions,
-    session: StoredSession,
+    session: &StoredSession,
     now: Timestamp,
 ) -> Result<Option<(StoredSession, Option<Event>)>, Error> {
     let was_live = !session.status.is_final();
-    let current = sessions.current_at(session, now);
+    let current = sessions.current_at(session.clone(), now);
     if !was_live || current.status != SessionStatus::Complete {
-        return Ok(None);
+        return Ok(sessions.with_new_times(session).map(|corrected| (corrected, None)));
     }
     let reason = sessions.lifetimes().expiry_of(&current).map(|(_, reason)| reason);
     let reason = reason.as_ref().map(AsRef::as_ref);
@@ -208,51 +178,108 @@ fn expire(
     Ok(Some((current, Some(event))))
 }
 
-/// Starts a task that writes last interactions and pending revocations and sweeps, until it is aborted.
+/// Starts a task that reports the node, writes its last interactions, and sweeps while it is the node that does, until it
+/// is aborted.
 pub(crate) fn start(
-    sessions: Arc<Sessions>,
+    node: Arc<Node>,
     interval: Duration,
     retention: Retention,
     log: Logger,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let writing = async {
-            loop {
-                tokio::select! {
-                    () = tokio::time::sleep(LAST_SEEN_INTERVAL) => {}
-                    () = sessions.last_seen_filling() => {}
-                }
-                if let Err(error) = sessions.write_last_seen().await {
-                    warn!(log, "last interactions were not written"; "cause" => error.into_cause());
-                }
-            }
-        };
-        let sweeping = async {
-            loop {
-                tokio::time::sleep(interval).await;
-                match sweep(&sessions, retention).await {
-                    Ok(swept) if swept == Swept::default() => {}
-                    Ok(swept) => info!(log, "swept"; "expired" => swept.expired, "deleted" => swept.deleted,
-                        "events_deleted" => swept.events_deleted, "repaired" => swept.repaired),
-                    Err(error) => warn!(log, "sweep failed"; "cause" => error.into_cause()),
-                }
-            }
-        };
-        let revoking = async {
-            loop {
-                match write_revocations(&sessions).await {
-                    Ok(false) => {}
-                    Ok(true) => info!(log, "pending revocations written"),
-                    Err(error) => {
-                        warn!(log, "pending revocations were not written"; "cause" => error.into_cause());
-                    }
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(REVOCATION_INTERVAL) => {}
-                    () = sessions.revocation_made() => {}
-                }
-            }
-        };
-        tokio::join!(writing, revoking, sweeping);
+        tokio::join!(
+            beat(&node, &log),
+            write_last_seen(node.sessions(), &log),
+            write_revocations_repeatedly(&node, &log),
+            apply_lifetimes(&node, &log),
+            sweep_repeatedly(&node, interval, retention, &log),
+        );
     })
+}
+
+async fn beat(node: &Node, log: &Logger) {
+    loop {
+        tokio::time::sleep(BEAT_INTERVAL).await;
+        if let Err(error) = node.beat().await {
+            warn!(log, "the node was not reported to the store"; "cause" => error.into_cause());
+        }
+    }
+}
+
+async fn write_last_seen(sessions: &Sessions, log: &Logger) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LAST_SEEN_INTERVAL) => {}
+            () = sessions.last_seen_filling() => {}
+        }
+        if let Err(error) = sessions.write_last_seen().await {
+            warn!(log, "last interactions were not written"; "cause" => error.into_cause());
+        }
+    }
+}
+
+async fn write_revocations_repeatedly(node: &Node, log: &Logger) {
+    let sessions = node.sessions();
+    loop {
+        match node.while_it_sweeps(write_revocations(sessions)).await {
+            None | Some(Ok(false)) => {}
+            Some(Ok(true)) => info!(log, "pending revocations written"),
+            Some(Err(error)) => {
+                warn!(log, "pending revocations were not written"; "cause" => error.into_cause());
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(REVOCATION_INTERVAL) => {}
+            () = sessions.revocation_made() => {}
+        }
+    }
+}
+
+async fn apply_lifetimes(node: &Node, log: &Logger) {
+    let mut checked = 0;
+    loop {
+        let part = if node.sweeps() && node.agrees() {
+            stored_lifetimes::apply_part(node.sessions(), || node.sweeps() && node.agrees()).await
+        } else {
+            Ok(Part::default())
+        };
+        match part {
+            Ok(part) => {
+                checked += part.checked;
+                if part.is_last && checked > 0 {
+                    info!(log, "lifetimes applied"; "sessions" => checked);
+                    checked = 0;
+                }
+                if part.checked > 0 && !part.is_last {
+                    continue;
+                }
+            }
+            Err(error) => warn!(log, "lifetimes were not applied"; "cause" => error.into_cause()),
+        }
+        tokio::time::sleep(BEAT_INTERVAL).await;
+    }
+}
+
+async fn sweep_repeatedly(node: &Node, interval: Duration, retention: Retention, log: &Logger) {
+    let sessions = node.sessions();
+    loop {
+        tokio::time::sleep(interval).await;
+        let did_sweep = node.sweeps();
+        let swept = if let Some(swept) = node.while_it_sweeps(sweep(sessions, retention)).await {
+            swept
+        } else {
+            if did_sweep {
+                // The sweep may have ended in the middle of repairing them.
+                sessions.expect_future_times();
+            }
+            // Each node knows only of the jumps of its own clock.
+            repair_future_times(sessions).await.map(|repaired| Swept { repaired, ..Swept::default() })
+        };
+        match swept {
+            Ok(swept) if swept == Swept::default() => {}
+            Ok(swept) => info!(log, "swept"; "expired" => swept.expired, "deleted" => swept.deleted,
+                "events_deleted" => swept.events_deleted, "repaired" => swept.repaired),
+            Err(error) => warn!(log, "sweep failed"; "cause" => error.into_cause()),
+        }
+    }
 }

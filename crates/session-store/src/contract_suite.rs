@@ -6,19 +6,21 @@
 
 mod fixture;
 mod many_sessions;
+mod nodes;
 mod one_session;
 mod other_records;
 mod revocations;
 
 pub use fixture::{any_session, event, id, key, revocation, session};
 pub use many_sessions::*;
+pub use nodes::*;
 pub use one_session::*;
 pub use other_records::*;
 pub use revocations::*;
 
 /// Makes a test of every function of the suite.
 ///
-/// `$open` is an expression that returns a guard and a new, empty store. The guard is dropped after the test.
+/// `$open` is an expression for a future that returns a guard and a new, empty store. The guard is dropped after the test.
 #[macro_export]
 macro_rules! contract_suite {
     ($open:expr) => {
@@ -40,11 +42,14 @@ macro_rules! contract_suite {
             expired_sessions_are_listed_earliest_first,
             expired_sessions_of_every_domain_are_listed_at_once,
             a_list_visits_few_sessions_and_goes_on_where_it_stopped,
-            a_revocation_ends_and_counts_the_live_sessions,
+            a_revocation_ends_every_session_and_counts_those_whose_lifetime_has_not_passed,
             a_revocation_of_many_sessions_is_the_same_on_every_read_before_and_after_it_is_written,
             a_pending_revocation_counts_exactly_while_it_is_written,
             no_session_changes_to_which_a_pending_revocation_applies,
             a_session_that_is_added_or_changed_after_a_revocation_is_not_revoked,
+            a_revocation_of_few_ends_a_session_for_good_whose_stored_lifetime_has_passed,
+            a_pending_revocation_ends_a_session_for_good_whose_stored_lifetime_has_passed,
+            of_several_pending_revocations_the_first_decides_how_a_session_ends,
             a_domain_has_a_bounded_number_of_pending_revocations,
             a_revocation_of_ten_thousand_sessions_is_atomic_and_adds_an_event_for_each,
             ended_sessions_are_deleted_in_batches,
@@ -53,12 +58,16 @@ macro_rules! contract_suite {
             an_event_is_stored_if_and_only_if_its_change_is,
             events_are_read_in_order_and_deleted_in_batches,
             a_setting_is_replaced,
+            a_report_returns_the_other_nodes_that_are_alive,
+            a_lease_is_held_by_one_node_until_it_expires,
+            a_lease_that_is_renewed_in_time_never_expires,
+            of_nodes_that_acquire_a_lease_at_once_one_gets_it,
         }
     };
     ($open:expr => $($name:ident,)*) => {$(
         #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
-            let (_guard, store) = $open;
+            let (_guard, store) = $open.await;
             $crate::contract_suite::$name(std::sync::Arc::new(store)).await;
         }
     )*};
@@ -70,6 +79,7 @@ mod tests {
     fn the_macro_lists_every_test() {
         let sources = [
             include_str!("contract_suite/many_sessions.rs"),
+            include_str!("contract_suite/nodes.rs"),
             include_str!("contract_suite/one_session.rs"),
             include_str!("contract_suite/other_records.rs"),
             include_str!("contract_suite/revocations.rs"),

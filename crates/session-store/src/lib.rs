@@ -15,6 +15,6 @@ mod store;
 pub use event::*;
 pub use key::*;
 pub use migrated::Migrated;
-pub use postgres::{PostgresOpenError, PostgresOptions};
+pub use postgres::{PostgresOpenError, PostgresOptions, PostgresStore};
 pub use sqlite::{OpenError, Restored, SqliteStore, Summary, data_directory_prepare};
 pub use store::*;

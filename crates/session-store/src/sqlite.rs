@@ -13,6 +13,7 @@ mod error;
 mod list;
 mod maintenance;
 mod migrations;
+mod nodes;
 mod pending;
 mod reference;
 mod revocation;
@@ -25,6 +26,7 @@ mod writer;
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, named_params};
@@ -37,6 +39,7 @@ use self::directory::{Directory, refused};
 pub use self::error::OpenError;
 use self::error::{Result, failed, insert_failed};
 pub use self::maintenance::{Restored, Summary};
+use self::nodes::LiveNodes;
 use self::pending::LIVE;
 use self::scanners::{Owner, Scanners};
 use self::table::Record;
@@ -45,8 +48,8 @@ use crate::event::{Event, EventId};
 use crate::key::{ApiKey, KeyId};
 use crate::migrated::Migrated;
 use crate::store::{
-    Events, Keys, LastSeen, Page, ReferenceKind, Revocation, Revocations, SessionFilter, Sessions, Settings,
-    Store, StoreError, StoredSession, TokenGuard,
+    Events, Keys, LastSeen, NodeId, NodeReport, Nodes, Page, ReferenceKind, Revocation, Revocations,
+    SessionFilter, Sessions, Settings, Store, StoreError, StoredSession, TokenGuard,
 };
 
 /// A store in one SQLite file, for one process.
@@ -58,6 +61,7 @@ pub struct SqliteStore {
     /// For reads of many rows, on threads that may block, so that no fetch waits for a list.
     scanners: Scanners,
     writer: Writer,
+    nodes: LiveNodes,
     is_new: bool,
     migrated: Migrated,
     /// Unlocked last, after every connection is closed.
@@ -90,6 +94,7 @@ impl SqliteStore {
             readers: Readers::open(path, readers).map_err(failed)?,
             scanners: Scanners::open(path).map_err(failed)?,
             writer,
+            nodes: LiveNodes::default(),
             is_new: verified.is_new,
             migrated: Migrated { from, to: migrations::SCHEMA_VERSION },
             directory: Arc::clone(&directory),
@@ -342,6 +347,17 @@ impl Settings for SqliteStore {
                 table::execute_in_txn(connection, sql, parameters).map(drop)
             })
             .await
+    }
+}
+
+#[async_trait]
+impl Nodes for SqliteStore {
+    async fn node_report(&self, node: NodeId, settings: String, ttl: Duration) -> Result<Vec<NodeReport>> {
+        Ok(self.nodes.report(node, settings, ttl))
+    }
+
+    async fn lease_acquire(&self, name: &'static str, holder: NodeId, duration: Duration) -> Result<bool> {
+        Ok(self.nodes.acquire(name, holder, duration))
     }
 }
 

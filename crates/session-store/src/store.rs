@@ -1,5 +1,8 @@
 //! The operations of every store.
 
+use std::fmt;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use session_types::{
     AccountId, DeviceId, DomainId, Id, IdentityId, InteractionDetails, PoolId, SessionId, SessionStatus,
@@ -50,12 +53,13 @@ pub struct StoredSession {
 }
 
 impl StoredSession {
-    /// Applies a revocation of many sessions.
+    /// Applies a [`Revocation`] of this time.
     pub(crate) fn revoke(&mut self, at: Timestamp) {
-        self.status = SessionStatus::Revoked;
+        let expired_at = self.expires_at.filter(|expires_at| *expires_at <= at);
+        self.status = Revocation::status(expired_at.is_some());
         self.token_hash = None;
         self.expires_at = None;
-        self.ended_at = Some(at);
+        self.ended_at = Some(expired_at.unwrap_or(at));
         self.revision += 1;
     }
 }
@@ -204,7 +208,11 @@ pub enum ReferenceKind {
     Domain,
 }
 
-/// A revocation of many sessions: those that meet every condition that is given, and are live.
+/// A revocation of many sessions: those that meet every condition that is given, and whose stored status is not final.
+///
+/// It ends all of them. One whose stored lifetime passes at or before the revocation's time becomes complete, at the end
+/// of that lifetime; every other one becomes revoked, at the time of the revocation. So none escapes because of an
+/// interaction that a server has not written yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
     /// Of this domain.
@@ -219,14 +227,14 @@ pub struct Revocation {
     pub device_id: Option<DeviceId>,
     /// Not this session.
     pub except: Option<SessionId>,
-    /// When the sessions end. One whose lifetime passes at or before this time is not live.
+    /// When it is made.
     pub at: Timestamp,
     /// The ID of the first session's event. Those of the others are made of it with [`Id::with_number`], so that all have
     /// the time of the revocation.
     pub event_id: EventId,
-    /// Who revokes, for the events.
+    /// Who revokes, for the events of revoked sessions. Those of complete ones have [`Actor::Server`].
     pub actor: Actor,
-    /// The reason, for the events.
+    /// The reason, for the events of revoked sessions.
     pub reason: Option<String>,
     /// The ID of the request, for the events.
     pub request_id: Option<String>,
@@ -246,14 +254,25 @@ impl Revocation {
         }
     }
 
-    /// The event of the session that is the `number`th of this revocation, counted from 0.
-    pub(crate) fn event(&self, session_id: SessionId, number: u64) -> Event {
+    /// The status after a revocation of a session whose lifetime `has_expired` by then, or not.
+    pub(crate) const fn status(has_expired: bool) -> SessionStatus {
+        if has_expired { SessionStatus::Complete } else { SessionStatus::Revoked }
+    }
+
+    /// The event of the session that is the `number`th which this revocation ends, counted from 0. If its lifetime
+    /// `has_expired` by then, that is what happened to it.
+    pub(crate) fn event(&self, session_id: SessionId, number: u64, has_expired: bool) -> Event {
+        let (action, actor, reason) = if has_expired {
+            (EventAction::Expired, Actor::Server, None)
+        } else {
+            (EventAction::Revoked, self.actor, self.reason.clone())
+        };
         Event {
             id: EventId(self.event_id.0.with_number(number)),
-            action: EventAction::Revoked,
+            action,
             session_id,
-            actor: self.actor,
-            reason: self.reason.clone(),
+            actor,
+            reason,
             request_id: self.request_id.clone(),
         }
     }
@@ -377,12 +396,14 @@ pub trait Sessions: Send + Sync {
 /// Revocations of many sessions.
 #[async_trait]
 pub trait Revocations: Send + Sync {
-    /// Revokes the sessions that a revocation is about, all of them or none, and returns their number. When it returns,
-    /// every read returns them as revoked, and no change of them is made any more. A session that is added or changed
-    /// after that is not revoked, even if it matches.
+    /// Ends the sessions that a revocation is about, all of them or none, and returns the number of those that it revokes:
+    /// those whose stored lifetime has passed by its time are complete instead, and not counted. When it returns, every
+    /// read returns them like that, and no change of them is made any more, nor is an interaction stored, whenever it was.
+    /// A session that is added or changed after that is not ended, even if it matches. Of several revocations, the first
+    /// one decides how a session ends.
     ///
     /// If they are many, the revocation stays pending: [`Revocations::revocation_write`] writes the sessions and their
-    /// events afterwards. If the number cannot be read then, the sessions are revoked nevertheless.
+    /// events afterwards. If the number cannot be read then, the sessions have ended nevertheless.
     ///
     /// Fails with [`StoreError::TokenReplaced`] unless the token of `token` is valid in the same transaction, and with
     /// [`StoreError::TooManyRevocations`].
@@ -435,13 +456,55 @@ pub trait Settings: Send + Sync {
     async fn setting_replace(&self, name: &'static str, value: String) -> Result<(), StoreError>;
 }
 
+/// A process of `sessiond`: a random ID, minted when it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub Id);
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// What a node has reported about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeReport {
+    /// The node.
+    pub node: NodeId,
+    /// A text that is the same for the same settings.
+    pub settings: String,
+}
+
+/// The nodes that share the store, and which of them does the work that only one may do at a time. Times are by the
+/// store's clock, so that the clocks of the nodes need not agree.
+#[async_trait]
+pub trait Nodes: Send + Sync {
+    /// Stores that `node` is alive, with these settings, until `ttl` from now. Returns the other nodes that are alive, by
+    /// ascending ID. Deletes the reports that have expired.
+    async fn node_report(
+        &self,
+        node: NodeId,
+        settings: String,
+        ttl: Duration,
+    ) -> Result<Vec<NodeReport>, StoreError>;
+
+    /// Takes or renews the lease `name` until `duration` from now, if it is free, has expired, or is held by `holder`.
+    /// Returns whether `holder` has it.
+    async fn lease_acquire(
+        &self,
+        name: &'static str,
+        holder: NodeId,
+        duration: Duration,
+    ) -> Result<bool, StoreError>;
+}
+
 /// Durable storage for sessions, API keys and events.
 ///
 /// When a method that changes something returns `Ok`, the change survives the end of the process and of the
-/// machine. A read sees every change that was acknowledged before it began. A change whose future is dropped is made
+/// machine; only reports of nodes and leases need not survive the end of the last process. A read sees every change that was acknowledged before it began. A change whose future is dropped is made
 /// completely or not at all, perhaps after that.
 #[async_trait]
-pub trait Store: Sessions + Revocations + Keys + Events + Settings + 'static {
+pub trait Store: Sessions + Revocations + Keys + Events + Settings + Nodes + 'static {
     /// Succeeds if the store can be read, and commits a change that affects no record.
     async fn ready(&self) -> Result<(), StoreError>;
 }

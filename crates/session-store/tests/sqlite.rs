@@ -2,9 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 use std::path::Path;
+use std::time::Duration;
 
 use session_store::contract_suite::{event, revocation, session};
-use session_store::{Keys, OpenError, Revocations, SecretHash, Sessions, SqliteStore, StoredSession};
+use session_store::{
+    Keys, NodeId, Nodes, OpenError, Revocations, SecretHash, Sessions, SqliteStore, StoredSession,
+};
 use session_types::{
     AccountId, DomainId, Id, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp,
     Title,
@@ -17,7 +20,7 @@ fn open() -> (TempDir, SqliteStore) {
     (folder, store)
 }
 
-session_store::contract_suite!(open());
+session_store::contract_suite!(std::future::ready(open()));
 
 /// Returns the error of opening a file that is not a valid store.
 fn open_error(path: &Path) -> String {
@@ -41,6 +44,19 @@ async fn sessions_are_stored_when_the_store_is_opened_again() {
     drop(store);
     let store = SqliteStore::open(&folder.path().join("sessions.db")).unwrap();
     assert_eq!(store.session_fetch(session(1).id).await, Ok(Some(session(1))));
+}
+
+#[tokio::test]
+async fn nodes_and_leases_of_a_former_process_are_void_when_the_store_is_opened_again() {
+    let (folder, store) = open();
+    let [former, new] = [1, 2].map(|byte| NodeId(Id::from_bytes([byte; 20])));
+    let long = Duration::from_hours(1);
+    store.node_report(former, "a".to_owned(), long).await.unwrap();
+    assert_eq!(store.lease_acquire("one", former, long).await, Ok(true));
+    drop(store);
+    let store = SqliteStore::open(&folder.path().join("sessions.db")).unwrap();
+    assert_eq!(store.node_report(new, "b".to_owned(), long).await, Ok(vec![]));
+    assert_eq!(store.lease_acquire("one", new, long).await, Ok(true));
 }
 
 #[tokio::test]
@@ -136,6 +152,50 @@ async fn a_pending_revocation_is_written_after_the_store_is_opened_again() {
     // The record is removed once no caller waits for its count.
     store.revocation_write(Timestamp::from_ms(60_005).unwrap()).await.unwrap();
     assert_eq!(count("SELECT count(*) FROM revocation"), 0);
+}
+
+#[tokio::test]
+async fn a_revocation_that_was_pending_before_an_upgrade_ends_the_sessions_that_it_had_skipped() {
+    const SESSIONS: u64 = 500;
+    let (folder, store) = open();
+    let path = folder.path().join("sessions.db");
+    let at = |ms| Timestamp::from_ms(ms).unwrap();
+    // The last one of the first batch, so that its event is the last one too.
+    let expired = StoredSession { expires_at: Some(at(4)), ..session(199) };
+    let one = |last| if last == 199 { expired.clone() } else { session(last) };
+    let all = (0..SESSIONS).map(|last| (one(last), event(last, session(last).id))).collect();
+    store.session_import(all).await.unwrap();
+    assert_eq!(store.session_revoke_many(revocation(1, 5), None).await, Ok(SESSIONS - 1));
+    assert_eq!(store.revocation_write(at(5)).await, Ok(true));
+    drop(store);
+    // As the schema before left it: that session was not written and has no event.
+    sql(
+        &path,
+        "UPDATE session SET status = 'new', ended_at = NULL, expires_at = 4, expires_minute = 0, revision = 0 \
+         WHERE status = 'complete'; \
+         DELETE FROM event WHERE action = 'expired'; \
+         ALTER TABLE revocation DROP COLUMN completed; \
+         PRAGMA user_version = 7;",
+    );
+    let store = SqliteStore::open(&path).unwrap();
+    let ended = StoredSession {
+        status: SessionStatus::Complete,
+        token_hash: None,
+        expires_at: None,
+        ended_at: Some(at(4)),
+        revision: 1,
+        ..expired.clone()
+    };
+    for _ in 0..2 {
+        let found = store.session_fetch(expired.id).await.unwrap().unwrap();
+        assert_eq!(found, ended);
+        while store.revocation_write(at(5)).await.unwrap() {}
+    }
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM session WHERE status = 'revoked'"), SESSIONS - 1);
+    assert_eq!(count("SELECT count(*) FROM event WHERE action = 'revoked'"), SESSIONS - 1);
+    assert_eq!(count("SELECT count(*) FROM event WHERE action = 'expired'"), 1);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::execute::execute;
 use super::socket;
 use crate::config::Config;
 use crate::open_store::{self, OpenFailed, Opened};
-use crate::sweep;
+use crate::stored_lifetimes;
 
 /// Runs a command from the command line, through the server that uses the store or on the store itself.
 /// `file` is what an import reads and an export writes; `-` is standard input or output.
@@ -82,7 +82,7 @@ async fn dispatch(
     input: Box<dyn AsyncBufRead + Unpin + Send>,
     output: mpsc::Sender<Line>,
 ) -> Result<(), Box<dyn Error>> {
-    let Opened { sessions, migrated, folder } = match open_store::open(config).await {
+    let Opened { sessions, migrated, .. } = match open_store::open(config).await {
         Err(OpenFailed::Sqlite(OpenError::InUse(folder))) => {
             let sent = socket::send(&folder, &command, input, &output).await;
             let folder = folder.display();
@@ -97,9 +97,9 @@ async fn dispatch(
         let text = format!("sessiond: created a store, {}", open_store::location(config));
         let _ = output.send(Line::Err(text)).await;
     }
-    if matches!(command, Command::Import) && folder.is_some() {
-        // With these settings; a server with others applies its own when it starts. Those of a database may be running.
-        sweep::apply_lifetimes(&sessions).await?;
+    if matches!(command, Command::Import) {
+        // The times of the imported sessions are by these settings; a server with others computes them again.
+        stored_lifetimes::prepare(&sessions).await?;
     }
     execute(&sessions, command, input, &output).await;
     Ok(())

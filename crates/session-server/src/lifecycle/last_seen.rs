@@ -35,6 +35,11 @@ pub(crate) struct Buffered {
 }
 
 impl Buffered {
+    /// Whether the session had expired before this interaction by the lifetime that is stored.
+    pub(crate) fn is_after_stored_end(&self) -> bool {
+        self.stored_expires_at.is_some_and(|expires_at| expires_at <= self.seen.first_at)
+    }
+
     /// Whether a session of the domain has expired at `at` by the interaction that is stored, but not by this one.
     fn revives(&self, domain_id: DomainId, at: Timestamp) -> bool {
         self.domain_id == domain_id && self.stored_expires_at.is_some_and(|expires_at| expires_at <= at)

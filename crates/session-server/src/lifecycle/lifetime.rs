@@ -1,10 +1,12 @@
 //! How long sessions live.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::time::Duration;
 
 use session_store::StoredSession;
 use session_types::{PoolId, SessionType, Timestamp};
+use sha2::{Digest, Sha256};
 use strum::AsRefStr;
 
 /// How long a session lives; `None` is unlimited.
@@ -83,9 +85,30 @@ impl Lifetimes {
         [absolute, idle].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
-    /// Returns a text that differs for different lifetimes.
-    pub fn fingerprint(&self) -> String {
-        format!("{self:?}")
+    /// Returns a text that is the same for the same lifetimes, on every node and in every version: the SHA-256, in
+    /// hexadecimal, of lines that name every lifetime in milliseconds.
+    pub fn digest(&self) -> String {
+        // Without `..`, so that a new field that is not in the lines does not compile.
+        let Self { default, pools } = self;
+        let mut hash = Sha256::new();
+        let mut add = |scope: &str, TypeLifetimes { browser, api }: &TypeLifetimes| {
+            for (session_type, Lifetime { idle, absolute }) in [("browser", browser), ("api", api)] {
+                for (name, lifetime) in [("idle", idle), ("absolute", absolute)] {
+                    let lifetime = lifetime
+                        .map_or_else(|| "unlimited".to_owned(), |lifetime| lifetime.as_millis().to_string());
+                    hash.update(format!("{scope}.{session_type}.{name} {lifetime}\n"));
+                }
+            }
+        };
+        add("default", default);
+        for (pool_id, lifetimes) in pools {
+            add(&pool_id.to_string(), lifetimes);
+        }
+        hash.finalize().iter().fold(String::new(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 }
 
@@ -143,6 +166,30 @@ mod tests {
             let ends = lifetimes.expiry_of(&session).unwrap().0.as_ms();
             assert_eq!(ends - session.id.0.time_ms(), expected * 60 * 60 * 1_000);
         }
-        assert_ne!(lifetimes.fingerprint(), Lifetimes::default().fingerprint());
+    }
+
+    #[test]
+    fn the_digest_is_the_same_in_every_version_and_differs_for_each_lifetime() {
+        let digest = |pool: Option<TypeLifetimes>, default: TypeLifetimes| {
+            let pools = pool.map(|lifetimes| (PoolId(id(1, 77)), lifetimes)).into_iter().collect();
+            Lifetimes { default, pools }.digest()
+        };
+        let default = TypeLifetimes::default();
+        // printf 'default.browser.idle 1800000\ndefault.browser.absolute 43200000\ndefault.api.idle 2592000000\n
+        // default.api.absolute 7776000000\n' | sha256sum
+        assert_eq!(digest(None, default), "2315e274d14225dd645ed10a334947ae7726d69e8de71194235d0a3fe5968a50");
+        let other = Some(Duration::from_millis(1));
+        let mut changed = [default; 6];
+        changed[0].browser.idle = other;
+        changed[1].browser.absolute = other;
+        changed[2].api.idle = other;
+        changed[3].api.absolute = other;
+        changed[4].browser.idle = None;
+        changed[5].browser.idle = Some(Duration::from_millis(2));
+        let of_pool = [default].into_iter().chain(changed).map(|pool| digest(Some(pool), default));
+        let of_default = [default].into_iter().chain(changed).map(|default| digest(None, default));
+        let all: Vec<_> = of_pool.chain(of_default).collect();
+        let different: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
     }
 }

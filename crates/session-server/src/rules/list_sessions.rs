@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 use session_api::{PageToken, SessionList, SessionPage};
 use session_store::{SessionFilter, StateFilter};
-use session_types::{ErrorCode, SessionId, SessionStatus, Timestamp};
+use session_types::{ErrorCode, SessionId, SessionStatus};
 
 use crate::authorize::{Target, authorize, authorized_filter};
 use crate::error::Error;
 use crate::request::Request;
-use crate::sessions::LAST_SEEN_GRACE;
+use crate::sessions::{LAST_SEEN_GRACE, Sessions};
+use crate::stored_lifetimes;
 use crate::summary::session_for;
 
 /// How often one request reads from the store: again only if lifetimes that have just passed leave a page short.
@@ -41,7 +42,7 @@ pub async fn list_sessions(request: Request, query: SessionList) -> Result<Sessi
             &request.caller,
             query.account_id,
             query.pool_id,
-            state_filter(query.status, sessions.storage().now()),
+            state_filter(sessions, query.status).await?,
         )?
     };
     let limit = query.limit.unwrap_or_default().get();
@@ -91,14 +92,22 @@ fn resume(query: SessionList) -> Result<(Option<SessionId>, SessionList), Error>
 
 /// Returns the stored state that contains all sessions of a status. It contains others too, which are left out once
 /// their lifetime has been checked.
-fn state_filter(status: Option<SessionStatus>, now: Timestamp) -> StateFilter {
-    match status {
-        None => StateFilter::Any,
-        Some(SessionStatus::Revoked) => StateFilter::Status(SessionStatus::Revoked),
-        Some(SessionStatus::Complete) => StateFilter::Complete(now),
+async fn state_filter(sessions: &Sessions, status: Option<SessionStatus>) -> Result<StateFilter, Error> {
+    let status = match status {
+        None => return Ok(StateFilter::Any),
+        Some(SessionStatus::Revoked) => return Ok(StateFilter::Status(SessionStatus::Revoked)),
+        Some(status) => status,
+    };
+    // Otherwise the stored lifetimes of some sessions are by other settings. Read before the sessions are.
+    let are_applied = stored_lifetimes::are_applied(sessions).await?;
+    let now = sessions.storage().now();
+    Ok(match status {
+        SessionStatus::Complete if are_applied => StateFilter::Complete(now),
+        SessionStatus::Complete => StateFilter::Any,
         // A recent interaction may not be written yet; until then the stored lifetime passes too early.
-        Some(live) => StateFilter::Unexpired(live, now.saturating_sub(LAST_SEEN_GRACE)),
-    }
+        live if are_applied => StateFilter::Unexpired(live, now.saturating_sub(LAST_SEEN_GRACE)),
+        live => StateFilter::Status(live),
+    })
 }
 
 #[cfg(test)]

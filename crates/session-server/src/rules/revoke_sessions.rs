@@ -10,6 +10,8 @@ use crate::error::Error;
 use crate::request::Request;
 
 /// Revokes every live session that the body names and the caller may revoke, all of them or none. Returns how many.
+/// One whose lifetime has passed, but for an interaction that another node has not written yet, ends as complete and is
+/// not counted.
 ///
 /// Fails with `required_value` or `invalid_value` unless exactly one of account, identity, device and pool is named, or
 /// with `not_permitted` or `not_authenticated`, over a rate limit, or with `bad_authtoken` if the caller's token was
@@ -63,7 +65,8 @@ pub async fn revoke_sessions(
         reason: Some(reason.to_owned()),
         request_id: Some(request.origin.request_id.clone()),
     };
-    // The store alone decides which sessions are live at this time, so it has to know the interactions that matter.
+    // The store ends every session, whatever is buffered here or on other nodes. By its stored lifetime it decides which
+    // are revoked and counted, and which had ended before: for that it has to know what this node has buffered.
     sessions.write_reviving(domain_id, revocation.at).await?;
     let revoked = storage.call(|store| store.session_revoke_many(revocation, token)).await;
     // Also after a failure: its outcome may not be known.

@@ -1,6 +1,7 @@
 //! Changes that meet: of one session by several callers, and on several nodes.
 
 use session_server::rules::record_interaction::record_interaction;
+use session_store::{Actor, EventAction};
 
 use super::*;
 
@@ -95,6 +96,57 @@ async fn a_revocation_of_many_writes_no_interactions_that_do_not_matter_for_it()
         seen_again.push(stored.first_seen != stored.last_seen);
     }
     assert_eq!(seen_again, [true, false]);
+}
+
+#[tokio::test]
+async fn a_revocation_of_many_ends_a_session_that_lives_by_an_interaction_which_another_node_has_buffered() {
+    let world = world();
+    let random = Arc::new(Counter(AtomicU64::new(1 << 32)));
+    let storage = Storage::new(world.store.clone(), world.clock.clone(), random, STORE_TIMEOUT);
+    let other = World {
+        sessions: Arc::new(Sessions::new(storage, Lifetimes::default())),
+        limits: Arc::clone(&world.limits),
+        store: Arc::clone(&world.store),
+        clock: Arc::clone(&world.clock),
+        reads: Arc::clone(&world.reads),
+        folder: tempfile::tempdir().unwrap(),
+    };
+    let created = world.create(Some(Interaction::default())).await;
+    let (id, token) = (created.session.summary.id, created.authtoken.expose_secret().as_bytes().to_vec());
+    world.pass(Duration::from_mins(29));
+    let caller = other.caller(&token).await.unwrap();
+    other.fetch_own(caller);
+    world.pass(Duration::from_mins(2));
+    assert_eq!(status(&other, id).await, SessionStatus::Unauthenticated);
+    assert_eq!(world.revoke_pool().await, 0, "by what this node knows, its lifetime has passed");
+    for _ in 0..2 {
+        for node in [&world, &other] {
+            assert_eq!(status(node, id).await, SessionStatus::Complete);
+            assert!(node.caller(&token).await.is_err());
+        }
+        other.sessions.write_last_seen().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_of_many_marks_a_session_whose_lifetime_has_passed_and_does_not_count_it() {
+    let world = world();
+    let id = world.create(Some(Interaction::default())).await.session.summary.id;
+    let ended_at_ms = world.pass(Duration::from_mins(30));
+    world.pass(Duration::from_mins(1));
+    assert_eq!(world.revoke_pool().await, 0, "it is not live any more");
+    let summary = world.fetch(key(), id).await.summary;
+    assert_eq!(summary.status, SessionStatus::Complete);
+    let stored = world.store.session_fetch(id).await.unwrap().unwrap();
+    assert_eq!(stored.ended_at.map(Timestamp::as_ms), Some(ended_at_ms));
+    let events = world.store.event_page(None, 10).await.unwrap().items;
+    let expired: Vec<_> = events.iter().filter(|event| event.action == EventAction::Expired).collect();
+    let [event] = expired[..] else { panic!("{events:?}") };
+    assert_eq!(
+        (event.actor, &event.reason, event.request_id.as_deref()),
+        (Actor::Server, &None, Some("a request"))
+    );
+    assert_eq!(world.sweep(FOR_EVER).await, Swept::default(), "nothing is left to mark");
 }
 
 #[tokio::test]

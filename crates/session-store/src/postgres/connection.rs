@@ -34,6 +34,14 @@ pub(super) enum Failure {
     Sent(Error),
 }
 
+/// Every statement is made for one plan: index scans in the order of the index. Statistics that are missing or of a former
+/// state must not lead to another one, which reads a whole table or sorts what a list would not visit. Engines that do not
+/// have a setting have no row of it.
+const PLANNER: &str = "SELECT set_config(name, \
+     CASE name WHEN 'plan_cache_mode' THEN 'force_generic_plan' ELSE 'off' END, false) FROM pg_settings \
+     WHERE name IN ('plan_cache_mode', 'enable_seqscan', 'enable_bitmapscan', 'enable_sort', 'enable_incremental_sort', \
+     'jit')";
+
 impl Connection {
     /// Connects to the first host that accepts and whose server takes writes. Returns the connection and the task that
     /// ends with it. Fails with a text that says what is wrong with each host.
@@ -74,6 +82,7 @@ impl Connection {
         let durable = "SELECT set_config('synchronous_commit', 'on', false) \
                        WHERE current_setting('synchronous_commit') = 'off'";
         client.batch_execute(durable).await.map_err(|error| error::text(&error))?;
+        client.batch_execute(PLANNER).await.map_err(|error| error::text(&error))?;
         let connection = Self {
             client,
             statements: Mutex::default(),

@@ -6,6 +6,9 @@ use tokio_postgres::Error;
 
 use crate::store::StoreError;
 
+/// The result of an operation of the store.
+pub(super) type Result<T> = std::result::Result<T, StoreError>;
+
 /// The database cannot be used. The text says which host, what is wrong and how to fix it, and has no password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

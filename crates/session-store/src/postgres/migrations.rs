@@ -23,7 +23,8 @@ struct Migration {
 }
 
 /// In the order in which they are applied; the version of a schema is how many are. A released migration never changes.
-const MIGRATIONS: &[Migration] = &[];
+const MIGRATIONS: &[Migration] =
+    &[Migration { sql: include_str!("migrations/0001_first.sql"), min_version: 1 }];
 
 /// How long a step may take, in place of the time-out of statements: it may build an index on a large table, and nodes that
 /// wait for it wait as long.
@@ -155,4 +156,75 @@ async fn repeat<T>(
 
 fn failed(what: &str, error: &Error) -> PostgresOpenError {
     PostgresOpenError(format!("{what}: {}", error::text(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+    use session_test_support::postgres::Cluster;
+
+    use super::*;
+
+    const FIRST: Migration = Migration { sql: "CREATE TABLE a (n int)", min_version: 1 };
+    // Long enough for others to come meanwhile.
+    const SECOND: Migration = Migration {
+        sql: "SELECT pg_sleep(0.2); ALTER TABLE a ADD m int; INSERT INTO a VALUES (1, 2)",
+        min_version: 1,
+    };
+    const THIRD: Migration = Migration { sql: "ALTER TABLE a DROP n", min_version: 3 };
+
+    async fn connect(cluster: &Cluster, database: &str) -> Connection {
+        let options = PostgresOptions::parse(&cluster.url(database)).unwrap();
+        Connection::open(&options).await.unwrap().0
+    }
+
+    #[tokio::test]
+    async fn each_step_is_made_once_however_many_nodes_start_together() {
+        let cluster = Cluster::shared();
+        for _ in 0..5 {
+            let database = cluster.create_database();
+            let connections = join_all((0..8).map(|_| connect(cluster, &database))).await;
+            let steps = [FIRST, SECOND, THIRD];
+            let applied = join_all(connections.iter().map(|connection| apply(connection, &steps))).await;
+            for migrated in applied {
+                assert_eq!(migrated.unwrap().to, 3);
+            }
+            assert_eq!(cluster.psql(&database, "SELECT m FROM a"), "2");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_step_that_fails_changes_nothing_and_those_before_stay() {
+        let cluster = Cluster::shared();
+        let database = cluster.create_database();
+        let connection = connect(cluster, &database).await;
+        let broken = Migration { sql: "ALTER TABLE a ADD x int; SELECT 1/0", min_version: 1 };
+        let error = apply(&connection, &[FIRST, SECOND, broken]).await.unwrap_err().to_string();
+        assert_eq!(error, "the database cannot be migrated: division by zero (SQLSTATE 22012)");
+        assert_eq!(cluster.psql(&database, "SELECT * FROM a"), "1|2");
+        let migrated = apply(&connection, &[FIRST, SECOND, THIRD]).await.unwrap();
+        assert_eq!(migrated, Migrated { from: 2, to: 3 });
+    }
+
+    #[tokio::test]
+    async fn an_older_program_works_until_a_step_says_that_it_does_not() {
+        let cluster = Cluster::shared();
+        let database = cluster.create_database();
+        let connection = connect(cluster, &database).await;
+        apply(&connection, &[FIRST, SECOND]).await.unwrap();
+        assert_eq!(apply(&connection, &[FIRST]).await.unwrap(), Migrated { from: 2, to: 2 });
+        apply(&connection, &[FIRST, SECOND, THIRD]).await.unwrap();
+        let error = apply(&connection, &[FIRST, SECOND]).await.unwrap_err().to_string();
+        assert!(error.contains("schema version 3, which programs from version 3 on work with"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_tables_of_another_program_are_left_alone() {
+        let cluster = Cluster::shared();
+        let database = cluster.create_database();
+        cluster.psql(&database, "CREATE TABLE a (other text)");
+        let connection = connect(cluster, &database).await;
+        let error = apply(&connection, &[FIRST]).await.unwrap_err().to_string();
+        assert!(error.contains("relation \"a\" already exists"), "{error}");
+    }
 }

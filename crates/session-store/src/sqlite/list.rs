@@ -37,7 +37,7 @@ pub(super) fn page(
     let pending = pending::is_pending(connection, filter.domain_id)?;
     let many_expired = match &filter.state {
         StateFilter::Complete(at) if owner_of(filter).is_none() => {
-            expired_count(connection, filter, *at)? > EXPIRED_MAX
+            expired_count(connection, filter, *at, pending)? > EXPIRED_MAX
         }
         _ => false,
     };
@@ -45,14 +45,25 @@ pub(super) fn page(
     table::visit(connection, &query.sql, &query.parameters[..], limit)
 }
 
-/// Returns the number of sessions whose lifetime passes at or before the end of the minute of `at`, but at most one more than [`EXPIRED_MAX`].
-fn expired_count(connection: &Connection, filter: &SessionFilter, at: Timestamp) -> Result<u32> {
+/// Returns the condition, on a column of an index, of the sessions that may be complete because of their lifetime.
+fn may_be_complete(pending: bool) -> String {
+    format!("expires_minute <= {} / 60000", if pending { pending::COMPLETE_TO } else { ":complete_at" })
+}
+
+/// Returns the number of sessions that meet [`may_be_complete`] with this time, but at most one more than [`EXPIRED_MAX`].
+fn expired_count(
+    connection: &Connection,
+    filter: &SessionFilter,
+    at: Timestamp,
+    pending: bool,
+) -> Result<u32> {
     let mut query = Query::new(filter);
     query.sql = format!(
         "SELECT count(*) FROM (SELECT 1 FROM session INDEXED BY {} WHERE {} \
-         AND expires_minute <= :complete_at / 60000 LIMIT :limit)",
+         AND {} LIMIT :limit)",
         index_of(filter, "expires_minute"),
-        scope_of(filter)
+        scope_of(filter),
+        may_be_complete(pending)
     );
     query.parameters.push((":complete_at", at.to_column()));
     query.parameters.push((":limit", (EXPIRED_MAX + 1).into()));
@@ -96,7 +107,7 @@ impl<'a> Query<'a> {
     }
 
     /// Returns the conditions of the filter apart from its domain and pool, each of them never null. If revocations are
-    /// `pending`, a session to which one applies is a revoked one.
+    /// `pending`, a session to which one applies is in the state after it.
     pub(super) fn conditions(&mut self, filter: &'a SessionFilter, pending: bool) -> Vec<&'static str> {
         let mut conditions = Vec::new();
         let mut add = |condition, parameter, value: ToSqlOutput<'a>| {
@@ -117,11 +128,14 @@ impl<'a> Query<'a> {
         }
         match &filter.state {
             StateFilter::Any => {}
-            StateFilter::Status(SessionStatus::Revoked) if pending => {}
+            StateFilter::Status(SessionStatus::Revoked | SessionStatus::Complete) if pending => {}
             StateFilter::Status(status) => add("status = :status", ":status", status.to_column()),
             StateFilter::Unexpired(status, at) => {
                 add("status = :status", ":status", status.to_column());
                 add("(expires_at IS NULL OR expires_at > :unexpired_at)", ":unexpired_at", at.to_column());
+            }
+            StateFilter::Complete(at) if pending => {
+                add(pending::IS_COMPLETE_AT, ":complete_at", at.to_column());
             }
             StateFilter::Complete(at) => add(
                 "(status = 'complete' OR (expires_at IS NOT NULL AND expires_at <= :complete_at))",
@@ -130,9 +144,12 @@ impl<'a> Query<'a> {
             ),
         }
         match filter.state {
-            StateFilter::Any => {}
+            StateFilter::Any | StateFilter::Complete(_) => {}
             StateFilter::Status(SessionStatus::Revoked) if pending => {
                 conditions.push(pending::IS_OR_WAS_REVOKED);
+            }
+            StateFilter::Status(SessionStatus::Complete) if pending => {
+                conditions.push(pending::IS_OR_WAS_COMPLETE);
             }
             _ if pending => conditions.push(IS_NOT_REVOKED),
             _ => {}
@@ -147,7 +164,7 @@ impl<'a> Query<'a> {
     /// sessions: one range of its index. Otherwise there is a range for each status and type that may match, and
     /// SQLite merges them as they are read.
     ///
-    /// If revocations are `pending`, a session to which one applies matches as a revoked one.
+    /// If revocations are `pending`, a session to which one applies matches as it is after it.
     fn page(
         filter: &'a SessionFilter,
         before: Option<&'a SessionId>,
@@ -177,7 +194,7 @@ impl<'a> Query<'a> {
                 })
                 .collect();
             if matches!(filter.state, StateFilter::Complete(_)) && !many_expired {
-                let expired = range("expires_minute", "expires_minute <= :complete_at / 60000");
+                let expired = range("expires_minute", &may_be_complete(pending));
                 ranges.push(format!("SELECT * FROM ({expired} ORDER BY id DESC)"));
             }
             ranges
@@ -224,7 +241,9 @@ impl<'a> Query<'a> {
 fn statuses_of(state: StateFilter, many_expired: bool, pending: bool) -> impl Iterator<Item = SessionStatus> {
     SessionStatus::VARIANTS.iter().copied().filter(move |status| match state {
         StateFilter::Any => true,
-        StateFilter::Status(SessionStatus::Revoked) if pending => *status != SessionStatus::Complete,
+        StateFilter::Status(wanted) if pending && wanted.is_final() => {
+            *status == wanted || !status.is_final()
+        }
         StateFilter::Status(wanted) | StateFilter::Unexpired(wanted, _) => *status == wanted,
         StateFilter::Complete(_) => {
             *status == SessionStatus::Complete || (many_expired && !status.is_final())

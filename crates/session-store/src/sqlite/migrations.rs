@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_store_state.sql"),
     include_str!("migrations/0006_revocation.sql"),
     include_str!("migrations/0007_expires_minute.sql"),
+    include_str!("migrations/0008_revocation_completed.sql"),
 ];
 
 /// The schema version of this program.

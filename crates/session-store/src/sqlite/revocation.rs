@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
-use session_types::{SessionId, SessionStatus, Timestamp};
+use session_types::{SessionId, Timestamp};
 
 use super::column::{Column, NULL, Property};
 use super::error::{Result, failed};
@@ -29,6 +29,9 @@ const PENDING_MAX: u32 = 16;
 /// callers wait.
 const FINISHED_RETENTION: Duration = Duration::from_mins(1);
 
+/// The condition that the lifetime of a session passes after the revocation's time, or never.
+const IS_LIVE_THEN: &str = "(expires_at IS NULL OR expires_at > :at)";
+
 /// The condition that a session was last written before the revocation `:number`, which therefore may apply to it.
 const WRITTEN_BEFORE: &str = "(written_after IS NULL OR written_after < :number)";
 
@@ -37,9 +40,26 @@ struct Recorded {
     revocation: Revocation,
     /// The session up to which its sessions are written.
     written_to: Option<SessionId>,
-    /// How many sessions are.
-    written: u64,
+    written: Written,
     finished_at: Option<Timestamp>,
+}
+
+/// How many sessions of a revocation are written.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    /// As revoked.
+    revoked: u64,
+    /// As complete, because their lifetime has passed before.
+    completed: u64,
+}
+
+/// A session in the range of a revocation.
+struct Visited {
+    id: SessionId,
+    /// Whether the revocation applies to it.
+    applies: bool,
+    /// Whether its lifetime passes at or before the time of the revocation.
+    has_expired: bool,
 }
 
 /// The outcome of a revocation in its transaction.
@@ -55,7 +75,8 @@ pub(super) enum Outcome {
 pub(super) fn revoke_in_txn(connection: &Connection, revocation: &Revocation) -> Result<Outcome> {
     let visited = visit(connection, revocation, None, IS_NOT_REVOKED, &[], BATCH + 1)?;
     if visited.len() <= BATCH as usize {
-        return write_in_txn(connection, revocation, &visited, 0).map(Outcome::Made);
+        let written = write_in_txn(connection, revocation, &visited, Written::default())?;
+        return Ok(Outcome::Made(written.revoked));
     }
     let sql = "SELECT count(*) FROM revocation INDEXED BY revocation_pending \
                WHERE domain_id = :domain_id AND finished_at IS NULL";
@@ -72,7 +93,7 @@ pub(super) fn revoke_in_txn(connection: &Connection, revocation: &Revocation) ->
 }
 
 /// Returns the sessions in the range of a revocation, at most `limit` from the first one after `after` by ascending ID,
-/// each with whether the revocation applies to it and the condition is met.
+/// and whether the revocation applies to each and the condition is met.
 fn visit(
     connection: &Connection,
     revocation: &Revocation,
@@ -80,47 +101,52 @@ fn visit(
     condition: &str,
     parameters: &[(&'static str, ToSqlOutput<'_>)],
     limit: u32,
-) -> Result<Vec<(SessionId, bool)>> {
+) -> Result<Vec<Visited>> {
     let filter = revocation.filter();
     let mut query = Query::live_ranges(&filter, after.as_ref());
     let applies = applies(&mut query, &filter, revocation);
     query.sql = format!(
-        "SELECT id, {applies} AND {condition} FROM ({} ORDER BY visited_id LIMIT :visits) CROSS JOIN session \
-         ON id = visited_id",
+        "SELECT id, {applies} AND {condition}, NOT {IS_LIVE_THEN} FROM ({} ORDER BY visited_id LIMIT :visits) \
+         CROSS JOIN session ON id = visited_id",
         query.sql
     );
     query.parameters.extend_from_slice(parameters);
+    query.parameters.push((":at", revocation.at.to_column()));
     query.parameters.push((":visits", limit.into()));
     let mut select = connection.prepare_cached(&query.sql).map_err(failed)?;
-    let rows = select.query_map(&query.parameters[..], |row| Ok((table::read_value(row)?, row.get(1)?)));
+    let rows = select.query_map(&query.parameters[..], |row| {
+        Ok(Visited { id: table::read_value(row)?, applies: row.get(1)?, has_expired: row.get(2)? })
+    });
     rows.and_then(Iterator::collect).map_err(failed)
 }
 
 /// Returns the condition that a revocation applies to a session in its ranges, as far as the session itself says.
 fn applies<'a>(query: &mut Query<'a>, filter: &'a SessionFilter, revocation: &'a Revocation) -> String {
     let mut conditions = query.conditions(filter, false);
-    conditions.extend([LIVE, "(expires_at IS NULL OR expires_at > :live_at)", "id IS NOT :except"]);
-    query.parameters.push((":live_at", revocation.at.to_column()));
+    conditions.extend([LIVE, "id IS NOT :except"]);
     query.parameters.push((":except", revocation.except.as_ref().map_or(NULL, Column::to_column)));
     conditions.join(" AND ")
 }
 
-/// Writes those of the visited sessions to which the revocation applies, and their events; `written` were written before.
-/// Returns how many are written after it.
+/// Writes those of the visited sessions to which the revocation applies, as `StoredSession::revoke` does, and their
+/// events; `written` were written before. Returns how many are written after it.
 fn write_in_txn(
     connection: &Connection,
     revocation: &Revocation,
-    visited: &[(SessionId, bool)],
-    mut written: u64,
-) -> Result<u64> {
-    let update = "UPDATE session SET status = :status, token_hash = NULL, expires_at = NULL, \
-                  expires_minute = NULL, ended_at = :at, revision = revision + 1 WHERE id = :id";
-    let (status, at) = (SessionStatus::Revoked.to_column(), revocation.at.to_column());
-    for (session_id, _) in visited.iter().filter(|(_, applies)| *applies) {
-        let parameters = named_params! { ":id": session_id.to_column(), ":status": status, ":at": at };
+    visited: &[Visited],
+    mut written: Written,
+) -> Result<Written> {
+    // The lifetime is not read here, so that one that cannot be read fails no revocation.
+    let update = "UPDATE session SET status = :status, token_hash = NULL, expires_at = NULL, expires_minute = NULL, \
+                  ended_at = min(:at, coalesce(expires_at, :at)), revision = revision + 1 WHERE id = :id";
+    let at = revocation.at.to_column();
+    for Visited { id, has_expired, .. } in visited.iter().filter(|visited| visited.applies) {
+        let status = Revocation::status(*has_expired);
+        let parameters = named_params! { ":id": id.to_column(), ":status": status.to_column(), ":at": at };
         table::execute_in_txn(connection, update, parameters)?;
-        table::insert_in_txn(connection, &revocation.event(*session_id, written)).map_err(failed)?;
-        written += 1;
+        let event = revocation.event(*id, written.revoked + written.completed, *has_expired);
+        table::insert_in_txn(connection, &event).map_err(failed)?;
+        *(if *has_expired { &mut written.completed } else { &mut written.revoked }) += 1;
     }
     Ok(written)
 }
@@ -129,13 +155,18 @@ fn write_in_txn(
 fn fetch(connection: &Connection, number: i64) -> Result<Option<Recorded>> {
     static SELECT: LazyLock<String> = LazyLock::new(|| {
         let columns = &Revocation::statements().columns;
-        format!("SELECT written_to, written, finished_at, {columns} FROM revocation WHERE number = :number")
+        format!(
+            "SELECT written_to, written, completed, finished_at, {columns} FROM revocation WHERE number = :number"
+        )
     });
     let read = |row: &Row<'_>| {
         let mut position = 0;
         Ok(Recorded {
             written_to: Property::read(row, &mut position)?,
-            written: Property::read(row, &mut position)?,
+            written: Written {
+                revoked: Property::read(row, &mut position)?,
+                completed: Property::read(row, &mut position)?,
+            },
             finished_at: Property::read(row, &mut position)?,
             revocation: Revocation::read(row, position)?,
         })
@@ -146,14 +177,14 @@ fn fetch(connection: &Connection, number: i64) -> Result<Option<Recorded>> {
         .map_err(failed)
 }
 
-/// Returns the number of sessions of a revocation, some of which may be written.
+/// Returns the number of sessions that a revocation revokes, some of which may be written.
 pub(super) fn count(connection: &Connection, number: i64) -> Result<u64> {
     // One snapshot: what is written of the revocation, and the sessions.
     let snapshot = connection.unchecked_transaction().map_err(failed)?;
     let removed = || StoreError::OutcomeUnknown("the revocation was made, and its record removed".to_owned());
     let recorded = fetch(&snapshot, number)?.ok_or_else(removed)?;
     if recorded.finished_at.is_some() {
-        return Ok(recorded.written);
+        return Ok(recorded.written.revoked);
     }
     let domain_id = recorded.revocation.domain_id.to_column();
     let is_first = "SELECT 1 FROM revocation INDEXED BY revocation_pending \
@@ -165,13 +196,14 @@ pub(super) fn count(connection: &Connection, number: i64) -> Result<u64> {
     let applies = applies(&mut query, &filter, &recorded.revocation);
     query.sql = format!(
         "SELECT count(*) FROM ({}) CROSS JOIN session ON id = visited_id \
-         WHERE {applies} AND {WRITTEN_BEFORE} AND {others}",
+         WHERE {applies} AND {IS_LIVE_THEN} AND {WRITTEN_BEFORE} AND {others}",
         query.sql
     );
+    query.parameters.push((":at", recorded.revocation.at.to_column()));
     query.parameters.push((":number", number.into()));
     let mut select = snapshot.prepare_cached(&query.sql).map_err(failed)?;
     let remaining: u64 = select.query_row(&query.parameters[..], |row| row.get(0)).map_err(failed)?;
-    Ok(recorded.written + remaining)
+    Ok(recorded.written.revoked + remaining)
 }
 
 /// Returns the number of the first pending revocation of each domain.
@@ -193,12 +225,13 @@ pub(super) fn write_batch_in_txn(connection: &Connection, number: i64, now: Time
     let visited = visit(connection, &revocation, written_to, WRITTEN_BEFORE, &parameters, BATCH)?;
     let written = write_in_txn(connection, &revocation, &visited, written)?;
     let is_pending = visited.len() == BATCH as usize;
-    let written_to = visited.last().map(|(id, _)| *id).or(written_to);
-    let update = "UPDATE revocation SET written_to = :written_to, written = :written, finished_at = :finished_at \
-                  WHERE number = :number";
+    let written_to = visited.last().map(|visited| visited.id).or(written_to);
+    let update = "UPDATE revocation SET written_to = :written_to, written = :written, completed = :completed, \
+                  finished_at = :finished_at WHERE number = :number";
     let parameters = named_params! {
         ":written_to": written_to.as_ref().map_or(NULL, Column::to_column),
-        ":written": written.to_column(),
+        ":written": written.revoked.to_column(),
+        ":completed": written.completed.to_column(),
         ":finished_at": if is_pending { NULL } else { now.to_column() },
         ":number": number,
     };

@@ -1,0 +1,304 @@
+//! Changes of sessions, each with its event.
+//!
+//! Rows are always locked in the order of their IDs, so that two transactions never wait for each other.
+
+use std::sync::{Arc, LazyLock};
+
+use session_types::{DomainId, SessionId, Timestamp};
+
+use super::column::{Column, Value, list};
+use super::connection::Connection;
+use super::database::{Database, TransactionError};
+use super::error::Result;
+use super::pending::{LIVE, is_not_revoked, last_pending};
+use super::table::{self, Record, expires_minute, only};
+use super::transaction::{Step, begin, commit, parameters, scan, select, send};
+use crate::event::Event;
+use crate::store::{LastSeen, StoreError, StoredSession, TokenGuard};
+
+/// The columns of a session that a replacement compares instead of setting them.
+const COMPARED: [&str; 5] = ["id", "domain_id", "pool_id", "session_type", "revision"];
+
+/// Returns the `INSERT` of the event in the parameters after the number `before`, if the table `changed` has a row and
+/// there is an event.
+pub(super) fn event_insert(before: usize, changed: &str) -> String {
+    let columns = Event::columns();
+    format!(
+        "INSERT INTO event ({}) SELECT {} FROM {changed} WHERE ${}::bytea IS NOT NULL",
+        columns.names(""),
+        columns.values(before),
+        before + 1
+    )
+}
+
+/// Returns the values of an event, or as many nulls.
+fn event_values(event: Option<&Event>) -> Vec<Value<'_>> {
+    event.map_or_else(|| vec![Value::Null; Event::columns().len()], Record::values)
+}
+
+/// Returns the values of the columns of a session.
+fn session_values(session: &StoredSession) -> Vec<Value<'_>> {
+    let mut values = session.values();
+    values.push(expires_minute(session.expires_at));
+    values
+}
+
+/// Returns the statement that adds a session and its event. `select` and `end` surround the `INSERT` of the session.
+fn insert_sql(condition: &str, end: &str) -> String {
+    let columns = StoredSession::columns();
+    let minute = columns.len() + 1;
+    format!(
+        "WITH added AS (INSERT INTO session ({}, expires_minute, written_after) \
+         SELECT {}, ${minute}::bigint, {} {condition} {end} RETURNING id), \
+         with_event AS ({}) SELECT EXISTS (SELECT 1 FROM added)",
+        columns.names(""),
+        columns.values(0),
+        last_pending("$2::bytea"),
+        event_insert(minute, "added")
+    )
+}
+
+fn insert<'a>(sql: &'static str, session: &'a StoredSession, event: &'a Event) -> Step<'a> {
+    let mut parameters = session_values(session);
+    parameters.extend(event_values(Some(event)));
+    Step { sql, parameters }
+}
+
+/// As [`crate::Sessions::session_create`].
+pub(super) async fn create(database: &Database, session: StoredSession, event: Event) -> Result<()> {
+    static INSERT: LazyLock<String> = LazyLock::new(|| insert_sql("", ""));
+    let created = Arc::new((session, event));
+    database
+        .transaction(move |connection| {
+            let created = Arc::clone(&created);
+            Box::pin(async move {
+                let (session, event) = &*created;
+                let mut steps = begin([session.domain_id]);
+                steps.extend([insert(&INSERT, session, event), commit()]);
+                send(connection, &steps).await.map(drop)
+            })
+        })
+        .await
+}
+
+/// As [`crate::Sessions::session_import`].
+pub(super) async fn import(
+    database: &Database,
+    sessions: Vec<(StoredSession, Event)>,
+) -> Result<Vec<Result<()>>> {
+    /// A session that cannot be added leaves the transaction as it was.
+    static INSERT: LazyLock<String> = LazyLock::new(|| {
+        let event_id = StoredSession::columns().len() + 2;
+        let is_new = format!(
+            "WHERE NOT EXISTS (SELECT 1 FROM event WHERE event.session_id = $1::bytea AND event.id = ${event_id}::bytea)"
+        );
+        insert_sql(&is_new, "ON CONFLICT (id) DO NOTHING")
+    });
+    let sessions = Arc::new(sessions);
+    database
+        .transaction(move |connection| {
+            let sessions = Arc::clone(&sessions);
+            Box::pin(async move {
+                let added = in_order(
+                    connection,
+                    &sessions,
+                    |(session, _)| session,
+                    |(session, event)| insert(&INSERT, session, event),
+                )
+                .await?;
+                let result = |is_added| if is_added { Ok(()) } else { Err(StoreError::AlreadyExists) };
+                Ok(added.into_iter().map(result).collect())
+            })
+        })
+        .await
+}
+
+/// Makes a change of each session, by ascending ID, in one transaction. Returns for each, in the given order, what its
+/// statement returned: whether it was made.
+async fn in_order<'a, T>(
+    connection: &Connection,
+    changes: &'a [T],
+    session: impl Fn(&'a T) -> &'a StoredSession,
+    step: impl Fn(&'a T) -> Step<'a>,
+) -> std::result::Result<Vec<bool>, TransactionError> {
+    let mut order: Vec<_> = changes.iter().enumerate().collect();
+    // Of two changes of one session, the first one stays the first.
+    order.sort_by_key(|(_, change)| session(change).id);
+    let mut steps = begin(changes.iter().map(|change| session(change).domain_id));
+    let first = steps.len();
+    steps.extend(order.iter().map(|(_, change)| step(change)));
+    steps.push(commit());
+    let rows = send(connection, &steps).await?;
+    let mut made = vec![false; changes.len()];
+    for ((place, _), rows) in order.iter().zip(rows.iter().skip(first)) {
+        if let Some(made) = made.get_mut(*place) {
+            *made = table::is_true(only(rows)?, 0)?;
+        }
+    }
+    Ok(made)
+}
+
+/// Returns a condition that is true for `$id` null or if the session of that ID has the token hash `$hash` and has not
+/// ended.
+pub(super) fn is_valid(id: &str, hash: &str) -> String {
+    format!(
+        "({id} IS NULL OR EXISTS (SELECT 1 FROM session AS guard WHERE guard.id = {id} \
+         AND guard.token_hash = {hash} AND {}))",
+        is_not_revoked("guard")
+    )
+}
+
+/// Returns the statement that replaces a session, if it has its revision, the token of the guard is valid and no pending
+/// revocation applies to it, and then adds the event. It returns whether it did, and whether the token is valid.
+fn replace_sql() -> String {
+    let columns = StoredSession::columns();
+    let (compared, set) = columns.equations(&COMPARED);
+    let minute = columns.len() + 1;
+    let is_valid = is_valid(&format!("${}::bytea", minute + 1), &format!("${}::bytea", minute + 2));
+    format!(
+        "WITH guard AS MATERIALIZED (SELECT {is_valid} AS is_valid), \
+         updated AS (UPDATE session SET {}, expires_minute = ${minute}::bigint, revision = revision + 1, \
+         written_after = {} WHERE {} AND (SELECT is_valid FROM guard) AND {} RETURNING id), \
+         with_event AS ({}) \
+         SELECT EXISTS (SELECT 1 FROM updated), is_valid FROM guard",
+        set.join(", "),
+        last_pending("$2::bytea"),
+        compared.join(" AND "),
+        is_not_revoked("session"),
+        event_insert(minute + 2, "updated")
+    )
+}
+
+static REPLACE: LazyLock<String> = LazyLock::new(replace_sql);
+
+fn replace<'a>(
+    session: &'a StoredSession,
+    event: Option<&'a Event>,
+    token: Option<&'a TokenGuard>,
+) -> Step<'a> {
+    let mut parameters = session_values(session);
+    parameters.push(token.map_or(Value::Null, |token| token.session_id.to_column()));
+    parameters.push(token.map_or(Value::Null, |token| token.token_hash.to_column()));
+    parameters.extend(event_values(event));
+    Step { sql: &REPLACE, parameters }
+}
+
+/// Locks these sessions until the transaction ends, in the order of their IDs.
+pub(super) fn lock<'a>(sessions: &'a [SessionId]) -> Step<'a> {
+    let sql = "SELECT 1 FROM session WHERE id = ANY ($1::bytea[]) ORDER BY id FOR NO KEY UPDATE";
+    Step { sql, parameters: vec![list(sessions)] }
+}
+
+/// As [`crate::Sessions::session_replace`].
+pub(super) async fn replace_one(
+    database: &Database,
+    session: StoredSession,
+    event: Option<Event>,
+    token: Option<TokenGuard>,
+) -> Result<bool> {
+    let replacement = Arc::new((session, event));
+    database
+        .transaction(move |connection| {
+            let replacement = Arc::clone(&replacement);
+            Box::pin(async move {
+                let (session, event) = &*replacement;
+                let locked: Vec<_> = token.iter().map(|token| token.session_id).chain([session.id]).collect();
+                let mut steps = begin([session.domain_id]);
+                if token.is_some() {
+                    steps.push(lock(&locked));
+                }
+                let place = steps.len();
+                steps.extend([replace(session, event.as_ref(), token.as_ref()), commit()]);
+                let rows = send(connection, &steps).await?;
+                let row = only(rows.get(place).map_or(&[], Vec::as_slice))?;
+                if !table::is_true(row, 1)? {
+                    return Err(TransactionError::Store(StoreError::TokenReplaced));
+                }
+                Ok(table::is_true(row, 0)?)
+            })
+        })
+        .await
+}
+
+/// As [`crate::Sessions::session_replace_many`].
+pub(super) async fn replace_many(
+    database: &Database,
+    sessions: Vec<(StoredSession, Option<Event>)>,
+) -> Result<Vec<bool>> {
+    let sessions = Arc::new(sessions);
+    database
+        .transaction(move |connection| {
+            let sessions = Arc::clone(&sessions);
+            Box::pin(async move {
+                in_order(
+                    connection,
+                    &sessions,
+                    |(session, _)| session,
+                    |(session, event)| replace(session, event.as_ref(), None),
+                )
+                .await
+            })
+        })
+        .await
+}
+
+/// Returns the statement that stores a last interaction.
+fn last_seen_sql() -> String {
+    // Not a column: it is compared with the end of the stored lifetime.
+    let (mut compared, set) = LastSeen::columns().equations(&["id", "first_at"]);
+    compared.retain(|equation| !equation.starts_with("first_at"));
+    let minute = LastSeen::columns().len() + 1;
+    format!(
+        "UPDATE session SET {}, expires_minute = ${minute}::bigint, revision = revision + 1 \
+         WHERE {} AND last_seen_at <= $3::bigint AND ended_at IS NULL AND {LIVE} \
+         AND (expires_at IS NULL OR expires_at > $2::bigint) AND {}",
+        set.join(", "),
+        compared.join(" AND "),
+        is_not_revoked("session")
+    )
+}
+
+/// As [`crate::Sessions::session_update_last_seen`].
+pub(super) async fn update_last_seen(database: &Database, mut last_seen: Vec<LastSeen>) -> Result<()> {
+    const DOMAINS: &str = "SELECT DISTINCT domain_id FROM session WHERE id = ANY ($1::bytea[])";
+    static UPDATE: LazyLock<String> = LazyLock::new(last_seen_sql);
+    last_seen.sort_by_key(|seen| seen.session_id);
+    let last_seen = Arc::new(last_seen);
+    database
+        .transaction(move |connection| {
+            let last_seen = Arc::clone(&last_seen);
+            Box::pin(async move {
+                // The domain of a session never changes.
+                let ids: Vec<_> = last_seen.iter().map(|seen| seen.session_id).collect();
+                let rows =
+                    select(connection, DOMAINS, &[list(&ids)]).await.map_err(TransactionError::NotSent)?;
+                let domains: Vec<DomainId> =
+                    rows.iter().map(|row| table::value(row, 0)).collect::<Result<_>>()?;
+                let mut steps = begin(domains);
+                steps.extend(last_seen.iter().map(|seen| {
+                    let mut parameters = seen.values();
+                    parameters.push(expires_minute(seen.expires_at));
+                    Step { sql: &UPDATE, parameters }
+                }));
+                steps.push(commit());
+                send(connection, &steps).await.map(drop)
+            })
+        })
+        .await
+}
+
+/// As [`crate::Sessions::session_delete_ended`].
+pub(super) async fn delete_ended(database: &Database, at: Timestamp, limit: u32) -> Result<u64> {
+    const ENDED: &str =
+        "SELECT id FROM session WHERE ended_at <= $1::bigint ORDER BY ended_at LIMIT $2::bigint";
+    let rows = scan(database, move |connection| {
+        Box::pin(
+            async move { select(connection, ENDED, &[at.to_column(), Value::Number(limit.into())]).await },
+        )
+    })
+    .await?;
+    let ids: Vec<SessionId> = rows.iter().map(|row| table::value(row, 0)).collect::<Result<_>>()?;
+    let sql = "DELETE FROM session WHERE id = ANY ($1::bytea[]) AND ended_at <= $2::bigint RETURNING 1";
+    let deleted = database.change(sql, &parameters(&[list(&ids), at.to_column()])).await?;
+    Ok(deleted.len() as u64)
+}
