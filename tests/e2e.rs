@@ -1,6 +1,6 @@
 //! End-to-end tests over real processes, one module for each operation and command.
 //!
-//! All but the module `embedded` run on each store: with `SESSION_TEST_STORE=postgres` on PostgreSQL.
+//! All run on each store, with `SESSION_TEST_STORE=postgres` on PostgreSQL, but those in the modules `embedded` and `postgres`.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
@@ -22,7 +22,7 @@ mod key;
 mod life;
 mod list_sessions;
 mod log;
-mod postgres_store;
+mod postgres;
 mod readme;
 mod record_interaction;
 mod requests;

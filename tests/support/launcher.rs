@@ -42,8 +42,8 @@ pub fn store_folder() -> std::io::Result<TempDir> {
 /// The variable that selects the store of the servers under test: `postgres`, or without it the embedded one.
 pub const STORE_VARIABLE: &str = "SESSION_TEST_STORE";
 
-/// The file in a server's folder that has the name of its database, if the store is PostgreSQL.
-const DATABASE_FILE: &str = "database";
+/// The file in a server's folder that has the URL of its store, unless that is the embedded store in the folder.
+const URL_FILE: &str = "store-url";
 
 /// Whether the store of the servers under test is PostgreSQL.
 pub fn on_postgres() -> bool {
@@ -54,10 +54,23 @@ pub fn on_postgres() -> bool {
     }
 }
 
-/// The URL of the store in a folder: of the embedded store's file, or of a database in the cluster of this process that is
-/// created if the folder has none.
+/// The URL of the store that belongs to a folder: the embedded store in it, or a database, which is created in the cluster of
+/// this process if the folder has none.
 pub fn store_url(folder: &Path) -> String {
-    if on_postgres() { Cluster::shared().url(&database_name(folder)) } else { sqlite_url(folder) }
+    if let Ok(url) = std::fs::read_to_string(folder.join(URL_FILE)) {
+        return url;
+    }
+    if !on_postgres() {
+        return sqlite_url(folder);
+    }
+    let cluster = Cluster::shared();
+    store_set(folder, &cluster.url(&cluster.create_database()))
+}
+
+/// Makes the database at this URL the store that belongs to a folder. Returns the URL.
+pub fn store_set(folder: &Path, url: &str) -> String {
+    std::fs::write(folder.join(URL_FILE), url).unwrap();
+    url.to_owned()
 }
 
 /// The URL of the embedded store in a folder.
@@ -65,21 +78,17 @@ pub fn sqlite_url(folder: &Path) -> String {
     format!("sqlite:{}", folder.join(STORE_FILE).display())
 }
 
-/// The name of the database that is the store in a folder. Creates the database if the folder has none.
+/// The name of the database that belongs to a folder.
 pub fn database_name(folder: &Path) -> String {
-    let file = folder.join(DATABASE_FILE);
-    std::fs::read_to_string(&file).unwrap_or_else(|_| {
-        let name = Cluster::shared().create_database();
-        std::fs::write(&file, &name).unwrap();
-        name
-    })
+    let url = store_url(folder);
+    url.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-/// Copies the store in a folder, which no process uses, to another folder.
+/// Copies the store of a folder, which no process uses, to another folder.
 pub fn store_copy(from: &Path, to: &Path) {
     if on_postgres() {
-        let name = Cluster::shared().copy_database(&database_name(from));
-        std::fs::write(to.join(DATABASE_FILE), name).unwrap();
+        let cluster = Cluster::shared();
+        store_set(to, &cluster.url(&cluster.copy_database(&database_name(from))));
     } else {
         std::fs::copy(from.join(STORE_FILE), to.join(STORE_FILE)).unwrap();
     }

@@ -69,16 +69,16 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
 /// Runs the end-to-end tests, which include the wire leg, on PostgreSQL. `embedded` is how they ended on the embedded store.
 /// Returns whether they all passed on both stores: no test may be left out on one of them.
 fn end_to_end_on_postgres(embedded: &Counts, out: &mut dyn Write) -> Result<(bool, Counts), Failed> {
-    /// The module of the tests that are about the embedded store alone.
-    const EMBEDDED: &str = "embedded::";
+    /// The modules of the tests that are about one store alone.
+    const OF_ONE_STORE: [&str; 2] = ["embedded::", "postgres::"];
     let program = [&["test", "--locked"], &EVERYTHING[..], &["--test", "e2e"]].concat();
     let (_, listed) = cargo_output(&[&program[..], &["--", "--list"]].concat())?;
     let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
-    let common: BTreeSet<String> =
-        names.filter(|name| !name.starts_with(EMBEDDED)).map(str::to_owned).collect();
+    let of_both = |name: &&str| !OF_ONE_STORE.iter().any(|module| name.starts_with(module));
+    let common: BTreeSet<String> = names.filter(of_both).map(str::to_owned).collect();
     let variables = [(STORE_VARIABLE, "postgres")];
-    let again =
-        cargo_test(&[&program[..], &["--no-fail-fast", "--", "--skip", EMBEDDED]].concat(), &variables, out)?;
+    let skip = OF_ONE_STORE.into_iter().flat_map(|module| ["--skip", module]).collect::<Vec<_>>();
+    let again = cargo_test(&[&program[..], &["--no-fail-fast", "--"], &skip].concat(), &variables, out)?;
     let mut same = true;
     for (store, passed) in [("the embedded store", &embedded.names), ("PostgreSQL", &again.1.names)] {
         for name in common.difference(passed) {
