@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use session_types::SessionId;
 
-use crate::extract::{JsonBody, PageParams, PathParams};
+use crate::extract::{JsonBody, PageParams, PathParams, RepeatableParams};
 use crate::reply::Reply;
 use crate::types::{
     Interaction, Revocation, RevocationResult, Session, SessionAuthenticate, SessionCreate, SessionList,
@@ -70,6 +70,7 @@ pub trait SessionApi {
     #[endpoint { method = POST, path = "/api/v1/session", tags = ["session"] }]
     async fn create_session(
         rqctx: RequestContext<Self::Context>,
+        headers: RepeatableParams,
         body: JsonBody<SessionCreate>,
     ) -> Result<Reply<HttpResponseCreated<SessionWithAuthtoken>>, HttpError>;
 
@@ -81,6 +82,7 @@ pub trait SessionApi {
     async fn authenticate_session(
         rqctx: RequestContext<Self::Context>,
         path: PathParams<SessionPath>,
+        headers: RepeatableParams,
         body: JsonBody<SessionAuthenticate>,
     ) -> Result<Reply<HttpResponseOk<SessionWithAuthtoken>>, HttpError>;
 

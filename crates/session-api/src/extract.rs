@@ -6,19 +6,19 @@ use std::marker::PhantomData;
 
 use async_trait::async_trait;
 use dropshot::{
-    ApiEndpointBodyContentType, ExclusiveExtractor, ExtensionMode, ExtractorMetadata, HttpError, Path, Query,
-    RequestContext, ServerContext, SharedExtractor, TypedBody,
+    ApiEndpointBodyContentType, ExclusiveExtractor, ExtensionMode, ExtractorMetadata, Header, HttpError,
+    Path, Query, RequestContext, ServerContext, SharedExtractor, TypedBody,
 };
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use session_types::ErrorCode;
+use session_types::{ErrorCode, IdempotencyKey};
 
 use crate::body::UnreadBody;
 use crate::request_error::{RequestError, shown};
-use crate::types::ErrorBody;
+use crate::types::{ErrorBody, RepeatableHeaders};
 
 /// Path parameters, received but not validated yet.
 pub struct PathParams<T>(Result<T, RequestError>);
@@ -84,6 +84,42 @@ where
         // From this the generated client gets its stream of all pages.
         let extension_mode = ExtensionMode::Paginated(serde_json::json!({ "required": [] }));
         ExtractorMetadata { extension_mode, ..metadata }
+    }
+}
+
+/// The name of the header with the key of a request that may be repeated.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+/// The headers of an operation that its caller may repeat, received but not validated yet. dropshot's own extractor takes the
+/// last of several headers, and refuses a request for any header that is not ASCII.
+pub struct RepeatableParams(Vec<HeaderValue>);
+
+impl RepeatableParams {
+    /// Parses the key of the request; `None` if it has none. Fails with `invalid_value` if there are several or it is not
+    /// allowed.
+    pub fn read(&self) -> Result<Option<IdempotencyKey>, RequestError> {
+        let parsed = match &self.0[..] {
+            [] => return Ok(None),
+            [value] => {
+                let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                IdempotencyKey::try_from(text).map_err(|error| error.to_string())
+            }
+            _ => Err("the request has more than one; send one".to_owned()),
+        };
+        parsed.map(Some).map_err(|what| {
+            ErrorBody::new(ErrorCode::InvalidValue, format!("{IDEMPOTENCY_KEY}: {what}")).into()
+        })
+    }
+}
+
+#[async_trait]
+impl SharedExtractor for RepeatableParams {
+    async fn from_request<C: ServerContext>(rqctx: &RequestContext<C>) -> Result<Self, HttpError> {
+        Ok(Self(rqctx.request.headers().get_all(IDEMPOTENCY_KEY).iter().cloned().collect()))
+    }
+
+    fn metadata(content_type: ApiEndpointBodyContentType) -> ExtractorMetadata {
+        <Header<RepeatableHeaders> as SharedExtractor>::metadata(content_type)
     }
 }
 

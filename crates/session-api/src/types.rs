@@ -1,6 +1,7 @@
 //! The bodies that go over the wire.
 //!
-//! A property without a value is left out of a response. A request with an unknown property or a `null` is refused.
+//! A property without a value is left out of a response. A request with an unknown property or a `null` is refused. The
+//! bodies of requests that may be repeated serialize, so that equal ones can be recognized.
 
 use std::fmt;
 
@@ -9,8 +10,9 @@ use schemars::r#gen::SchemaGenerator;
 use schemars::schema::{InstanceType, Metadata, NumberValidation, Schema, SchemaObject};
 use serde::{Deserialize, Serialize};
 use session_types::{
-    AccountId, Authtoken, DeviceId, DomainId, ErrorCode, ErrorStatus, IdentityId, InteractionDetails, PoolId,
-    RemoteIp, SessionId, SessionKind, SessionStatus, SessionType, Title, UserAgent, base32, schema,
+    AccountId, Authtoken, DeviceId, DomainId, ErrorCode, ErrorStatus, IdempotencyKey, IdentityId,
+    InteractionDetails, PoolId, RemoteIp, SessionId, SessionKind, SessionStatus, SessionType, Title,
+    UserAgent, base32, schema,
 };
 
 /// A session, and what the caller may do with it now
@@ -70,34 +72,42 @@ pub struct SessionSummary {
 }
 
 /// An interaction that the caller reports; the server adds the time
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Session_Interaction")]
 #[serde(deny_unknown_fields)]
 pub struct Interaction {
     /// The address that it came from
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub remote_ip: Option<RemoteIp>,
     /// The `User-Agent` of the browser or program
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<UserAgent>,
 }
 
 /// A session to create
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Session_Create")]
 #[serde(deny_unknown_fields)]
 pub struct SessionCreate {
     /// The account, if an identity has already authenticated; together with `authenticated_identity_id` or not at all
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub account_id: Option<AccountId>,
     /// The identity that has already authenticated; together with `account_id` or not at all
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticated_identity_id: Option<IdentityId>,
     /// The device, if known
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub device_id: Option<DeviceId>,
     /// The first interaction, if the session starts with one
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub interaction: Option<Interaction>,
     /// The pool; may be left out when the API key is bound to one
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pool_id: Option<PoolId>,
     /// What uses the session
     pub session_type: SessionType,
     /// A name for people
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<Title>,
 }
 
@@ -117,7 +127,7 @@ impl SessionCreate {
 }
 
 /// The identity that authenticated
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Session_Authenticate")]
 #[serde(deny_unknown_fields)]
 pub struct SessionAuthenticate {
@@ -126,7 +136,20 @@ pub struct SessionAuthenticate {
     /// The identity
     pub authenticated_identity_id: IdentityId,
     /// The interaction in which it authenticated
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub interaction: Option<Interaction>,
+}
+
+/// The headers of an operation that its caller may repeat
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+pub struct RepeatableHeaders {
+    /// Lets the caller send the request again if it got no response: within 24 hours, the same key with the same body
+    /// changes nothing more and returns the session as it is then, with the same token. That token is not valid any
+    /// more if the session has ended or was authenticated again. With another body the key is refused with
+    /// `invalid_value`. A request that was refused does not use up its key. A key counts for one API key, operation and
+    /// session; choose a new one, such as a UUID, for each request.
+    #[serde(rename = "Idempotency-Key")]
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 /// A session and its token

@@ -24,7 +24,7 @@ pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
     Some(if values.next().is_some() { b"" } else { token })
 }
 
-/// Returns the caller with this token. One read by primary key.
+/// Returns the caller with this token, and the token. One read by primary key.
 ///
 /// Fails with `not_authenticated` without a token, with `bad_authtoken` if it is malformed, unknown, replaced,
 /// revoked, expired or of an ended session, and over a rate limit as [`Limits::failed_authentication`] does.
@@ -33,7 +33,7 @@ pub async fn authenticate(
     limits: &Limits,
     token: Option<&[u8]>,
     origin: &Origin,
-) -> Result<Caller, Error> {
+) -> Result<(Caller, Credential), Error> {
     let token = token.ok_or_else(|| {
         Error::new(
             ErrorCode::NotAuthenticated,
@@ -54,20 +54,21 @@ pub async fn authenticate(
     }
 }
 
-async fn verify(sessions: &Sessions, credential: Option<Credential>) -> Result<Caller, Error> {
+async fn verify(sessions: &Sessions, credential: Option<Credential>) -> Result<(Caller, Credential), Error> {
     let credential = credential.ok_or_else(Error::bad_authtoken)?;
-    match credential.kind {
-        Kind::Session => verify_session(sessions, &credential).await,
+    let caller = match credential.kind {
+        Kind::Session => verify_session(sessions, &credential).await?,
         Kind::ApiKey => {
             let id = KeyId(credential.id);
             let key = sessions.storage().call(|store| store.key_fetch(id)).await?;
             let [is_current] = credential.matches([key.as_ref().map(|key| key.secret_hash)]);
             match key {
-                Some(key) if is_current && key.revoked_at.is_none() => Ok(Caller::Key(key)),
-                _ => Err(Error::bad_authtoken()),
+                Some(key) if is_current && key.revoked_at.is_none() => Caller::Key(key),
+                _ => return Err(Error::bad_authtoken()),
             }
         }
-    }
+    };
+    Ok((caller, credential))
 }
 
 async fn verify_session(sessions: &Sessions, credential: &Credential) -> Result<Caller, Error> {

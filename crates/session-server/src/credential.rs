@@ -5,8 +5,9 @@
 
 use std::fmt;
 
+use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
-use session_store::SecretHash;
+use session_store::{IdempotencyRecord, SecretHash};
 use session_types::{API_KEY_PREFIX, ID_BYTES, Id, SESSION_TOKEN_PREFIX, base32};
 use sha2::{Digest, Sha256};
 use strum::VariantArray;
@@ -50,6 +51,9 @@ impl fmt::Debug for Credential {
     }
 }
 
+/// Separates the secrets of [`Credential::token_of`] from anything else that may be made from the same secret one day.
+const TOKEN_OF_RECORD: &[u8] = b"sessiond 1: the token in the response to a request with an idempotency key";
+
 const ID_CHARS: usize = base32::encoded_len(ID_BYTES);
 const SECRET_CHARS: usize = base32::encoded_len(32);
 const CHECKSUM_CHARS: usize = base32::encoded_len(4);
@@ -86,6 +90,21 @@ impl Credential {
     /// Returns the hash of the secret, which is all that is stored.
     pub fn hash(&self) -> SecretHash {
         SecretHash(Sha256::digest(self.secret.expose_secret()).into())
+    }
+
+    /// Returns the token in the response to the request of this record, whose caller has this API key: always the same one.
+    ///
+    /// Its secret is the HMAC-SHA-256 (RFC 2104) of the salt and the record's ID under this secret. So it is as good as a
+    /// random one to everybody who does not have this secret, also with the record, and cannot be made without the salt.
+    pub(crate) fn token_of(&self, record: &IdempotencyRecord) -> Self {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.expose_secret())
+            .unwrap_or_else(|_| unreachable!("a key of HMAC may have any length"));
+        // Each part but the first, which is always the same, has a fixed length.
+        for part in [TOKEN_OF_RECORD, &record.salt, &record.id.0] {
+            mac.update(part);
+        }
+        let secret = SecretBox::new(Box::new(mac.finalize().into_bytes().into()));
+        Self::new(Kind::Session, record.session_id.0, secret)
     }
 
     /// Returns for each stored hash whether the secret is the one with this hash.

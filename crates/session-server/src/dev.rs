@@ -11,6 +11,7 @@ use session_types::{AccountId, DeviceId, DomainId, IdentityId, PoolId, Scope, Se
 use strum::VariantArray;
 
 use crate::caller::Caller;
+use crate::credential::Credential;
 use crate::error::Error;
 use crate::keys;
 use crate::limits::{LimitSettings, Limits};
@@ -48,9 +49,10 @@ pub(crate) async fn prepare(sessions: &Arc<Sessions>, address: SocketAddr) -> Re
     let origin = Origin { request_id: "dev".to_owned(), address: address.ip(), user_agent: None };
     let limits = Arc::new(Limits::new(LimitSettings::default()));
     let operation = Operation::CreateSession;
-    let request =
-        Request { operation, caller: Caller::Key(key), origin, sessions: Arc::clone(sessions), limits };
-    let created = create_session(request, body).await?;
+    let credential = Credential::parse(text.expose_secret().as_bytes()).ok_or_else(Error::bad_authtoken)?;
+    let (caller, sessions) = (Caller::Key(key), Arc::clone(sessions));
+    let request = Request { operation, caller, credential, origin, sessions, limits };
+    let created = create_session(request, None, body).await?;
     let id = created.session.summary.id;
     let (key, token) = (text.expose_secret(), created.authtoken.expose_secret());
     let mut lines = String::new();

@@ -123,8 +123,10 @@ impl From<StoreError> for Error {
                 "too many revocations of this domain are not written yet; try again in 5 s".to_owned(),
                 5,
             ),
-            // A new ID is never taken, and an import has a message of its own.
-            StoreError::AlreadyExists | StoreError::Failed(_) => Self::unexpected(error),
+            // A new ID is never taken, an import has a message of its own, and a rule responds to a repeated request.
+            StoreError::AlreadyExists | StoreError::RequestRepeated | StoreError::Failed(_) => {
+                Self::unexpected(error)
+            }
         }
     }
 }

@@ -9,9 +9,9 @@ use http::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use session_api::{
-    Interaction, JsonBody, Operation, PageParams, PathParams, Reply, Revocation, RevocationResult, Session,
-    SessionApi, SessionAuthenticate, SessionCreate, SessionList, SessionPage, SessionPath,
-    SessionWithAuthtoken,
+    Interaction, JsonBody, Operation, PageParams, PathParams, RepeatableParams, Reply, Revocation,
+    RevocationResult, Session, SessionApi, SessionAuthenticate, SessionCreate, SessionList, SessionPage,
+    SessionPath, SessionWithAuthtoken,
 };
 use session_types::ErrorCode;
 
@@ -109,10 +109,12 @@ async fn accept(rqctx: &RequestContext<Context>) -> Result<Request, Error> {
     message::check(request.version(), request.uri(), headers)?;
     let origin =
         Origin::of(&rqctx.request_id, request.remote_addr(), headers, context.trusted_proxies.as_ref());
-    let caller = authenticate(&context.sessions, &context.limits, bearer_token(headers), &origin).await?;
+    let (caller, credential) =
+        authenticate(&context.sessions, &context.limits, bearer_token(headers), &origin).await?;
     Ok(Request {
         operation,
         caller,
+        credential,
         origin,
         sessions: Arc::clone(&context.sessions),
         limits: Arc::clone(&context.limits),
@@ -142,18 +144,25 @@ impl SessionApi for SessionServer {
 
     async fn create_session(
         rqctx: RequestContext<Context>,
+        headers: RepeatableParams,
         body: JsonBody<SessionCreate>,
     ) -> Response<HttpResponseCreated<SessionWithAuthtoken>> {
-        handle(rqctx, |request| async move { create_session(request, receive(body).await?).await }).await
+        handle(rqctx, |request| async move {
+            let key = headers.read()?;
+            create_session(request, key, receive(body).await?).await
+        })
+        .await
     }
 
     async fn authenticate_session(
         rqctx: RequestContext<Context>,
         path: PathParams<SessionPath>,
+        headers: RepeatableParams,
         body: JsonBody<SessionAuthenticate>,
     ) -> Response<HttpResponseOk<SessionWithAuthtoken>> {
         handle(rqctx, |request| async move {
-            authenticate_session(request, path.read()?.session_id, receive(body).await?).await
+            let (id, key) = (path.read()?.session_id, headers.read()?);
+            authenticate_session(request, id, key, receive(body).await?).await
         })
         .await
     }

@@ -40,6 +40,13 @@ impl Minter {
         Ok(Id::compose(last.0, last.1, tail))
     }
 
+    /// A new salt of 128 bits. Fails if the random source does.
+    pub fn salt(&self) -> Result<[u8; 16], RandomFailed> {
+        let mut bytes = [0; 16];
+        self.random.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// A new secret of 256 bits. Fails if the random source does.
     pub fn secret(&self) -> Result<SecretBox<[u8; 32]>, RandomFailed> {
         let mut bytes = [0; 32];

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use session_api::Operation;
 
 use crate::caller::Caller;
+use crate::credential::Credential;
 use crate::limits::Limits;
 use crate::origin::Origin;
 use crate::sessions::Sessions;
@@ -15,6 +16,8 @@ pub struct Request {
     pub operation: Operation,
     /// The caller.
     pub caller: Caller,
+    /// The caller's token.
+    pub credential: Credential,
     /// Where the request comes from.
     pub origin: Origin,
     /// The sessions of the server.

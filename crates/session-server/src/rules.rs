@@ -6,5 +6,6 @@ pub mod end_session;
 pub mod fetch_session;
 pub mod list_sessions;
 pub mod record_interaction;
+pub(crate) mod repeatable;
 pub mod revoke_sessions;
 mod target;

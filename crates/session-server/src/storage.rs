@@ -87,6 +87,11 @@ impl Storage {
         self.minter.id()
     }
 
+    /// Creates a salt of 128 random bits. Fails if the random source does.
+    pub(crate) fn new_salt(&self) -> Result<[u8; 16], RandomFailed> {
+        self.minter.salt()
+    }
+
     /// Creates a secret of 256 random bits. Fails if the random source does.
     pub fn new_secret(&self) -> Result<SecretBox<[u8; 32]>, RandomFailed> {
         self.minter.secret()

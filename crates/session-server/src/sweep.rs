@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use crate::error::Error;
 use crate::lifecycle::future::count_as_now;
 use crate::node::{BEAT_INTERVAL, Node};
+use crate::rules::repeatable::REPEATABLE_FOR;
 use crate::sessions::{LAST_SEEN_GRACE, LAST_SEEN_INTERVAL, Sessions};
 use crate::storage::StoreFuture;
 use crate::stored_lifetimes::{self, Part};
@@ -97,6 +98,7 @@ pub async fn sweep(sessions: &Sessions, retention: Retention) -> Result<Swept, E
         swept.events_deleted =
             in_batches(sessions, retention, |store, before| store.event_delete(before, BATCH)).await?;
     }
+    in_batches(sessions, REPEATABLE_FOR, |store, before| store.record_delete(before, BATCH)).await?;
     Ok(swept)
 }
 

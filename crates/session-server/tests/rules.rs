@@ -34,8 +34,9 @@ use session_server::storage::{STORE_TIMEOUT, Storage};
 use session_server::stored_lifetimes::apply_part;
 use session_server::sweep::{Retention, Swept, sweep};
 use session_store::{
-    ApiKey, Event, EventId, Events as _, KeyId, Keys as _, LastSeen, NodeId, NodeReport, Page, ReferenceKind,
-    SecretHash, SessionFilter, Sessions as _, SqliteStore, Store, StoreError, StoredSession, TokenGuard,
+    ApiKey, Event, EventId, Events as _, Idempotency as _, IdempotencyRecord, KeyId, Keys as _, LastSeen,
+    NodeId, NodeReport, Page, RecordId, ReferenceKind, SecretHash, SessionFilter, Sessions as _, SqliteStore,
+    Store, StoreError, StoredSession, TokenGuard,
 };
 use session_types::{
     AccountId, DomainId, ErrorCode, Id, IdentityId, PoolId, Scope, SessionId, SessionStatus, SessionType,
@@ -50,6 +51,8 @@ mod clock;
 mod contention;
 #[path = "rules/nodes.rs"]
 mod nodes;
+#[path = "rules/repeatable.rs"]
+mod repeatable;
 
 /// A clock that stands still until the test moves it.
 struct ManualClock {
@@ -110,17 +113,23 @@ impl session_store::Sessions for Counted {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.session_fetch(id).await
     }
-    async fn session_create(&self, session: StoredSession, event: Event) -> Result<(), StoreError> {
-        self.store.session_create(session, event).await
+    async fn session_create(
+        &self,
+        session: StoredSession,
+        event: Event,
+        record: Option<IdempotencyRecord>,
+    ) -> Result<(), StoreError> {
+        self.store.session_create(session, event, record).await
     }
     async fn session_replace(
         &self,
         session: StoredSession,
         event: Option<Event>,
         token: Option<TokenGuard>,
+        record: Option<IdempotencyRecord>,
     ) -> Result<bool, StoreError> {
         self.let_others_change().await;
-        let replaced = self.store.session_replace(session, event, token).await?;
+        let replaced = self.store.session_replace(session, event, token, record).await?;
         self.replaced.fetch_add(usize::from(replaced), Ordering::SeqCst);
         Ok(replaced)
     }
@@ -221,6 +230,16 @@ impl session_store::Events for Counted {
     }
     async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
         self.store.event_delete(at, limit).await
+    }
+}
+
+#[async_trait]
+impl session_store::Idempotency for Counted {
+    async fn record_fetch(&self, id: RecordId) -> Result<Option<IdempotencyRecord>, StoreError> {
+        self.store.record_fetch(id).await
+    }
+    async fn record_delete(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.store.record_delete(at, limit).await
     }
 }
 
@@ -327,15 +346,22 @@ impl World {
 
     fn request(&self, operation: Operation, caller: Caller) -> Request {
         let (sessions, limits) = (Arc::clone(&self.sessions), Arc::clone(&self.limits));
-        Request { operation, caller, origin: origin(), sessions, limits }
+        let id = match &caller {
+            Caller::Key(key) => key.id.0,
+            Caller::Session(session) => session.id.0,
+        };
+        let credential = Credential::new(Kind::ApiKey, id, SecretBox::new(Box::new([7; 32])));
+        Request { operation, caller, credential, origin: origin(), sessions, limits }
     }
 
     async fn caller(&self, token: &[u8]) -> Result<Caller, Error> {
-        authenticate(&self.sessions, &self.limits, Some(token), &origin()).await
+        authenticate(&self.sessions, &self.limits, Some(token), &origin()).await.map(|(caller, _)| caller)
     }
 
     async fn create(&self, interaction: Option<Interaction>) -> SessionWithAuthtoken {
-        create_session(self.request(Operation::CreateSession, key()), create(interaction)).await.unwrap()
+        create_session(self.request(Operation::CreateSession, key()), None, create(interaction))
+            .await
+            .unwrap()
     }
 
     async fn fetch(&self, caller: Caller, id: SessionId) -> Session {
@@ -348,7 +374,7 @@ impl World {
 
     async fn authenticate(&self, id: SessionId) -> Session {
         let request = self.request(Operation::AuthenticateSession, key());
-        authenticate_session(request, id, who()).await.unwrap().session
+        authenticate_session(request, id, None, who()).await.unwrap().session
     }
 
     async fn complete(&self, id: SessionId) {
@@ -645,7 +671,7 @@ async fn a_replaced_token_is_refused_with_a_warning_that_names_the_session() {
     let mut tokens = vec![created.authtoken];
     for _ in 0..9 {
         let request = world.request(Operation::AuthenticateSession, key());
-        tokens.push(authenticate_session(request, id, who()).await.unwrap().authtoken);
+        tokens.push(authenticate_session(request, id, None, who()).await.unwrap().authtoken);
     }
     assert!(world.caller(tokens[9].expose_secret().as_bytes()).await.is_ok());
     for (age, token) in tokens[..9].iter().rev().enumerate() {

@@ -5,6 +5,7 @@
 #![expect(missing_docs, reason = "the name of each test is a sentence that says what it verifies")]
 
 mod fixture;
+mod idempotency;
 mod many_sessions;
 mod nodes;
 mod one_session;
@@ -12,6 +13,7 @@ mod other_records;
 mod revocations;
 
 pub use fixture::{any_session, event, id, key, revocation, session};
+pub use idempotency::*;
 pub use many_sessions::*;
 pub use nodes::*;
 pub use one_session::*;
@@ -57,6 +59,10 @@ macro_rules! contract_suite {
             keys_come_back_equal_and_stay_revoked,
             an_event_is_stored_if_and_only_if_its_change_is,
             events_are_read_in_order_and_deleted_in_batches,
+            a_record_is_added_with_its_change_or_not_at_all,
+            a_change_whose_record_exists_is_refused_as_a_whole,
+            of_concurrent_changes_with_one_record_only_one_is_made,
+            records_are_deleted_oldest_first_in_batches,
             a_setting_is_replaced,
             a_report_returns_the_other_nodes_that_are_alive,
             a_lease_is_held_by_one_node_until_it_expires,
@@ -78,6 +84,7 @@ mod tests {
     #[test]
     fn the_macro_lists_every_test() {
         let sources = [
+            include_str!("contract_suite/idempotency.rs"),
             include_str!("contract_suite/many_sessions.rs"),
             include_str!("contract_suite/nodes.rs"),
             include_str!("contract_suite/one_session.rs"),

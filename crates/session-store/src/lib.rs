@@ -6,6 +6,7 @@
 #[cfg(feature = "contract-suite")]
 pub mod contract_suite;
 mod event;
+mod idempotency;
 mod key;
 mod migrated;
 mod postgres;
@@ -13,6 +14,7 @@ mod sqlite;
 mod store;
 
 pub use event::*;
+pub use idempotency::*;
 pub use key::*;
 pub use migrated::Migrated;
 pub use postgres::{PostgresOpenError, PostgresOptions, PostgresStore};

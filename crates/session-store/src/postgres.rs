@@ -13,6 +13,7 @@ mod database;
 mod error;
 mod list;
 mod migrations;
+mod nodes;
 mod options;
 mod pending;
 mod ranges;
@@ -27,6 +28,7 @@ mod tls;
 mod transaction;
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use session_types::{DomainId, Id, PoolId, SessionId, Timestamp};
@@ -36,11 +38,12 @@ pub use self::error::PostgresOpenError;
 use self::error::Result;
 pub use self::options::PostgresOptions;
 use crate::event::{Event, EventId};
+use crate::idempotency::{IdempotencyRecord, RecordId};
 use crate::key::{ApiKey, KeyId};
 use crate::migrated::Migrated;
 use crate::store::{
-    Events, Keys, LastSeen, Page, ReferenceKind, Revocation, Revocations, SessionFilter, Sessions, Settings,
-    Store, StoredSession, TokenGuard,
+    Events, Idempotency, Keys, LastSeen, NodeId, NodeReport, Nodes, Page, ReferenceKind, Revocation,
+    Revocations, SessionFilter, Sessions, Settings, Store, StoredSession, TokenGuard,
 };
 
 /// A store in a PostgreSQL database, for any number of processes.
@@ -74,8 +77,13 @@ impl Sessions for PostgresStore {
         records::session_fetch(&self.database, id).await
     }
 
-    async fn session_create(&self, session: StoredSession, event: Event) -> Result<()> {
-        change::create(&self.database, session, event).await
+    async fn session_create(
+        &self,
+        session: StoredSession,
+        event: Event,
+        record: Option<IdempotencyRecord>,
+    ) -> Result<()> {
+        change::create(&self.database, session, event, record).await
     }
 
     async fn session_replace(
@@ -83,8 +91,9 @@ impl Sessions for PostgresStore {
         session: StoredSession,
         event: Option<Event>,
         token: Option<TokenGuard>,
+        record: Option<IdempotencyRecord>,
     ) -> Result<bool> {
-        change::replace_one(&self.database, session, event, token).await
+        change::replace_one(&self.database, session, event, token, record).await
     }
 
     async fn session_replace_many(&self, sessions: Vec<(StoredSession, Option<Event>)>) -> Result<Vec<bool>> {
@@ -168,6 +177,28 @@ impl Events for PostgresStore {
 
     async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64> {
         records::event_delete(&self.database, at, limit).await
+    }
+}
+
+#[async_trait]
+impl Idempotency for PostgresStore {
+    async fn record_fetch(&self, id: RecordId) -> Result<Option<IdempotencyRecord>> {
+        records::record_fetch(&self.database, id).await
+    }
+
+    async fn record_delete(&self, at: Timestamp, limit: u32) -> Result<u64> {
+        records::record_delete(&self.database, at, limit).await
+    }
+}
+
+#[async_trait]
+impl Nodes for PostgresStore {
+    async fn node_report(&self, node: NodeId, settings: String, ttl: Duration) -> Result<Vec<NodeReport>> {
+        nodes::report(&self.database, node, settings, ttl).await
+    }
+
+    async fn lease_acquire(&self, name: &'static str, holder: NodeId, duration: Duration) -> Result<bool> {
+        nodes::lease_acquire(&self.database, name, holder, duration).await
     }
 }
 

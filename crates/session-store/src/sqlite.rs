@@ -10,6 +10,7 @@ mod column;
 mod connection;
 mod directory;
 mod error;
+mod idempotency;
 mod list;
 mod maintenance;
 mod migrations;
@@ -45,11 +46,12 @@ use self::scanners::{Owner, Scanners};
 use self::table::Record;
 use self::writer::Writer;
 use crate::event::{Event, EventId};
+use crate::idempotency::{IdempotencyRecord, RecordId};
 use crate::key::{ApiKey, KeyId};
 use crate::migrated::Migrated;
 use crate::store::{
-    Events, Keys, LastSeen, NodeId, NodeReport, Nodes, Page, ReferenceKind, Revocation, Revocations,
-    SessionFilter, Sessions, Settings, Store, StoreError, StoredSession, TokenGuard,
+    Events, Idempotency, Keys, LastSeen, NodeId, NodeReport, Nodes, Page, ReferenceKind, Revocation,
+    Revocations, SessionFilter, Sessions, Settings, Store, StoreError, StoredSession, TokenGuard,
 };
 
 /// A store in one SQLite file, for one process.
@@ -128,9 +130,18 @@ impl Sessions for SqliteStore {
         table::fetch(&self.readers.lock(), id.0)
     }
 
-    async fn session_create(&self, session: StoredSession, event: Event) -> Result<()> {
+    async fn session_create(
+        &self,
+        session: StoredSession,
+        event: Event,
+        record: Option<IdempotencyRecord>,
+    ) -> Result<()> {
         self.writer
-            .submit(move |connection| change::session_create_in_txn(connection, &session, &event))
+            .submit(move |connection| {
+                idempotency::record_verify_in_txn(connection, record.as_ref())?;
+                change::session_create_in_txn(connection, &session, &event)?;
+                idempotency::record_insert_in_txn(connection, record.as_ref())
+            })
             .await
     }
 
@@ -139,11 +150,15 @@ impl Sessions for SqliteStore {
         session: StoredSession,
         event: Option<Event>,
         token: Option<TokenGuard>,
+        record: Option<IdempotencyRecord>,
     ) -> Result<bool> {
         self.writer
             .submit(move |connection| {
                 change::token_verify_in_txn(connection, token)?;
-                change::session_replace_in_txn(connection, &session, event.as_ref())
+                idempotency::record_verify_in_txn(connection, record.as_ref())?;
+                let replaced = change::session_replace_in_txn(connection, &session, event.as_ref())?;
+                idempotency::record_insert_in_txn(connection, record.as_ref().filter(|_| replaced))?;
+                Ok(replaced)
             })
             .await
     }
@@ -325,6 +340,17 @@ impl Events for SqliteStore {
                 table::execute_in_txn(connection, sql, parameters)
             })
             .await
+    }
+}
+
+#[async_trait]
+impl Idempotency for SqliteStore {
+    async fn record_fetch(&self, id: RecordId) -> Result<Option<IdempotencyRecord>> {
+        idempotency::record_fetch(&self.readers.lock(), id)
+    }
+
+    async fn record_delete(&self, at: Timestamp, limit: u32) -> Result<u64> {
+        self.writer.submit(move |connection| idempotency::record_delete_in_txn(connection, at, limit)).await
     }
 }
 

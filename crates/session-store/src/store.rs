@@ -10,6 +10,7 @@ use session_types::{
 };
 
 use crate::event::{Actor, Event, EventAction, EventId};
+use crate::idempotency::{IdempotencyRecord, RecordId};
 use crate::key::{ApiKey, KeyId, SecretHash};
 
 /// A session as a store stores it.
@@ -293,6 +294,9 @@ pub enum StoreError {
     /// A session or key with this ID exists.
     #[error("the ID is taken")]
     AlreadyExists,
+    /// A record of the same request exists.
+    #[error("the request was carried out before")]
+    RequestRepeated,
     /// The session of the [`TokenGuard`] has another token, or none because it has ended.
     #[error("the token was replaced, or its session has ended")]
     TokenReplaced,
@@ -318,21 +322,29 @@ pub trait Sessions: Send + Sync {
     /// Returns the session, or `None` if there is none. One read by primary key.
     async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>, StoreError>;
 
-    /// Adds a session with its event.
+    /// Adds a session with its event and the record of the request, if one is given.
     ///
-    /// Fails with [`StoreError::AlreadyExists`].
-    async fn session_create(&self, session: StoredSession, event: Event) -> Result<(), StoreError>;
+    /// Fails with [`StoreError::RequestRepeated`] if the record's ID is taken, otherwise with
+    /// [`StoreError::AlreadyExists`] if the session's is.
+    async fn session_create(
+        &self,
+        session: StoredSession,
+        event: Event,
+        record: Option<IdempotencyRecord>,
+    ) -> Result<(), StoreError>;
 
-    /// Replaces the session of the same ID and adds the event, if the stored revision is the given one; increments the
-    /// revision. Returns whether it did. ID, domain, pool, type and creation time of a session never
-    /// change.
+    /// Replaces the session of the same ID and adds the event and the record of the request, if the stored revision is
+    /// the given one; increments the revision. Returns whether it did. ID, domain, pool, type and creation time of a
+    /// session never change.
     ///
-    /// Fails with [`StoreError::TokenReplaced`] unless the token of `token` is valid in the same transaction.
+    /// Fails with [`StoreError::TokenReplaced`] unless the token of `token` is valid in the same transaction, and with
+    /// [`StoreError::RequestRepeated`] if the record's ID is taken, whatever the revision is.
     async fn session_replace(
         &self,
         session: StoredSession,
         event: Option<Event>,
         token: Option<TokenGuard>,
+        record: Option<IdempotencyRecord>,
     ) -> Result<bool, StoreError>;
 
     /// Replaces sessions and adds their events, each as [`Sessions::session_replace`] would without a token, in one
@@ -446,6 +458,16 @@ pub trait Events: Send + Sync {
     async fn event_delete(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }
 
+/// The records of requests that may be repeated; each is added by the change that it is about.
+#[async_trait]
+pub trait Idempotency: Send + Sync {
+    /// Returns the record, or `None` if there is none. One read by primary key.
+    async fn record_fetch(&self, id: RecordId) -> Result<Option<IdempotencyRecord>, StoreError>;
+
+    /// Deletes at most `limit` records created before `at`, the oldest first. Returns how many.
+    async fn record_delete(&self, at: Timestamp, limit: u32) -> Result<u64, StoreError>;
+}
+
 /// Settings with which stored values were computed, such as the lifetimes.
 #[async_trait]
 pub trait Settings: Send + Sync {
@@ -498,13 +520,13 @@ pub trait Nodes: Send + Sync {
     ) -> Result<bool, StoreError>;
 }
 
-/// Durable storage for sessions, API keys and events.
+/// Durable storage for sessions, API keys, events and records of requests.
 ///
 /// When a method that changes something returns `Ok`, the change survives the end of the process and of the
 /// machine; only reports of nodes and leases need not survive the end of the last process. A read sees every change that was acknowledged before it began. A change whose future is dropped is made
 /// completely or not at all, perhaps after that.
 #[async_trait]
-pub trait Store: Sessions + Revocations + Keys + Events + Settings + Nodes + 'static {
+pub trait Store: Sessions + Revocations + Keys + Events + Idempotency + Settings + Nodes + 'static {
     /// Succeeds if the store can be read, and commits a change that affects no record.
     async fn ready(&self) -> Result<(), StoreError>;
 }

@@ -40,7 +40,7 @@ fn sql(path: &Path, batch: &str) {
 #[tokio::test]
 async fn sessions_are_stored_when_the_store_is_opened_again() {
     let (folder, store) = open();
-    store.session_create(session(1), event(1, session(1).id)).await.unwrap();
+    store.session_create(session(1), event(1, session(1).id), None).await.unwrap();
     drop(store);
     let store = SqliteStore::open(&folder.path().join("sessions.db")).unwrap();
     assert_eq!(store.session_fetch(session(1).id).await, Ok(Some(session(1))));
@@ -62,7 +62,7 @@ async fn nodes_and_leases_of_a_former_process_are_void_when_the_store_is_opened_
 #[tokio::test]
 async fn texts_that_an_earlier_version_allowed_stay_readable() {
     let (folder, store) = open();
-    store.session_create(session(1), event(1, session(1).id)).await.unwrap();
+    store.session_create(session(1), event(1, session(1).id), None).await.unwrap();
     let path = folder.path().join("sessions.db");
     let token = format!("sst_{}", "7".repeat(91));
     sql(
@@ -82,13 +82,13 @@ async fn texts_that_an_earlier_version_allowed_stay_readable() {
 #[tokio::test]
 async fn a_change_that_was_handed_over_is_made_even_if_its_future_is_dropped() {
     let (_folder, store) = open();
-    let mut change = store.session_create(session(1), event(1, session(1).id));
+    let mut change = store.session_create(session(1), event(1, session(1).id), None);
     // One poll hands it over.
     let poll = std::future::poll_fn(|context| std::task::Poll::Ready(change.as_mut().poll(context)));
     let _ = poll.await;
     drop(change);
     // A later change is made after it.
-    store.session_create(session(2), event(2, session(2).id)).await.unwrap();
+    store.session_create(session(2), event(2, session(2).id), None).await.unwrap();
     assert_eq!(store.session_fetch(session(1).id).await, Ok(Some(session(1))));
 }
 
@@ -99,9 +99,9 @@ async fn dropping_the_store_makes_the_waiting_changes() {
     let tasks: Vec<_> = (0..50)
         .map(|last| {
             let store = std::sync::Arc::clone(&store);
-            tokio::spawn(
-                async move { store.session_create(session(last), event(last, session(last).id)).await },
-            )
+            tokio::spawn(async move {
+                store.session_create(session(last), event(last, session(last).id), None).await
+            })
         })
         .collect();
     tokio::task::yield_now().await;
@@ -372,5 +372,5 @@ async fn a_database_with_global_pools_is_migrated_with_its_sessions_and_keys() {
     );
     // The pool is not locked for another domain, and nothing refers to a record of it.
     let elsewhere = StoredSession { pool_id: new.pool_id, ..session(1) };
-    store.session_create(elsewhere.clone(), event(1, elsewhere.id)).await.unwrap();
+    store.session_create(elsewhere.clone(), event(1, elsewhere.id), None).await.unwrap();
 }

@@ -263,7 +263,7 @@ async fn a_change_that_changes_nothing_is_no_commit() {
     import(&store, 0..1).await;
     let before = files(folder.path());
     assert_eq!(store.session_delete_ended(session(1).created_at, 10).await, Ok(0));
-    assert!(store.session_create(session(0), event(7, session(0).id)).await.is_err());
+    assert!(store.session_create(session(0), event(7, session(0).id), None).await.is_err());
     assert!(files(folder.path()) == before);
     store.ready().await.unwrap();
     assert!(files(folder.path()) != before);

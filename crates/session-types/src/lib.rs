@@ -6,6 +6,7 @@
 mod address;
 pub mod base32;
 mod id;
+mod idempotency_key;
 mod interaction;
 #[cfg(test)]
 mod near_miss;
@@ -18,6 +19,7 @@ mod word;
 
 pub use address::RemoteIp;
 pub use id::*;
+pub use idempotency_key::{IDEMPOTENCY_KEY_MAX_CHARS, IdempotencyKey, InvalidIdempotencyKey};
 pub use interaction::InteractionDetails;
 pub use redact::without_tokens;
 pub use text::*;

@@ -1,12 +1,13 @@
 //! Recording that an identity authenticated.
 
 use session_api::{SessionAuthenticate, SessionWithAuthtoken};
-use session_store::EventAction;
-use session_types::{ErrorCode, SessionId};
+use session_store::{EventAction, IdempotencyRecord};
+use session_types::{ErrorCode, IdempotencyKey, SessionId};
 
+use super::repeatable::Repeatable;
 use super::target;
 use crate::change_queue::ChangeKind;
-use crate::credential::{Credential, Kind, REPLACED_TOKENS_MAX};
+use crate::credential::REPLACED_TOKENS_MAX;
 use crate::error::Error;
 use crate::lifecycle::interaction;
 use crate::lifecycle::state::{self, Transition};
@@ -15,16 +16,23 @@ use crate::summary::session_for;
 
 /// Makes the session authenticated and gives it a new token; the old one stops working with the same commit.
 ///
+/// With an idempotency key, the same request again within 24 hours changes nothing and returns the same token.
+///
 /// Fails with `not_found`, `not_permitted`, `invalid_action` if the session has ended, or `invalid_value` if it has
 /// another account; nothing is changed then.
 pub async fn authenticate_session(
     request: Request,
     id: SessionId,
+    key: Option<IdempotencyKey>,
     body: SessionAuthenticate,
 ) -> Result<SessionWithAuthtoken, Error> {
     let storage = request.sessions.storage();
-    let credential = Credential::new(Kind::Session, id.0, storage.new_secret()?);
-    let session = target::change(&request, id, ChangeKind::Other, |session| {
+    let repeatable = Repeatable::new(&request, Some(id), key.as_ref(), &body)?;
+    if let Some(record) = repeatable.earlier().await? {
+        return authenticated_before(&request, &record).await;
+    }
+    let (credential, record) = repeatable.new_token(id)?;
+    let session = target::change_with_record(&request, id, ChangeKind::Other, record, |session| {
         session.status = state::after(session.status, Transition::Authenticate)?;
         if session.account_id.is_some_and(|account_id| account_id != body.account_id) {
             return Err(Error::new(
@@ -42,6 +50,22 @@ pub async fn authenticate_session(
         replaced.drain(..replaced.len().saturating_sub(REPLACED_TOKENS_MAX));
         Ok(Some(EventAction::Authenticated))
     });
-    let session = session_for(&request.caller, session.await?);
+    let Some(session) = session.await? else {
+        return authenticated_before(&request, &repeatable.concurrent().await?).await;
+    };
+    let session = session_for(&request.caller, session);
     Ok(SessionWithAuthtoken { authtoken: credential.reveal().into(), session })
+}
+
+/// Returns the session that the same request authenticated before, as it is now, with the token of then. That one may have
+/// been replaced or have ended since.
+///
+/// Fails as [`target::fetch`] does.
+async fn authenticated_before(
+    request: &Request,
+    record: &IdempotencyRecord,
+) -> Result<SessionWithAuthtoken, Error> {
+    let session = target::fetch(request, record.session_id).await?;
+    let authtoken = request.credential.token_of(record).reveal().into();
+    Ok(SessionWithAuthtoken { authtoken, session: session_for(&request.caller, session) })
 }

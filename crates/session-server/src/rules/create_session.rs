@@ -1,12 +1,12 @@
 //! Creating a session.
 
 use session_api::{SessionCreate, SessionWithAuthtoken};
-use session_store::{ApiKey, EventAction};
-use session_types::{ErrorCode, PoolId, SessionId};
+use session_store::{ApiKey, EventAction, IdempotencyRecord};
+use session_types::{ErrorCode, IdempotencyKey, PoolId, SessionId};
 
+use super::repeatable::{Repeatable, unless_repeated};
 use crate::authorize::{Target, authorize};
 use crate::caller::Caller;
-use crate::credential::{Credential, Kind};
 use crate::error::Error;
 use crate::lifecycle::interaction;
 use crate::lifecycle::state::{self, Transition};
@@ -16,18 +16,25 @@ use crate::summary::{created_session, session_for};
 /// Creates a session and its token. With an account and an identity it starts as authenticated; otherwise with an
 /// interaction as unauthenticated; otherwise as new.
 ///
+/// With an idempotency key, the same request again within 24 hours returns the session that the first one created.
+///
 /// Fails with `not_permitted`, `required_value` or `invalid_value`, or over a rate limit; nothing is created then.
 pub async fn create_session(
     request: Request,
+    key: Option<IdempotencyKey>,
     mut body: SessionCreate,
 ) -> Result<SessionWithAuthtoken, Error> {
     let has_account = body.account_id.is_some() || body.authenticated_identity_id.is_some();
     authorize(&request.caller, request.operation, Target::NewSession { has_account })?;
-    let Caller::Key(key) = &request.caller else {
+    let Caller::Key(caller) = &request.caller else {
         return Err(Error::unexpected("a session token was authorized to create a session"));
     };
-    request.limits.creation(request.origin.address, key.id)?;
-    let pool_id = pool_for(key, body.pool_id)?;
+    request.limits.creation(request.origin.address, caller.id)?;
+    let repeatable = Repeatable::new(&request, None, key.as_ref(), &body)?;
+    if let Some(record) = repeatable.earlier().await? {
+        return created_before(&request, &record).await;
+    }
+    let pool_id = pool_for(caller, body.pool_id)?;
     if body.account_id.is_some() != body.authenticated_identity_id.is_some() {
         let missing = if body.account_id.is_some() { "authenticated_identity_id" } else { "account_id" };
         let message = format!(
@@ -40,7 +47,7 @@ pub async fn create_session(
     let storage = request.sessions.storage();
     let id = SessionId(storage.new_id()?);
     let interaction = body.interaction.take();
-    let mut session = created_session(id, key.domain_id, pool_id, body);
+    let mut session = created_session(id, caller.domain_id, pool_id, body);
     session.created_at = request.sessions.creation_time();
     if let Some(interaction) = interaction {
         session.status = state::after(session.status, Transition::Interact)?;
@@ -49,15 +56,34 @@ pub async fn create_session(
     if session.account_id.is_some() {
         session.status = state::after(session.status, Transition::Authenticate)?;
     }
-    let credential = Credential::new(Kind::Session, id.0, storage.new_secret()?);
+    let (credential, record) = repeatable.new_token(id)?;
     session.token_hash = Some(credential.hash());
     let session = request.sessions.with_times(session);
     let actor = request.caller.actor();
     let event = request.sessions.new_event(EventAction::Created, id, actor, Some(&request.origin), None)?;
     let stored = session.clone();
-    storage.call(|store| store.session_create(stored, event)).await?;
+    let created = storage.call(|store| unless_repeated(store.session_create(stored, event, record))).await?;
+    if created.is_none() {
+        return created_before(&request, &repeatable.concurrent().await?).await;
+    }
     let session = session_for(&request.caller, session);
     Ok(SessionWithAuthtoken { authtoken: credential.reveal().into(), session })
+}
+
+/// Returns the session that the same request created before, as it is now, with its token.
+///
+/// Fails with `invalid_value` if the session was deleted.
+async fn created_before(
+    request: &Request,
+    record: &IdempotencyRecord,
+) -> Result<SessionWithAuthtoken, Error> {
+    let deleted = || {
+        let message = "Idempotency-Key: the session that was created with it was deleted; use a new key";
+        Error::new(ErrorCode::InvalidValue, message)
+    };
+    let session = request.sessions.fetch(record.session_id).await?.ok_or_else(deleted)?;
+    let authtoken = request.credential.token_of(record).reveal().into();
+    Ok(SessionWithAuthtoken { authtoken, session: session_for(&request.caller, session) })
 }
 
 /// Returns the requested pool, or the one that the key is bound to.

@@ -1,8 +1,9 @@
 //! The session that a request names: reading it for a caller who may do the operation, and changing it.
 
-use session_store::{EventAction, ReferenceKind, StoredSession};
+use session_store::{EventAction, IdempotencyRecord, ReferenceKind, StoreError, StoredSession};
 use session_types::{ErrorCode, Scope, SessionId};
 
+use super::repeatable::unless_repeated;
 use crate::authorize::{Refusal, Target, authorize};
 use crate::caller::Caller;
 use crate::change_queue::ChangeKind;
@@ -64,6 +65,19 @@ pub(super) async fn change(
     kind: ChangeKind,
     change: impl Fn(&mut StoredSession) -> Result<Option<EventAction>, Error> + Send,
 ) -> Result<StoredSession, Error> {
+    let changed = change_with_record(request, id, kind, None, change).await?;
+    changed.ok_or_else(|| Error::unexpected(StoreError::RequestRepeated))
+}
+
+/// As [`change`], and adds the record of the request with the change. Returns `None`, and changes nothing, if there is one of
+/// the same request.
+pub(super) async fn change_with_record(
+    request: &Request,
+    id: SessionId,
+    kind: ChangeKind,
+    record: Option<IdempotencyRecord>,
+    change: impl Fn(&mut StoredSession) -> Result<Option<EventAction>, Error> + Send,
+) -> Result<Option<StoredSession>, Error> {
     let sessions = &request.sessions;
     let token = request.caller.token()?;
     // Before the queue, in which only callers wait that may change the session.
@@ -81,9 +95,14 @@ pub(super) async fn change(
         let event = action
             .map(|action| sessions.new_event(action, id, request.caller.actor(), Some(&request.origin), None))
             .transpose()?;
-        let replacement = changed.clone();
-        if sessions.storage().call(|store| store.session_replace(replacement, event, token)).await? {
-            return Ok(changed);
+        let (replacement, record) = (changed.clone(), record.clone());
+        let replace = sessions
+            .storage()
+            .call(|store| unless_repeated(store.session_replace(replacement, event, token, record)));
+        match replace.await? {
+            Some(true) => return Ok(Some(changed)),
+            Some(false) => {}
+            None => return Ok(None),
         }
         session = fetch(request, id).await?;
     }

@@ -50,7 +50,7 @@ impl World {
     }
 
     /// The same store in a process that starts now.
-    fn restarted(&self) -> Arc<Sessions> {
+    pub(super) fn restarted(&self) -> Arc<Sessions> {
         let random = Arc::new(Counter(AtomicU64::new(100)));
         let storage = Storage::new(self.store.clone(), self.clock.clone(), random, STORE_TIMEOUT);
         Arc::new(Sessions::new(storage, Lifetimes::default()))

@@ -12,7 +12,7 @@ fn authenticated_elsewhere(world: &World, id: SessionId) {
     let authenticate = async move {
         let mut session = store.store.session_fetch(id).await.unwrap().unwrap();
         session.token_hash = Some(SecretHash([9; 32]));
-        assert!(store.store.session_replace(session, None, None).await.unwrap());
+        assert!(store.store.session_replace(session, None, None, None).await.unwrap());
     };
     *world.store.before_change.lock().unwrap() = Some(authenticate.boxed());
 }
@@ -22,7 +22,7 @@ async fn signed_in(world: &World) -> (SessionId, Caller) {
     let created = world.create(None).await;
     let id = created.session.summary.id;
     let request = world.request(Operation::AuthenticateSession, key());
-    let authenticated = authenticate_session(request, id, who()).await.unwrap();
+    let authenticated = authenticate_session(request, id, None, who()).await.unwrap();
     let caller = world.caller(authenticated.authtoken.expose_secret().as_bytes()).await.unwrap();
     (id, caller)
 }

@@ -53,7 +53,7 @@ fn any_event(session: &StoredSession) -> Event {
 
 /// Adds a session with any event.
 pub(super) async fn create(store: &impl Store, session: &StoredSession) -> Result<(), StoreError> {
-    store.session_create(session.clone(), any_event(session)).await
+    store.session_create(session.clone(), any_event(session), None).await
 }
 
 /// Imports sessions, each with any event.

@@ -23,7 +23,7 @@ pub async fn of_many_replacements_exactly_those_of_unchanged_sessions_are_made(s
         ended_at: Some(at(5)),
         ..session(2)
     };
-    assert_eq!(store.session_replace(revoked.clone(), None, None).await, Ok(true));
+    assert_eq!(store.session_replace(revoked.clone(), None, None, None).await, Ok(true));
     let replacement = |session: &StoredSession| StoredSession { expires_at: Some(at(7)), ..session.clone() };
     let events: Vec<_> = read.iter().zip(50_001..).map(|(read, last)| event(last, read.id)).collect();
     let replacements = read.iter().zip(&events).map(|(read, event)| (replacement(read), Some(event.clone())));
@@ -134,7 +134,7 @@ pub async fn expired_sessions_are_listed_earliest_first(store: Arc<impl Store>) 
         };
         let mut stored = store.session_fetch(session(last).id).await.expect("fetched").expect("it exists");
         stored.last_seen = Some(details);
-        store.session_replace(stored, None, None).await.expect("replaced");
+        store.session_replace(stored, None, None, None).await.expect("replaced");
         store.session_update_last_seen(vec![seen]).await.expect("written");
         assert_eq!(expired(29, 10).await, expected, "{ms}");
     }

@@ -31,7 +31,7 @@ pub async fn any_session_comes_back_equal(store: Arc<impl Store>) {
             revision: created.revision,
             ..any()
         };
-        assert_eq!(store.session_replace(replacement.clone(), None, None).await, Ok(true));
+        assert_eq!(store.session_replace(replacement.clone(), None, None, None).await, Ok(true));
         replacement.revision += 1;
         assert_eq!(store.session_fetch(created.id).await, Ok(Some(replacement)));
     }
@@ -41,7 +41,7 @@ pub async fn missing_records_are_not_found(store: Arc<impl Store>) {
     store.ready().await.expect("ready");
     assert_eq!(store.session_fetch(session(1).id).await, Ok(None));
     assert_eq!(store.session_page(None, 10).await, Ok(Page::default()));
-    assert_eq!(store.session_replace(session(1), None, None).await, Ok(false));
+    assert_eq!(store.session_replace(session(1), None, None, None).await, Ok(false));
     assert_eq!(store.key_fetch(key(1).id).await, Ok(None));
     assert_eq!(store.key_list().await, Ok(Page::default()));
     assert_eq!(store.key_revoke(key(1).id, at(1)).await, Ok(false));
@@ -85,8 +85,8 @@ pub async fn of_two_replacements_of_one_revision_only_one_succeeds(store: Arc<im
     one.token_hash = None;
     let mut other = session(1);
     other.status = SessionStatus::Authenticated;
-    assert_eq!(store.session_replace(one.clone(), None, None).await, Ok(true));
-    assert_eq!(store.session_replace(other, None, None).await, Ok(false));
+    assert_eq!(store.session_replace(one.clone(), None, None, None).await, Ok(true));
+    assert_eq!(store.session_replace(other, None, None, None).await, Ok(false));
     one.revision = 1;
     assert_eq!(store.session_fetch(one.id).await, Ok(Some(one)));
 }
@@ -102,7 +102,7 @@ pub async fn concurrent_replacements_each_increment_the_revision(store: Arc<impl
                 while replaced < 25 {
                     let session = store.session_fetch(id).await.expect("fetched").expect("it exists");
                     replaced +=
-                        u64::from(store.session_replace(session, None, None).await.expect("compared"));
+                        u64::from(store.session_replace(session, None, None, None).await.expect("compared"));
                 }
             })
         })
@@ -118,7 +118,7 @@ pub async fn a_change_whose_future_is_dropped_is_made_with_its_event_or_not_at_a
     const DROPPED: u64 = 100;
     let events: Vec<_> = (0..DROPPED).map(|last| event(60_000 + last, session(last).id)).collect();
     for (last, event) in (0..DROPPED).zip(&events) {
-        let mut change = store.session_create(session(last), event.clone());
+        let mut change = store.session_create(session(last), event.clone(), None);
         // Dropped after as many polls, so that some have come further than others.
         for _ in 0..last % 4 {
             let poll = std::future::poll_fn(|context| Poll::Ready(change.as_mut().poll(context)));
@@ -196,7 +196,7 @@ pub async fn a_last_interaction_never_moves_back_or_revives_a_session(store: Arc
         .expect("stored");
     assert_eq!(fetch(1).await, expected);
     // A replacement of the session as it was before is refused.
-    assert_eq!(store.session_replace(seen, None, None).await, Ok(false));
+    assert_eq!(store.session_replace(seen, None, None, None).await, Ok(false));
     // The first of several that are stored as one was before the end, and extended the lifetime.
     let several = |first_at| LastSeen { first_at: at(first_at), ..interaction(1, 200) };
     store.session_update_last_seen(vec![several(150)]).await.expect("stored");
@@ -219,17 +219,17 @@ pub async fn a_change_by_a_token_is_made_only_if_the_token_is_valid_then(store: 
     for token in [replaced, of_missing] {
         let refused = Err(StoreError::TokenReplaced);
         let late = event(1, other.id);
-        assert_eq!(store.session_replace(completed(0), Some(late.clone()), Some(token)).await, refused);
+        assert_eq!(store.session_replace(completed(0), Some(late.clone()), Some(token), None).await, refused);
         // Also if the revision is another one.
-        assert_eq!(store.session_replace(completed(9), None, Some(token)).await, refused);
+        assert_eq!(store.session_replace(completed(9), None, Some(token), None).await, refused);
         let refused = Err(StoreError::TokenReplaced);
         assert_eq!(store.session_revoke_many(of_account(), Some(token)).await, refused);
     }
     for one in [&own, &other] {
         assert_eq!(store.session_fetch(one.id).await, Ok(Some(one.clone())));
     }
-    assert_eq!(store.session_replace(other.clone(), None, Some(valid)).await, Ok(true));
-    assert_eq!(store.session_replace(own.clone(), None, Some(valid)).await, Ok(true), "its own");
+    assert_eq!(store.session_replace(other.clone(), None, Some(valid), None).await, Ok(true));
+    assert_eq!(store.session_replace(own.clone(), None, Some(valid), None).await, Ok(true), "its own");
     let revoke = || store.session_revoke_many(of_account(), Some(valid));
     assert_eq!(revoke().await, Ok(2));
     assert_eq!(revoke().await, Err(StoreError::TokenReplaced), "the token's session has ended");

@@ -28,20 +28,20 @@ pub async fn an_event_is_stored_if_and_only_if_its_change_is(store: Arc<impl Sto
     let id = one.id;
     let with = |last, action, actor| Event { action, actor, ..event(last, id) };
     let created = with(1, EventAction::Created, Actor::Operator);
-    assert_eq!(store.session_create(one.clone(), created.clone()).await, Ok(()));
+    assert_eq!(store.session_create(one.clone(), created.clone(), None).await, Ok(()));
     let refused = with(2, EventAction::Created, Actor::Server);
-    assert_eq!(store.session_create(one.clone(), refused).await, Err(StoreError::AlreadyExists));
+    assert_eq!(store.session_create(one.clone(), refused, None).await, Err(StoreError::AlreadyExists));
     let completed = with(3, EventAction::Completed, Actor::Session(id));
-    assert_eq!(store.session_replace(one.clone(), Some(completed.clone()), None).await, Ok(true));
+    assert_eq!(store.session_replace(one.clone(), Some(completed.clone()), None, None).await, Ok(true));
     let late = with(4, EventAction::Revoked, Actor::Server);
-    assert_eq!(store.session_replace(one, Some(late), None).await, Ok(false));
+    assert_eq!(store.session_replace(one, Some(late), None, None).await, Ok(false));
     assert_eq!(store.event_page(None, 10).await.map(|page| page.items), Ok(vec![created, completed]));
 }
 
 pub async fn events_are_read_in_order_and_deleted_in_batches(store: Arc<impl Store>) {
     let of = |ms, last| Event { id: EventId(id(ms, last)), ..event(0, session(last).id) };
     for (ms, last) in [(30, 3), (10, 1), (20, 2), (40, 4)] {
-        store.session_create(session(last), of(ms, last)).await.expect("created");
+        store.session_create(session(last), of(ms, last), None).await.expect("created");
     }
     let ids = async |after: Option<EventId>, limit| {
         let events = store.event_page(after, limit).await.expect("listed");

@@ -263,7 +263,10 @@ pub async fn no_session_changes_to_which_a_pending_revocation_applies(store: Arc
             let replacement = StoredSession { revision, ..one.clone() };
             // Once it is written, the server does not replace it because its state is final.
             if !is_written {
-                assert_eq!(store.session_replace(replacement, Some(late.clone()), None).await, Ok(false));
+                assert_eq!(
+                    store.session_replace(replacement, Some(late.clone()), None, None).await,
+                    Ok(false)
+                );
             }
         }
         store.session_update_last_seen(vec![seen.clone()]).await.expect("stored");
@@ -273,7 +276,7 @@ pub async fn no_session_changes_to_which_a_pending_revocation_applies(store: Arc
         assert_eq!(store.session_delete_ended(at(4), 10).await, Ok(0));
         assert_eq!(fetch(&*store, one.id).await, after(&revocation(1), one));
         assert_eq!(store.session_revoke_many(revocation(2), None).await, Ok(0));
-        let by_token = store.session_replace(other.clone(), None, token).await;
+        let by_token = store.session_replace(other.clone(), None, token, None).await;
         assert_eq!(by_token, Err(StoreError::TokenReplaced), "the token's session is revoked");
         assert_eq!(store.session_revoke_many(revocation(3), token).await, Err(StoreError::TokenReplaced));
         write_revocations(&*store).await;
@@ -297,7 +300,7 @@ pub async fn a_session_that_is_added_or_changed_after_a_revocation_is_not_revoke
     let mut changed = Vec::new();
     for mut one in [all[0].clone(), all[1].clone()] {
         one.account_id = account_id;
-        assert_eq!(store.session_replace(one.clone(), None, None).await, Ok(true));
+        assert_eq!(store.session_replace(one.clone(), None, None, None).await, Ok(true));
         changed.push(StoredSession { revision: 1, ..one });
     }
     changed.push(of_account(7));

@@ -14,26 +14,27 @@ use super::pending::{LIVE, is_not_revoked, last_pending};
 use super::table::{self, Record, expires_minute, only};
 use super::transaction::{Step, begin, commit, parameters, scan, select, send};
 use crate::event::Event;
+use crate::idempotency::IdempotencyRecord;
 use crate::store::{LastSeen, StoreError, StoredSession, TokenGuard};
 
 /// The columns of a session that a replacement compares instead of setting them.
 const COMPARED: [&str; 5] = ["id", "domain_id", "pool_id", "session_type", "revision"];
 
-/// Returns the `INSERT` of the event in the parameters after the number `before`, if the table `changed` has a row and
-/// there is an event.
-pub(super) fn event_insert(before: usize, changed: &str) -> String {
-    let columns = Event::columns();
+/// Returns the `INSERT` of the record in the parameters after the number `before`, if the table `changed` has a row and there
+/// is a record.
+pub(super) fn insert_after<T: Record>(before: usize, changed: &str) -> String {
+    let columns = T::columns();
     format!(
-        "INSERT INTO event ({}) SELECT {} FROM {changed} WHERE ${}::bytea IS NOT NULL",
-        columns.names(""),
+        "{} SELECT {} FROM {changed} WHERE ${}::bytea IS NOT NULL",
+        columns.insert(""),
         columns.values(before),
         before + 1
     )
 }
 
-/// Returns the values of an event, or as many nulls.
-fn event_values(event: Option<&Event>) -> Vec<Value<'_>> {
-    event.map_or_else(|| vec![Value::Null; Event::columns().len()], Record::values)
+/// Returns the values of a record, or as many nulls.
+fn values_of<T: Record>(record: Option<&T>) -> Vec<Value<'_>> {
+    record.map_or_else(|| vec![Value::Null; T::columns().len()], Record::values)
 }
 
 /// Returns the values of the columns of a session.
@@ -48,32 +49,45 @@ fn insert_sql(condition: &str, end: &str) -> String {
     let columns = StoredSession::columns();
     let minute = columns.len() + 1;
     format!(
-        "WITH added AS (INSERT INTO session ({}, expires_minute, written_after) \
+        "WITH added AS ({} \
          SELECT {}, ${minute}::bigint, {} {condition} {end} RETURNING id), \
          with_event AS ({}) SELECT EXISTS (SELECT 1 FROM added)",
-        columns.names(""),
+        columns.insert(", expires_minute, written_after"),
         columns.values(0),
         last_pending("$2::bytea"),
-        event_insert(minute, "added")
+        insert_after::<Event>(minute, "added")
     )
 }
 
 fn insert<'a>(sql: &'static str, session: &'a StoredSession, event: &'a Event) -> Step<'a> {
     let mut parameters = session_values(session);
-    parameters.extend(event_values(Some(event)));
+    parameters.extend(values_of(Some(event)));
     Step { sql, parameters }
 }
 
 /// As [`crate::Sessions::session_create`].
-pub(super) async fn create(database: &Database, session: StoredSession, event: Event) -> Result<()> {
+pub(super) async fn create(
+    database: &Database,
+    session: StoredSession,
+    event: Event,
+    record: Option<IdempotencyRecord>,
+) -> Result<()> {
     static INSERT: LazyLock<String> = LazyLock::new(|| insert_sql("", ""));
-    let created = Arc::new((session, event));
+    static INSERT_RECORD: LazyLock<String> = LazyLock::new(|| {
+        let columns = IdempotencyRecord::columns();
+        format!("{} VALUES ({})", columns.insert(""), columns.values(0))
+    });
+    let created = Arc::new((session, event, record));
     database
         .transaction(move |connection| {
             let created = Arc::clone(&created);
             Box::pin(async move {
-                let (session, event) = &*created;
+                let (session, event, record) = &*created;
                 let mut steps = begin([session.domain_id]);
+                // First, so that its error is the first one.
+                steps.extend(
+                    record.iter().map(|record| Step { sql: &INSERT_RECORD, parameters: record.values() }),
+                );
                 steps.extend([insert(&INSERT, session, event), commit()]);
                 send(connection, &steps).await.map(drop)
             })
@@ -154,18 +168,23 @@ fn replace_sql() -> String {
     let columns = StoredSession::columns();
     let (compared, set) = columns.equations(&COMPARED);
     let minute = columns.len() + 1;
+    let event = minute + 2;
     let is_valid = is_valid(&format!("${}::bytea", minute + 1), &format!("${}::bytea", minute + 2));
     format!(
         "WITH guard AS MATERIALIZED (SELECT {is_valid} AS is_valid), \
+         record AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM idempotency_record \
+         WHERE idempotency_record.id = ${}::bytea) AS is_repeated), \
          updated AS (UPDATE session SET {}, expires_minute = ${minute}::bigint, revision = revision + 1, \
-         written_after = {} WHERE {} AND (SELECT is_valid FROM guard) AND {} RETURNING id), \
-         with_event AS ({}) \
-         SELECT EXISTS (SELECT 1 FROM updated), is_valid FROM guard",
+         written_after = {} WHERE {} AND (SELECT is_valid FROM guard) AND NOT (SELECT is_repeated FROM record) AND {} RETURNING id), \
+         with_event AS ({}), with_record AS ({}) \
+         SELECT EXISTS (SELECT 1 FROM updated), is_valid, is_repeated FROM guard CROSS JOIN record",
+        event + Event::columns().len() + 1,
         set.join(", "),
         last_pending("$2::bytea"),
         compared.join(" AND "),
         is_not_revoked("session"),
-        event_insert(minute + 2, "updated")
+        insert_after::<Event>(event, "updated"),
+        insert_after::<IdempotencyRecord>(event + Event::columns().len(), "updated")
     )
 }
 
@@ -175,11 +194,13 @@ fn replace<'a>(
     session: &'a StoredSession,
     event: Option<&'a Event>,
     token: Option<&'a TokenGuard>,
+    record: Option<&'a IdempotencyRecord>,
 ) -> Step<'a> {
     let mut parameters = session_values(session);
     parameters.push(token.map_or(Value::Null, |token| token.session_id.to_column()));
     parameters.push(token.map_or(Value::Null, |token| token.token_hash.to_column()));
-    parameters.extend(event_values(event));
+    parameters.extend(values_of(event));
+    parameters.extend(values_of(record));
     Step { sql: &REPLACE, parameters }
 }
 
@@ -195,24 +216,29 @@ pub(super) async fn replace_one(
     session: StoredSession,
     event: Option<Event>,
     token: Option<TokenGuard>,
+    record: Option<IdempotencyRecord>,
 ) -> Result<bool> {
-    let replacement = Arc::new((session, event));
+    let replacement = Arc::new((session, event, record));
     database
         .transaction(move |connection| {
             let replacement = Arc::clone(&replacement);
             Box::pin(async move {
-                let (session, event) = &*replacement;
+                let (session, event, record) = &*replacement;
                 let locked: Vec<_> = token.iter().map(|token| token.session_id).chain([session.id]).collect();
                 let mut steps = begin([session.domain_id]);
                 if token.is_some() {
                     steps.push(lock(&locked));
                 }
                 let place = steps.len();
-                steps.extend([replace(session, event.as_ref(), token.as_ref()), commit()]);
+                let replace = replace(session, event.as_ref(), token.as_ref(), record.as_ref());
+                steps.extend([replace, commit()]);
                 let rows = send(connection, &steps).await?;
                 let row = only(rows.get(place).map_or(&[], Vec::as_slice))?;
                 if !table::is_true(row, 1)? {
-                    return Err(TransactionError::Store(StoreError::TokenReplaced));
+                    return Err(StoreError::TokenReplaced.into());
+                }
+                if table::is_true(row, 2)? {
+                    return Err(StoreError::RequestRepeated.into());
                 }
                 Ok(table::is_true(row, 0)?)
             })
@@ -234,7 +260,7 @@ pub(super) async fn replace_many(
                     connection,
                     &sessions,
                     |(session, _)| session,
-                    |(session, event)| replace(session, event.as_ref(), None),
+                    |(session, event)| replace(session, event.as_ref(), None, None),
                 )
                 .await
             })

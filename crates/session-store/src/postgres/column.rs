@@ -13,6 +13,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::event::{Actor, EventAction, EventId};
+use crate::idempotency::RecordId;
 use crate::key::{KeyId, SecretHash};
 
 /// A value of one column. The driver's own traits cannot be implemented for types of another crate.
@@ -140,6 +141,9 @@ macro_rules! columns {
 columns! {
     Id as "bytea": |id| bytes(id.as_bytes()), |value| value.bytes().map(Self::from_bytes);
     SecretHash as "bytea": |hash| bytes(&hash.0), |value| value.bytes().map(Self);
+    RecordId as "bytea": |id| bytes(&id.0), |value| value.bytes().map(Self);
+    [u8; 32] as "bytea": |array| bytes(array), |value| value.bytes();
+    [u8; 16] as "bytea": |array| bytes(array), |value| value.bytes();
     SessionType as "text": |word| text(word.as_ref()), |value| value.text()?.parse().map_err(text_of);
     SessionStatus as "text": |word| text(word.as_ref()), |value| value.text()?.parse().map_err(text_of);
     EventAction as "text": |word| text(word.as_ref()), |value| value.text()?.parse().map_err(text_of);

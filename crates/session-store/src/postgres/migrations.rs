@@ -55,6 +55,7 @@ async fn apply(connection: &Connection, steps: &[Migration]) -> Result<Migrated,
             repeat(
                 connection,
                 async || create_table(connection).await,
+                CREATED_MEANWHILE,
                 "the table session_store_schema cannot be created",
             )
             .await?;
@@ -64,8 +65,13 @@ async fn apply(connection: &Connection, steps: &[Migration]) -> Result<Migrated,
     let known = steps.len();
     let mut now = from;
     while now.version < known {
-        now = repeat(connection, async || step(connection, steps).await, "the database cannot be migrated")
-            .await?;
+        now = repeat(
+            connection,
+            async || step(connection, steps).await,
+            &[],
+            "the database cannot be migrated",
+        )
+        .await?;
     }
     if now.version > known && now.min_version > known {
         return Err(PostgresOpenError(format!(
@@ -85,6 +91,10 @@ struct Version {
 
 /// SQLSTATE `undefined_table`.
 const UNDEFINED_TABLE: &str = "42P01";
+
+/// `IF NOT EXISTS` does not wait for a table that another node is creating, and fails with one of these: `unique_violation`
+/// of PostgreSQL's own tables, `duplicate_object`, `duplicate_table`.
+const CREATED_MEANWHILE: &[&str] = &["23505", "42710", "42P07"];
 
 /// Reads the row, with a lock if `lock` says so.
 async fn version(connection: &Connection, lock: &str) -> Result<Option<Version>, Error> {
@@ -130,10 +140,11 @@ async fn step(connection: &Connection, steps: &[Migration]) -> Result<Version, E
     Ok(then)
 }
 
-/// Runs `work`, again if it lost against another node's.
+/// Runs `work`, again if it lost against another node's, which `also` has the SQLSTATEs of.
 async fn repeat<T>(
     connection: &Connection,
     work: impl AsyncFn() -> Result<T, Error>,
+    also: &[&str],
     what: &'static str,
 ) -> Result<T, PostgresOpenError> {
     let mut attempts = 0;
@@ -145,8 +156,8 @@ async fn repeat<T>(
         // If it cannot be sent, the next attempt fails as well.
         let _ = connection.batch_execute("ROLLBACK").await;
         attempts += 1;
-        // A duplicate key is that of PostgreSQL's own table of types: `IF NOT EXISTS` does not wait for the other node.
-        let lost = matches!(error::cause(&error), Some(Cause::Conflict | Cause::Exists));
+        let lost = error::cause(&error) == Some(Cause::Conflict)
+            || error.code().is_some_and(|code| also.contains(&code.code()));
         if !lost || attempts > CONFLICTS_MAX {
             return Err(failed(what, &error));
         }

@@ -1,4 +1,4 @@
-//! Reads by primary key and in the order of a key; API keys, events and settings.
+//! Reads by primary key and in the order of a key; API keys, events, records of requests and settings.
 
 use std::sync::LazyLock;
 
@@ -12,6 +12,7 @@ use super::pending::revoked_at;
 use super::table::{self, Record, VISITS_MAX, value};
 use super::transaction::{parameters, scan, select};
 use crate::event::{Event, EventId};
+use crate::idempotency::{IdempotencyRecord, RecordId};
 use crate::key::{ApiKey, KeyId};
 use crate::store::{Page, StoredSession};
 
@@ -72,7 +73,7 @@ pub(super) async fn key_fetch(database: &Database, id: KeyId) -> Result<Option<A
 pub(super) async fn key_create(database: &Database, key: &ApiKey) -> Result<()> {
     static INSERT: LazyLock<String> = LazyLock::new(|| {
         let columns = ApiKey::columns();
-        format!("INSERT INTO api_key ({}) VALUES ({})", columns.names(""), columns.values(0))
+        format!("{} VALUES ({})", columns.insert(""), columns.values(0))
     });
     database.change(&INSERT, &parameters(&key.values())).await.map(drop)
 }
@@ -130,6 +131,30 @@ pub(super) async fn event_delete(database: &Database, at: Timestamp, limit: u32)
     // The session too, which leads the key.
     let sql = "DELETE FROM event WHERE session_id = ANY ($1::bytea[]) AND id = ANY ($2::bytea[]) RETURNING 1";
     let deleted = database.change(sql, &parameters(&[list(&keys.0), list(&keys.1)])).await?;
+    Ok(deleted.len() as u64)
+}
+
+/// As [`crate::Idempotency::record_fetch`].
+pub(super) async fn record_fetch(database: &Database, id: RecordId) -> Result<Option<IdempotencyRecord>> {
+    static SELECT: LazyLock<String> =
+        LazyLock::new(|| IdempotencyRecord::columns().select("WHERE id = $1::bytea"));
+    let rows = database.read(&SELECT, &[&id.to_column()]).await?;
+    table::one(&rows, |row| IdempotencyRecord::read(row, 0))
+}
+
+/// As [`crate::Idempotency::record_delete`].
+pub(super) async fn record_delete(database: &Database, at: Timestamp, limit: u32) -> Result<u64> {
+    const OLDEST: &str = "SELECT id FROM idempotency_record WHERE created_at < $1::bigint ORDER BY created_at LIMIT $2::bigint";
+    let rows = scan(database, move |connection| {
+        Box::pin(
+            async move { select(connection, OLDEST, &[at.to_column(), Value::Number(limit.into())]).await },
+        )
+    })
+    .await?;
+    let ids: Vec<RecordId> = rows.iter().map(|row| value(row, 0)).collect::<Result<_>>()?;
+    let sql =
+        "DELETE FROM idempotency_record WHERE id = ANY ($1::bytea[]) AND created_at < $2::bigint RETURNING 1";
+    let deleted = database.change(sql, &parameters(&[list(&ids), at.to_column()])).await?;
     Ok(deleted.len() as u64)
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use session_types::{DomainId, SessionId, SessionStatus, Timestamp};
 use tokio_postgres::Row;
 
-use super::change::{event_insert, is_valid, lock};
+use super::change::{insert_after, is_valid, lock};
 use super::column::{Column, Invalid, Property, Value};
 use super::connection::Connection;
 use super::database::{Database, TransactionError};
@@ -106,8 +106,8 @@ static END: LazyLock<String> = LazyLock::new(|| {
          revoked AS ({}), complete AS ({}) SELECT status FROM ended",
         applies(),
         is_due(),
-        event_insert(before, &of_status(SessionStatus::Revoked)),
-        event_insert(before + Event::columns().len(), &of_status(SessionStatus::Complete)),
+        insert_after::<Event>(before, &of_status(SessionStatus::Revoked)),
+        insert_after::<Event>(before + Event::columns().len(), &of_status(SessionStatus::Complete)),
     )
 });
 
@@ -250,11 +250,7 @@ async fn add(database: &Database, revocation: Arc<Revocation>, token: Option<Tok
     static INSERT: LazyLock<String> = LazyLock::new(|| {
         let columns = Revocation::columns();
         let number = columns.len() + 1;
-        format!(
-            "INSERT INTO revocation ({}, number) VALUES ({}, ${number}::bigint)",
-            columns.names(""),
-            columns.values(0)
-        )
+        format!("{} VALUES ({}, ${number}::bigint)", columns.insert(", number"), columns.values(0))
     });
     database
         .transaction(move |connection| {

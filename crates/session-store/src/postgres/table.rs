@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use super::column::{Invalid, Property, Value, read};
 use super::error::Result;
 use crate::event::Event;
+use crate::idempotency::IdempotencyRecord;
 use crate::key::ApiKey;
 use crate::store::{LastSeen, Page, Revocation, SkippedRow, StoreError, StoredSession, session_fields};
 
@@ -54,6 +55,11 @@ impl Columns {
     /// Returns the statement that selects the columns and ends like this.
     pub(super) fn select(&self, end: &str) -> String {
         format!("SELECT {} FROM {} {end}", self.names(""), self.table)
+    }
+
+    /// Returns the beginning of an `INSERT` of the columns and of further ones.
+    pub(super) fn insert(&self, further: &str) -> String {
+        format!("INSERT INTO {} ({}{further})", self.table, self.names(""))
     }
 
     /// Returns a parameter for each column, with its type: `$5::bytea` for the first one if `before` is 4.
@@ -134,6 +140,7 @@ records! {
         domain_id, pool_id, account_id, identity_id, device_id, except as "except_id", at, event_id, actor, reason,
         request_id,
     }
+    "idempotency_record": IdempotencyRecord { id, request_hash, salt, session_id, created_at, }
     "event": Event { id, action, session_id, actor, reason, request_id, }
 }
 

@@ -10,6 +10,7 @@ use session_types::{
 };
 
 use crate::event::{Actor, EventAction, EventId};
+use crate::idempotency::RecordId;
 use crate::key::{KeyId, SecretHash};
 
 /// A value that is stored in one column. rusqlite's own traits cannot be implemented for types of another crate.
@@ -54,6 +55,9 @@ macro_rules! columns {
 columns! {
     Id: |id| blob(id.as_bytes()), |value| FromSql::column_result(value).map(Self::from_bytes);
     SecretHash: |hash| blob(&hash.0), |value| FromSql::column_result(value).map(Self);
+    RecordId: |id| blob(&id.0), |value| FromSql::column_result(value).map(Self);
+    [u8; 32]: |bytes| blob(bytes), |value| FromSql::column_result(value);
+    [u8; 16]: |bytes| blob(bytes), |value| FromSql::column_result(value);
     SessionType: |word| text(word.as_ref()), |value| value.as_str()?.parse().map_err(invalid);
     SessionStatus: |word| text(word.as_ref()), |value| value.as_str()?.parse().map_err(invalid);
     EventAction: |word| text(word.as_ref()), |value| value.as_str()?.parse().map_err(invalid);

@@ -10,6 +10,7 @@ use super::column::{Column, Property};
 use super::error::{Result, failed};
 use super::pending::{IS_NOT_REVOKED, LAST_PENDING, REVOKED_AT};
 use crate::event::Event;
+use crate::idempotency::IdempotencyRecord;
 use crate::key::ApiKey;
 use crate::store::{LastSeen, Page, Revocation, SkippedRow, StoreError, StoredSession, session_fields};
 
@@ -198,6 +199,7 @@ records! {
         domain_id, pool_id, account_id, identity_id, device_id, except as "except_id", at, event_id, actor, reason,
         request_id,
     }
+    "idempotency_record": IdempotencyRecord { id, request_hash, salt, session_id, created_at, }
     "event": Event { id, action, session_id, actor, reason, request_id, }
 }
 
