@@ -1,4 +1,6 @@
 //! End-to-end tests over real processes, one module for each operation and command.
+//!
+//! All run on each store, with `SESSION_TEST_STORE=postgres` on PostgreSQL, but those in the modules `embedded` and `postgres`.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
@@ -10,27 +12,25 @@ mod contention;
 mod contract;
 mod create_session;
 mod deployment;
+mod embedded;
 mod end_session;
 mod faults;
 mod fetch_own_session;
 mod fetch_session;
-mod full_disk;
 mod help;
 mod key;
 mod life;
 mod list_sessions;
 mod log;
-mod postgres_store;
+mod postgres;
 mod readme;
 mod record_interaction;
 mod repeatable;
 mod requests;
-mod resilience;
 mod reverse_proxy;
 mod revoke_sessions;
 mod secrets;
 mod serve;
 mod store_faults;
-mod store_files;
 mod transfer;
 mod wire_leg;

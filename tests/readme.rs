@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use session_test_support::{Sessiond, binary};
+use serde_json::json;
+use session_test_support::launcher::key_create;
+use session_test_support::postgres::Cluster;
+use session_test_support::{Sessiond, binary, command, seed};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -34,6 +37,31 @@ async fn the_shell_commands_of_the_readme_create_authenticate_and_fetch_a_sessio
     let fetched: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(fetched["summary"]["status"], "authenticated");
     assert_eq!(fetched["summary"]["first_seen"]["remote_ip"], "203.0.113.7");
+}
+
+#[tokio::test]
+async fn two_nodes_that_run_the_readmes_command_for_postgresql_share_their_sessions() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, section) = readme.split_once("## Outgrow one machine\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    assert!(section.trim().lines().count() <= 10, "{section}");
+    let (_, command_line) = section.split_once("$ sessiond serve ").unwrap();
+
+    // The database and the port are whatever is free here.
+    let cluster = Cluster::shared();
+    let url = cluster.url(&cluster.create_database());
+    let flags = command_line.lines().next().unwrap();
+    let flags = flags
+        .replace("127.0.0.1:8080", "127.0.0.1:0")
+        .replace("postgres://sessiond@db.example/sessions", &url);
+    let flags: Vec<&str> = flags.split(' ').collect();
+    let (one, other) = tokio::join!(Sessiond::start_with(&flags), Sessiond::start_with(&flags));
+    let scopes = ["session:create", "session:read"];
+    let create = key_create(&["--domain", seed::DOMAIN_ID, "--pool", seed::POOL_ID], &scopes);
+    let key = command(&create).env("SESSIOND_STORE", &url).created_key().unwrap().1;
+    let (session, token) = one.create(&key, json!({ "session_type": "api" })).await;
+    let id = session["summary"]["id"].as_str().unwrap();
+    assert_eq!(other.fetch(id, &token).await.body["summary"], session["summary"]);
 }
 
 /// Every document of the repository.

@@ -1,7 +1,8 @@
 //! `sessiond import` and `sessiond export`
 
 use serde_json::{Value, json};
-use session_test_support::launcher::{STORE_FILE, WITHOUT_LIFETIMES, store_folder, store_url};
+use session_test_support::database::Database;
+use session_test_support::launcher::{WITHOUT_LIFETIMES, store_folder, store_url};
 use session_test_support::{Sessiond, command, seed};
 
 #[tokio::test]
@@ -91,13 +92,6 @@ async fn invalid_and_existing_sessions_are_reported_by_line_and_the_rest_is_impo
     assert!(exported.contains("the last one"));
 }
 
-/// Damages a row: stores a value that no version of the program writes.
-fn damage(server: &Sessiond, statement: &str) {
-    let connection = rusqlite::Connection::open(server.folder().join(STORE_FILE)).unwrap();
-    connection.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
-    connection.execute_batch(statement).unwrap();
-}
-
 #[tokio::test]
 async fn a_row_that_cannot_be_read_is_skipped_and_named_and_all_others_are_returned() {
     let server = Sessiond::start().await;
@@ -111,9 +105,11 @@ async fn a_row_that_cannot_be_read_is_skipped_and_named_and_all_others_are_retur
         })
         .collect();
     server.import(&sessions);
-    damage(&server, "UPDATE session SET title = printf('%0300d', 1) WHERE title = 'number 2'");
-    damage(
-        &server,
+    // Values that no version of the program writes.
+    let mut database = Database::of(server.folder());
+    let too_long = "replace('0000000000', '0', '000000000000000000000000000000')";
+    database.execute(&format!("UPDATE session SET title = {too_long} WHERE title = 'number 2'"));
+    database.execute(
         "UPDATE event SET action = 'exploded' WHERE id = (SELECT id FROM event ORDER BY id LIMIT 1)",
     );
     let id = sessions[2]["id"].as_str().unwrap();
@@ -139,7 +135,7 @@ async fn a_row_that_cannot_be_read_is_skipped_and_named_and_all_others_are_retur
         assert_eq!(server.fetch(sessions[other]["id"].as_str().unwrap(), &key).await.status, 200);
     }
 
-    damage(&server, "UPDATE api_key SET scopes = 'session:explode'");
+    database.execute("UPDATE api_key SET scopes = 'session:explode'");
     let keys = server.command(&["key", "list"]).run();
     assert_eq!((keys.code, keys.stdout.as_str()), (1, ""), "{keys:?}");
     assert!(keys.stderr.contains("api_key "), "{keys:?}");

@@ -1,6 +1,5 @@
 //! Starts `sessiond` and runs its commands. The tests, the wire leg and xtask all use this one launcher.
 
-use std::fmt;
 use std::fs::{File, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -15,6 +14,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub use crate::launch_error::LaunchError;
+use crate::postgres::Cluster;
+
 /// How long to wait for what a process does within milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -28,18 +30,6 @@ pub const WITHOUT_LIFETIMES: &str = "[lifetime]\nbrowser = { idle = 'none', abso
 /// Settings without rate limits for the loopback, from which tests send as many requests as they can.
 const WITHOUT_LIMITS: &str = "limits.trusted = ['127.0.0.0/8', '::1/128']\n";
 
-/// A process that did not start or did not succeed, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaunchError(pub String);
-
-impl fmt::Display for LaunchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for LaunchError {}
-
 /// A new folder that only this user may access, as a data directory must be.
 ///
 /// # Errors
@@ -49,9 +39,59 @@ pub fn store_folder() -> std::io::Result<TempDir> {
     tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir()
 }
 
-/// The URL of the store in a folder.
+/// The variable that selects the store of the servers under test: `postgres`, or without it the embedded one.
+pub const STORE_VARIABLE: &str = "SESSION_TEST_STORE";
+
+/// The file in a server's folder that has the URL of its store, unless that is the embedded store in the folder.
+const URL_FILE: &str = "store-url";
+
+/// Whether the store of the servers under test is PostgreSQL.
+pub fn on_postgres() -> bool {
+    match std::env::var(STORE_VARIABLE).as_deref() {
+        Err(_) => false,
+        Ok("postgres") => true,
+        Ok(other) => panic!("{STORE_VARIABLE} is postgres or not set, not {other}"),
+    }
+}
+
+/// The URL of the store that belongs to a folder: the embedded store in it, or a database, which is created in the cluster of
+/// this process if the folder has none.
 pub fn store_url(folder: &Path) -> String {
+    if let Ok(url) = std::fs::read_to_string(folder.join(URL_FILE)) {
+        return url;
+    }
+    if !on_postgres() {
+        return sqlite_url(folder);
+    }
+    let cluster = Cluster::shared();
+    store_set(folder, &cluster.url(&cluster.create_database()))
+}
+
+/// Makes the database at this URL the store that belongs to a folder. Returns the URL.
+pub fn store_set(folder: &Path, url: &str) -> String {
+    std::fs::write(folder.join(URL_FILE), url).unwrap();
+    url.to_owned()
+}
+
+/// The URL of the embedded store in a folder.
+pub fn sqlite_url(folder: &Path) -> String {
     format!("sqlite:{}", folder.join(STORE_FILE).display())
+}
+
+/// The name of the database that belongs to a folder.
+pub fn database_name(folder: &Path) -> String {
+    let url = store_url(folder);
+    url.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// Copies the store of a folder, which no process uses, to another folder.
+pub fn store_copy(from: &Path, to: &Path) {
+    if on_postgres() {
+        let cluster = Cluster::shared();
+        store_set(to, &cluster.url(&cluster.copy_database(&database_name(from))));
+    } else {
+        std::fs::copy(from.join(STORE_FILE), to.join(STORE_FILE)).unwrap();
+    }
 }
 
 /// The program `sessiond`. Its processes inherit no `SESSIOND_*` variable.

@@ -7,11 +7,14 @@ pub mod change;
 mod contract;
 pub mod coverage;
 #[cfg(feature = "http")]
+pub mod database;
+#[cfg(feature = "http")]
 pub mod fault_proxy;
 #[cfg(feature = "http")]
 pub mod faults;
 #[cfg(feature = "http")]
 mod judge;
+mod launch_error;
 pub mod launcher;
 pub mod pattern;
 pub mod postgres;

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::launcher::LaunchError;
+use crate::launch_error::LaunchError;
 
 /// How long to wait for what a cluster does within seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -119,6 +119,26 @@ impl Cluster {
         standby.unwrap()
     }
 
+    /// Copies the data of this cluster, while it runs, to a new folder inside of its own.
+    pub fn base_backup(&self, name: &str) -> PathBuf {
+        let backup = self.folder.join(name);
+        let mut program = self.command("pg_basebackup");
+        run(program.args(["--checkpoint=fast", "--no-sync", "--pgdata"]).arg(&backup)).unwrap();
+        backup
+    }
+
+    /// Starts a new cluster on a base backup, with these settings, which say how it recovers from archived files.
+    pub fn recover(backup: &Path, settings: &[(&str, &str)]) -> Self {
+        let settings = SETTINGS.iter().chain(settings).map(|(name, value)| ((*name).into(), (*value).into()));
+        let recovered = Self::create(settings.collect(), |folder| {
+            let mut copy = unprivileged_command("cp".as_ref(), folder)?;
+            run(copy.arg("-a").arg(backup).arg(folder.join("data")))?;
+            let signal = File::create(folder.join("data/recovery.signal"));
+            signal.map(drop).map_err(|error| LaunchError(format!("recovery.signal: {error}")))
+        });
+        recovered.unwrap()
+    }
+
     /// Has a standby become a primary, and waits until it has.
     pub fn promote(&self) {
         assert_eq!(self.psql("postgres", "SELECT pg_promote(true, 60)"), "t");
@@ -141,10 +161,15 @@ impl Cluster {
 
     /// Creates an empty database and returns its name, which no other database of this process has.
     pub fn create_database(&self) -> String {
+        // Nobody connects to template0, so that tests that create databases do not wait for each other.
+        self.copy_database("template0")
+    }
+
+    /// As [`Cluster::create_database`], with all that is in another database, which nobody may be connected to.
+    pub fn copy_database(&self, template: &str) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        // Nobody connects to template0, so that tests that create databases do not wait for each other.
-        self.psql("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0"));
+        self.psql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {template}"));
         name
     }
 
@@ -312,9 +337,14 @@ fn client(name: &str, port: u16, folder: &Path) -> Result<Command, LaunchError> 
     Ok(command)
 }
 
-/// A command of one of PostgreSQL's programs in this folder, as an unprivileged user, without the variables `PG*`.
+/// A command of one of PostgreSQL's programs in this folder, as an unprivileged user.
 fn program(name: &str, folder: &Path) -> Result<Command, LaunchError> {
-    let mut command = Command::new(programs()?.join(name));
+    unprivileged_command(&programs()?.join(name), folder)
+}
+
+/// A command of this program in this folder, as an unprivileged user, without the variables `PG*`.
+fn unprivileged_command(program: &Path, folder: &Path) -> Result<Command, LaunchError> {
+    let mut command = Command::new(program);
     let inherited = std::env::vars_os().map(|(name, _)| name);
     for name in inherited.filter(|name| name.to_string_lossy().starts_with("PG")) {
         command.env_remove(name);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::contract::Contract;
-use crate::launcher::{Command, Program, Server, WITHOUT_LIFETIMES, key_create};
+use crate::launcher::{Command, Program, Server, WITHOUT_LIFETIMES, key_create, store_set};
 use crate::requests::call;
 use crate::seed;
 use crate::validating_proxy::{self, Violations};
@@ -104,6 +104,13 @@ impl Sessiond {
     /// Starts one on the store in this folder, without lifetimes.
     pub async fn start_on(folder: TempDir, flags: &[&str]) -> Self {
         Self::launch(folder, WITHOUT_LIFETIMES, flags).await
+    }
+
+    /// Starts one on the database at this URL, without lifetimes.
+    pub async fn start_at(url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        store_set(folder.path(), url);
+        Self::start_on(folder, &[]).await
     }
 
     /// Starts one on an empty store through this program, which must end as [`binary`], with further flags.

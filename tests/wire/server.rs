@@ -1,23 +1,20 @@
 //! Servers, each on a copy of the prepared store.
 
+use std::any::Any;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
-use rusqlite::Connection;
+use session_test_support::database::Database;
 use session_test_support::fault_proxy::FaultProxy;
-use session_test_support::launcher::{self, LaunchError, STORE_FILE};
+use session_test_support::launcher::{self, LaunchError, on_postgres, store_copy};
 use tempfile::TempDir;
 
 use crate::report::Failed;
-
-/// How long to wait for a lock of the store.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The program under test.
 #[derive(Clone, Debug)]
@@ -59,13 +56,14 @@ impl Server {
     pub(crate) async fn start(program: &Program, prepared: &Path, settings: &str) -> Result<Self, Failed> {
         let io = |error| failed("a store cannot be prepared", error);
         let folder = tempfile::tempdir().map_err(io)?;
-        std::fs::copy(prepared.join(STORE_FILE), folder.path().join(STORE_FILE)).map_err(io)?;
         let proxy = program.proxy.as_ref();
         let settings = proxy.map_or_else(|| settings.to_owned(), |proxy| proxy.settings(settings));
-        let (program, path) = (program.launcher(), folder.path().to_owned());
+        let (program, from, path) = (program.launcher(), prepared.to_owned(), folder.path().to_owned());
         // The launcher waits for the process; the other servers start and respond meanwhile.
-        let started =
-            tokio::task::spawn_blocking(move || program.serve(&path, &settings, &["--log-level", "error"]));
+        let started = tokio::task::spawn_blocking(move || {
+            store_copy(&from, &path);
+            program.serve(&path, &settings, &["--log-level", "error"])
+        });
         let process = started.await.map_err(|error| failed("sessiond", error))??;
         let address = match proxy {
             Some(proxy) => proxy.start(process.address).await.map_err(|error| failed("the proxy", error))?,
@@ -79,28 +77,30 @@ impl Server {
         self.process.address
     }
 
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
     /// Renames the table of sessions, so that the store fails.
-    pub(crate) fn break_store(&self) -> Result<(), Failed> {
-        let broken = Connection::open(self.file(STORE_FILE)).and_then(|connection| {
-            connection.busy_timeout(PATIENCE)?;
-            connection.execute_batch("ALTER TABLE session RENAME TO elsewhere")
-        });
-        broken.map_err(|error| failed("the store cannot be broken", error))
+    pub(crate) fn break_store(&self) {
+        Database::of(self.folder.path()).execute("ALTER TABLE session RENAME TO elsewhere");
     }
 
-    /// Makes every reader of the store wait until the returned file is dropped. This process acts like one that recovers
-    /// the write-ahead log after a crash: it invalidates the log's index and holds the locks of the recovery.
-    pub(crate) fn recover_store(&self) -> Result<File, Failed> {
+    /// Makes every reader of the store wait until the returned value is dropped.
+    pub(crate) fn lock_store(&self) -> Result<Box<dyn Any>, Failed> {
+        if on_postgres() {
+            let mut holder = Database::of(self.folder.path());
+            holder.execute("BEGIN; LOCK TABLE session IN ACCESS EXCLUSIVE MODE");
+            return Ok(Box::new(holder));
+        }
+        Ok(Box::new(self.recover_embedded_store()?))
+    }
+
+    /// Makes every reader of the embedded store wait until the returned file is dropped. This process acts like one that
+    /// recovers the write-ahead log after a crash: it invalidates the log's index and holds the locks of the recovery.
+    fn recover_embedded_store(&self) -> Result<File, Failed> {
         /// The offset and number of the index's locks for writing, checkpoint and recovery.
         const LOCKS: (libc::off_t, libc::off_t) = (120, 3);
         /// In the second copy of the index's header: a reader notices that the copies differ.
         const CHANGE_COUNTER: u64 = 48 + 8;
         let what = "the readers of the store cannot be made to wait";
-        let index = File::options().read(true).write(true).open(self.file("sessions.db-shm"));
+        let index = File::options().read(true).write(true).open(self.folder.path().join("sessions.db-shm"));
         let index = index.map_err(|error| failed(what, error))?;
         #[expect(clippy::cast_possible_truncation, reason = "the constants are small; their types are not")]
         let lock = libc::flock {

@@ -330,14 +330,14 @@ pub(crate) async fn broken(
         let request = valid_request(suite, operation, &token, &target);
         requests.push((operation, described(request, "a valid request while the store fails")));
     }
-    server.break_store()?;
+    server.break_store();
     for (operation, request) in &requests {
         provoke(suite, server.address, operation, request, 500, "unexpected").await;
     }
     Ok(())
 }
 
-/// 503: a store that another process has locked, here to recover its write-ahead log.
+/// 503: a store that another process has locked.
 pub(crate) async fn waiting(
     suite: &Suite,
     world: &World,
@@ -356,7 +356,7 @@ pub(crate) async fn waiting(
             let request = valid_request(suite, operation, &token, &target);
             requests.push((operation, described(request, "a valid request while the store is locked")));
         }
-        let _held = server.recover_store()?;
+        let _held = server.lock_store()?;
         let asked = requests
             .iter()
             .map(|(operation, request)| provoke(suite, server.address, operation, request, 503, "unknown"));

@@ -1,5 +1,6 @@
 //! Runs cargo and the programs of this workspace.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -64,16 +65,22 @@ pub(crate) fn cargo_succeeds(arguments: &[&str]) -> Result<bool, Failed> {
     Ok(status.success())
 }
 
-/// The numbers of passed and failed tests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How the tests of a run ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
+    /// The names of the tests that passed.
+    pub(crate) names: BTreeSet<String>,
 }
 
 impl Counts {
-    /// Adds the numbers in a line of libtest, such as `test result: ok. 3 passed; 0 failed; …`.
+    /// Adds a line of libtest: a test that passed, or the numbers of a test program, such as
+    /// `test result: ok. 3 passed; 0 failed; …`.
     fn add(&mut self, line: &str) {
+        if let Some(name) = line.strip_prefix("test ").and_then(|line| line.strip_suffix(" ... ok")) {
+            self.names.insert(name.to_owned());
+        }
         let Some((_, result)) = line.strip_prefix("test result: ").and_then(|line| line.split_once(". "))
         else {
             return;
@@ -87,10 +94,14 @@ impl Counts {
     }
 }
 
-/// As [`cargo_succeeds`], for `cargo test`: copies its output to `out` and counts the tests.
-pub(crate) fn cargo_test(arguments: &[&str], out: &mut dyn Write) -> Result<(bool, Counts), Failed> {
+/// As [`cargo_succeeds`], for `cargo test` with these variables: copies its output to `out` and counts the tests.
+pub(crate) fn cargo_test(
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+    out: &mut dyn Write,
+) -> Result<(bool, Counts), Failed> {
     let mut command = cargo_command();
-    command.args(arguments).stdout(Stdio::piped());
+    command.args(arguments).envs(variables.iter().copied()).stdout(Stdio::piped());
     let failed = |what: &str, error: std::io::Error| Failed(format!("cargo test {what}: {error}"));
     let mut child = command.spawn().map_err(|error| failed("cannot be started", error))?;
     let mut counts = Counts::default();
@@ -156,16 +167,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_counts_of_all_test_programs_are_added_up() {
+    fn the_tests_of_all_test_programs_are_added_up() {
         let mut counts = Counts::default();
         for line in [
             "running 3 tests",
             "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.02s",
             "test result: FAILED. 36 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 16.20s",
             "test it_says_that_test_result_is ... ok",
+            "test it_fails ... FAILED",
+            "test it_does_not_run ... ignored, the reason",
         ] {
             counts.add(line);
         }
-        assert_eq!(counts, Counts { passed: 39, failed: 1 });
+        assert_eq!((counts.passed, counts.failed), (39, 1));
+        assert_eq!(counts.names, BTreeSet::from(["it_says_that_test_result_is".to_owned()]));
     }
 }

@@ -1,17 +1,19 @@
 //! `cargo xtask test`: runs every check of the repository, on a machine that has only Rust and a C compiler.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use openapi_drift::report::Format;
+use session_test_support::launcher::STORE_VARIABLE;
 use session_test_support::postgres;
 
 use crate::check;
 use crate::demo;
 use crate::deny;
 use crate::faults;
-use crate::process::{Failed, cargo_succeeds, cargo_test, has_cargo, root, say};
+use crate::process::{Counts, Failed, cargo_output, cargo_succeeds, cargo_test, has_cargo, root, say};
 use crate::resilience;
 
 /// The programs that the tests use, the argument with which each prints its version, and the Debian packages that contain
@@ -54,12 +56,45 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
         }
     }
     let (passed, counts) =
-        cargo_test(&[&["test", "--locked", "--no-fail-fast"], &EVERYTHING[..]].concat(), out)?;
-    let agree = passed && check::run(None, false, Format::Human, out)? && faults::run(&[], out)?;
+        cargo_test(&[&["test", "--locked", "--no-fail-fast"], &EVERYTHING[..]].concat(), &[], out)?;
+    let (passed_again, again) = end_to_end_on_postgres(&counts, out)?;
+    let agree =
+        passed && passed_again && check::run(None, false, Format::Human, out)? && faults::run(&[], out)?;
     let withstands = agree && resilience::run(resilience::Settings::default(), out)?;
     let demo = withstands && demo_is_as_the_readme_shows(out, progress)?;
-    say(out, &format!("tests: {} passed, {} failed", counts.passed, counts.failed))?;
+    let (passed, failed) = (counts.passed + again.passed, counts.failed + again.failed);
+    say(out, &format!("tests: {passed} passed, {failed} failed"))?;
     Ok(demo)
+}
+
+/// Runs the end-to-end tests, which include the wire leg, on PostgreSQL. `embedded` is how they ended on the embedded store.
+/// Returns whether they all passed on both stores: no test may be left out on one of them.
+fn end_to_end_on_postgres(embedded: &Counts, out: &mut dyn Write) -> Result<(bool, Counts), Failed> {
+    /// The modules of the tests that are about one store alone.
+    const OF_ONE_STORE: [&str; 2] = ["embedded::", "postgres::"];
+    let program = [&["test", "--locked"], &EVERYTHING[..], &["--test", "e2e"]].concat();
+    let (_, listed) = cargo_output(&[&program[..], &["--", "--list"]].concat())?;
+    let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
+    let of_both = |name: &&str| !OF_ONE_STORE.iter().any(|module| name.starts_with(module));
+    let common: BTreeSet<String> = names.filter(of_both).map(str::to_owned).collect();
+    let variables = [(STORE_VARIABLE, "postgres")];
+    let skip = OF_ONE_STORE.into_iter().flat_map(|module| ["--skip", module]).collect::<Vec<_>>();
+    let again = cargo_test(&[&program[..], &["--no-fail-fast", "--"], &skip].concat(), &variables, out)?;
+    let mut same = true;
+    for (store, passed) in [("the embedded store", &embedded.names), ("PostgreSQL", &again.1.names)] {
+        for name in common.difference(passed) {
+            say(out, &format!("{name}: did not pass on {store}"))?;
+            same = false;
+        }
+    }
+    let count = common.len();
+    if same {
+        say(
+            out,
+            &format!("end-to-end tests: {count}, the same ones on the embedded store and on PostgreSQL"),
+        )?;
+    }
+    Ok((again.0 && same && count > 0, again.1))
 }
 
 /// All code of all packages.

@@ -15,8 +15,8 @@ use session_test_support::launcher::STORE_FILE;
 use session_test_support::{Contract, Sessiond, binary};
 use tempfile::TempDir;
 
+use super::store_files::sessions;
 use crate::store_faults::ready_is;
-use crate::store_files::sessions;
 
 const SCOPES: [&str; 5] =
     ["session:create", "session:authenticate", "session:update", "session:read", "session:revoke"];

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use session_test_support::launcher::{Finished, Program, STORE_FILE, store_folder, store_url};
+use session_test_support::launcher::{Finished, Program, STORE_FILE, sqlite_url, store_folder};
 use session_test_support::{Sessiond, binary, command, seed};
 
 /// The number of sessions that were in the write-ahead log alone when it was lost without a word.
@@ -49,7 +49,7 @@ async fn lost_commits_are_refused_by_the_server_and_every_command_until_a_backup
     let log = folder.path().join("sessions.db-wal");
     assert!(log.metadata().unwrap().len() > 1_000_000, "the sessions are in the write-ahead log");
 
-    let store = store_url(folder.path());
+    let store = sqlite_url(folder.path());
     let on_store = |arguments: &[&str]| command(&[arguments, &["--store", &store]].concat()).run();
     let whole = fs::read(&log).unwrap();
     let database = folder.path().join(STORE_FILE);
@@ -129,7 +129,7 @@ async fn lost_commits_are_refused_by_the_server_and_every_command_until_a_backup
 #[tokio::test]
 async fn a_command_that_creates_a_store_says_so() {
     let folder = store_folder().unwrap();
-    let store = store_url(folder.path());
+    let store = sqlite_url(folder.path());
     let list = || command(&["key", "list", "--store", &store]).run();
     let first = list();
     assert!(first.code == 0 && first.stderr.contains("created a store"), "{first:?}");
@@ -145,7 +145,7 @@ async fn a_command_that_creates_a_store_says_so() {
 async fn a_data_directory_or_file_that_others_may_access_is_refused_with_the_command_that_fixes_it() {
     let server = Sessiond::start().await;
     let folder = server.stop().await;
-    let store = store_url(folder.path());
+    let store = sqlite_url(folder.path());
     for (name, wrong, right) in [
         (".", 0o755, "chmod 700 "),
         (STORE_FILE, 0o644, "chmod 600 "),
@@ -185,7 +185,7 @@ async fn symbolic_links_in_the_data_directory_are_refused_and_their_targets_unch
         let link = folder.path().join(name);
         fs::create_dir_all(link.parent().unwrap()).unwrap();
         symlink(target, &link).unwrap();
-        let store = store_url(folder.path());
+        let store = sqlite_url(folder.path());
         let finished = serve(&store);
         assert_eq!(finished.code, 1, "{name}: {finished:?}");
         let last = finished.stderr.lines().last().unwrap();
