@@ -79,9 +79,9 @@ impl<'a> Repeatable<'a> {
         if let Some(expired) = expired.filter(|expired| record.created_at < *expired) {
             // The sweep has not deleted it yet, and it is in the way of a new one.
             for _ in 0..EXPIRED_BATCHES_MAX {
-                let delete =
+                let deleted =
                     sessions.storage().call(|store| store.record_delete(expired, EXPIRED_BATCH)).await?;
-                if delete < u64::from(EXPIRED_BATCH) {
+                if deleted < u64::from(EXPIRED_BATCH) {
                     return Ok(None);
                 }
             }
