@@ -10,6 +10,7 @@ mod many_sessions;
 mod nodes;
 mod one_session;
 mod other_records;
+mod races;
 mod revocations;
 
 pub use fixture::{any_session, event, id, key, revocation, session};
@@ -18,6 +19,7 @@ pub use many_sessions::*;
 pub use nodes::*;
 pub use one_session::*;
 pub use other_records::*;
+pub use races::*;
 pub use revocations::*;
 
 /// Makes a test of every function of the suite.
@@ -52,6 +54,8 @@ macro_rules! contract_suite {
             a_revocation_of_few_ends_a_session_for_good_whose_stored_lifetime_has_passed,
             a_pending_revocation_ends_a_session_for_good_whose_stored_lifetime_has_passed,
             of_several_pending_revocations_the_first_decides_how_a_session_ends,
+            a_session_that_is_added_during_a_revocation_is_before_or_after_it,
+            a_revoked_session_never_lives_again_whatever_is_changed_at_the_same_time,
             a_domain_has_a_bounded_number_of_pending_revocations,
             a_revocation_of_ten_thousand_sessions_is_atomic_and_adds_an_event_for_each,
             ended_sessions_are_deleted_in_batches,
@@ -89,6 +93,7 @@ mod tests {
             include_str!("contract_suite/nodes.rs"),
             include_str!("contract_suite/one_session.rs"),
             include_str!("contract_suite/other_records.rs"),
+            include_str!("contract_suite/races.rs"),
             include_str!("contract_suite/revocations.rs"),
         ];
         let tests = sources.iter().flat_map(|source| source.split("\npub async fn ").skip(1));

@@ -1,8 +1,15 @@
-//! The PostgreSQL store: the contract suite.
+//! The PostgreSQL store: the contract suite, and tests of several nodes on one database.
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
-use session_store::{PostgresOptions, PostgresStore};
+use std::sync::Arc;
+
+use session_store::contract_suite::{self, event, revocation, session};
+use session_store::{
+    PostgresOptions, PostgresStore, Revocation, Revocations, SecretHash, Sessions, Store, StoreError,
+    StoredSession, TokenGuard,
+};
 use session_test_support::postgres::Cluster;
+use session_types::{DeviceId, Id, SessionStatus, Timestamp};
 
 /// Opens a store in a database that exists.
 async fn open(database: &str) -> PostgresStore {
@@ -16,3 +23,146 @@ async fn open_new() -> ((), PostgresStore) {
 }
 
 session_store::contract_suite!(open_new());
+
+/// Opens one new database at two nodes.
+async fn open_two() -> [Arc<PostgresStore>; 2] {
+    let database = Cluster::shared().create_database();
+    let (one, other) = tokio::join!(open(&database), open(&database));
+    [one, other].map(Arc::new)
+}
+
+/// A session with a device of its own.
+fn of_device(last: u64) -> StoredSession {
+    let device_id = DeviceId(Id::compose(last, 0, [9; 10]));
+    StoredSession { device_id: Some(device_id), ..session(last) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_one_node_has_revoked_is_never_live_at_another() {
+    const SESSIONS: u64 = 2_000;
+    const TASKS: u64 = 8;
+    let [one, other] = open_two().await;
+    let sessions = (0..SESSIONS).map(|last| (of_device(last), event(last, session(last).id)));
+    one.session_import(sessions.collect()).await.unwrap();
+    let tasks = (0..TASKS).map(|task| {
+        let (one, other) = (Arc::clone(&one), Arc::clone(&other));
+        tokio::spawn(async move {
+            for last in (task..SESSIONS).step_by(8) {
+                let live = of_device(last);
+                let revoke = async {
+                    if last % 2 == 0 {
+                        let of_device = Revocation { device_id: live.device_id, ..revocation(last, 5) };
+                        assert_eq!(one.session_revoke_many(of_device, None).await, Ok(1));
+                    } else {
+                        let revoked = StoredSession {
+                            status: SessionStatus::Revoked,
+                            token_hash: None,
+                            ended_at: Some(Timestamp::from_ms(5).unwrap()),
+                            ..live.clone()
+                        };
+                        assert_eq!(one.session_replace(revoked, None, None, None).await, Ok(true));
+                    }
+                };
+                // One reads at the same time, one after it.
+                let ((), during) = tokio::join!(revoke, other.session_fetch(live.id));
+                let during = during.unwrap().unwrap();
+                assert_eq!(during.token_hash.is_some(), during == live);
+                let after = other.session_fetch(live.id).await.unwrap().unwrap();
+                assert_eq!((after.status, after.token_hash), (SessionStatus::Revoked, None), "{last}");
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_one_node_has_revoked_all_at_once_are_not_live_at_another() {
+    let [one, other] = open_two().await;
+    let sessions = (0..1_000).map(|last| (session(last), event(last, session(last).id)));
+    one.session_import(sessions.collect()).await.unwrap();
+    assert_eq!(one.session_revoke_many(revocation(1, 5), None).await, Ok(1_000));
+    let at = Timestamp::from_ms(5).unwrap();
+    // Both write it, at the same time too.
+    while tokio::try_join!(one.revocation_write(at), other.revocation_write(at)).unwrap() != (false, false) {
+        for store in [&one, &other] {
+            let read = store.session_page(None, 1_000).await.unwrap().items;
+            assert!(read.iter().all(|session| session.status == SessionStatus::Revoked));
+        }
+    }
+    // And once: each session has one event of it.
+    let mut events = Vec::new();
+    let mut after = None;
+    loop {
+        let page = session_store::Events::event_page(&*other, after, 1_000).await.unwrap();
+        events.extend(page.items.iter().map(|event| (event.session_id, event.action)));
+        after = page.next.map(session_store::EventId);
+        if after.is_none() {
+            break;
+        }
+    }
+    events.retain(|(_, action)| *action == session_store::EventAction::Revoked);
+    events.sort_by_key(|(session_id, _)| *session_id);
+    events.dedup();
+    assert_eq!(events.len(), 1_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_one_node_has_replaced_is_refused_at_another() {
+    let [one, other] = open_two().await;
+    let mut stored = session(1);
+    one.session_create(stored.clone(), event(1, stored.id), None).await.unwrap();
+    for round in 0..200_u8 {
+        let former = TokenGuard { session_id: stored.id, token_hash: stored.token_hash.unwrap() };
+        let token_hash = Some(SecretHash([round + 8; 32]));
+        let replaced = StoredSession { token_hash, ..stored.clone() };
+        assert_eq!(one.session_replace(replaced, None, Some(former), None).await, Ok(true));
+        stored = other.session_fetch(stored.id).await.unwrap().unwrap();
+        assert_eq!(stored.token_hash, token_hash);
+        let late = other.session_replace(stored.clone(), None, Some(former), None).await;
+        assert_eq!(late, Err(StoreError::TokenReplaced));
+    }
+}
+
+/// What a newer program does whose schema older ones work with.
+fn migrate_to_a_newer_version(database: &str) {
+    let sql = "BEGIN; ALTER TABLE session ADD COLUMN region TEXT; ALTER TABLE event ADD COLUMN region TEXT; \
+               CREATE INDEX session_by_region ON session (domain_id, region, id); \
+               UPDATE session_store_schema SET version = version + 1; COMMIT";
+    Cluster::shared().psql(database, sql);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_one_version_older_works_on_a_migrated_database() {
+    let database = Cluster::shared().create_database();
+    let running = open(&database).await;
+    let one = session(1_000_000);
+    running.session_create(one.clone(), event(1, one.id), None).await.unwrap();
+    assert_eq!(running.session_fetch(one.id).await, Ok(Some(one.clone())));
+    migrate_to_a_newer_version(&database);
+    // One that runs, with statements that it has prepared, and one that starts.
+    for store in [running, open(&database).await] {
+        store.ready().await.unwrap();
+        assert_eq!(store.session_fetch(one.id).await.unwrap().map(|read| read.id), Some(one.id));
+        let read = store.session_fetch(one.id).await.unwrap().unwrap();
+        assert_eq!(store.session_replace(read, None, None, None).await, Ok(true));
+    }
+    // Each needs an empty database.
+    macro_rules! suite {
+        ($($name:ident)*) => {$(
+            let database = Cluster::shared().create_database();
+            let running = open(&database).await;
+            migrate_to_a_newer_version(&database);
+            contract_suite::$name(Arc::new(running)).await;
+        )*};
+    }
+    suite! {
+        any_session_comes_back_equal
+        lists_contain_exactly_the_matching_sessions_newest_first
+        a_revocation_of_many_sessions_is_the_same_on_every_read_before_and_after_it_is_written
+        expired_sessions_of_every_domain_are_listed_at_once
+        a_record_is_added_with_its_change_or_not_at_all
+        keys_come_back_equal_and_stay_revoked
+    }
+}

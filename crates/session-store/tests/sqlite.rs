@@ -175,6 +175,7 @@ async fn a_revocation_that_was_pending_before_an_upgrade_ends_the_sessions_that_
          WHERE status = 'complete'; \
          DELETE FROM event WHERE action = 'expired'; \
          ALTER TABLE revocation DROP COLUMN completed; \
+         DROP TABLE idempotency_record; \
          PRAGMA user_version = 7;",
     );
     let store = SqliteStore::open(&path).unwrap();

@@ -17,6 +17,9 @@ use crate::event::Event;
 use crate::idempotency::IdempotencyRecord;
 use crate::store::{LastSeen, StoreError, StoredSession, TokenGuard};
 
+/// How many sessions one transaction imports: some hundred milliseconds.
+const IMPORT_MAX: usize = 1_000;
+
 /// The columns of a session that a replacement compares instead of setting them.
 const COMPARED: [&str; 5] = ["id", "domain_id", "pool_id", "session_type", "revision"];
 
@@ -100,6 +103,23 @@ pub(super) async fn import(
     database: &Database,
     sessions: Vec<(StoredSession, Event)>,
 ) -> Result<Vec<Result<()>>> {
+    let mut results = Vec::with_capacity(sessions.len());
+    let mut sessions = sessions.into_iter();
+    loop {
+        let part: Vec<_> = sessions.by_ref().take(IMPORT_MAX).collect();
+        if part.is_empty() {
+            return Ok(results);
+        }
+        results.extend(import_part(database, part).await.map_err(|error| match error {
+            StoreError::Unavailable(text) | StoreError::Failed(text) if !results.is_empty() => {
+                StoreError::OutcomeUnknown(format!("{} sessions were imported: {text}", results.len()))
+            }
+            other => other,
+        })?);
+    }
+}
+
+async fn import_part(database: &Database, sessions: Vec<(StoredSession, Event)>) -> Result<Vec<Result<()>>> {
     /// A session that cannot be added leaves the transaction as it was.
     static INSERT: LazyLock<String> = LazyLock::new(|| {
         let event_id = StoredSession::columns().len() + 2;
@@ -162,8 +182,9 @@ pub(super) fn is_valid(id: &str, hash: &str) -> String {
     )
 }
 
-/// Returns the statement that replaces a session, if it has its revision, the token of the guard is valid and no pending
-/// revocation applies to it, and then adds the event. It returns whether it did, and whether the token is valid.
+/// Returns the statement that replaces a session, if it has its revision, the token of the guard is valid, there is no record
+/// of the request and no pending revocation applies to the session, and then adds the event and the record. It returns
+/// whether it did, whether the token is valid, and whether there is a record.
 fn replace_sql() -> String {
     let columns = StoredSession::columns();
     let (compared, set) = columns.equations(&COMPARED);
@@ -175,7 +196,8 @@ fn replace_sql() -> String {
          record AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM idempotency_record \
          WHERE idempotency_record.id = ${}::bytea) AS is_repeated), \
          updated AS (UPDATE session SET {}, expires_minute = ${minute}::bigint, revision = revision + 1, \
-         written_after = {} WHERE {} AND (SELECT is_valid FROM guard) AND NOT (SELECT is_repeated FROM record) AND {} RETURNING id), \
+         written_after = {} WHERE {} AND (SELECT is_valid FROM guard) \
+         AND NOT (SELECT is_repeated FROM record) AND {} RETURNING id), \
          with_event AS ({}), with_record AS ({}) \
          SELECT EXISTS (SELECT 1 FROM updated), is_valid, is_repeated FROM guard CROSS JOIN record",
         event + Event::columns().len() + 1,
@@ -205,7 +227,7 @@ fn replace<'a>(
 }
 
 /// Locks these sessions until the transaction ends, in the order of their IDs.
-pub(super) fn lock<'a>(sessions: &'a [SessionId]) -> Step<'a> {
+pub(super) fn lock(sessions: &[SessionId]) -> Step<'_> {
     let sql = "SELECT 1 FROM session WHERE id = ANY ($1::bytea[]) ORDER BY id FOR NO KEY UPDATE";
     Step { sql, parameters: vec![list(sessions)] }
 }

@@ -27,6 +27,12 @@ pub(super) enum Value<'a> {
     List(Vec<Self>),
 }
 
+/// Sorts below every ID.
+pub(super) const START: Value<'_> = Value::Bytes(Cow::Borrowed(&[]));
+
+/// Sorts above every ID.
+pub(super) const END: Value<'_> = Value::Bytes(Cow::Borrowed(&[0xff; 21]));
+
 impl ToSql for Value<'_> {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self {

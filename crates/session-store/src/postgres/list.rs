@@ -7,7 +7,7 @@ use session_types::{SessionId, SessionStatus, Timestamp};
 use strum::VariantArray;
 use tokio_postgres::Row;
 
-use super::column::{Column, Property, Value, list};
+use super::column::{Column, END, Property, START, Value, list};
 use super::database::Database;
 use super::error::Result;
 use super::pending::{is_not_revoked, revoked_at};
@@ -44,10 +44,8 @@ fn page_sql(shape: Shape) -> String {
     };
     let mut ranges = shape.ranges(gate, "< $7::bytea", &newest);
     let earliest = format!("ORDER BY expires_minute, {}", shape.position());
-    let expired = format!(
-        "$12::bigint IS NOT NULL \
-         AND expires_minute <= greatest($12::bigint, (SELECT latest FROM pending)) / 60000"
-    );
+    let expired = "$12::bigint IS NOT NULL \
+                   AND expires_minute <= greatest($12::bigint, (SELECT latest FROM pending)) / 60000";
     let count = if shape.has_owner() {
         // Without a gate: all of these parameters are used in each statement.
         "SELECT $8::text[] IS NULL AND $9::text[] IS NULL AS is_many".to_owned()
@@ -114,10 +112,7 @@ pub(super) async fn page(
                 StateFilter::Complete(at) => (None, None, Some(at)),
             };
             let mut parameters = ranges::parameters(&filter);
-            parameters.push(match &before {
-                Some(before) => before.to_column(),
-                None => ranges::end_of_list(),
-            });
+            parameters.push(before.as_ref().map_or(END, Column::to_column));
             parameters.extend([list(&visited), list(&if_pending)]);
             status.write(&mut parameters);
             unexpired_at.write(&mut parameters);
@@ -163,14 +158,16 @@ pub(super) async fn expired(database: &Database, at: Timestamp, limit: u32) -> R
             let limit = limit as usize;
             let minute = table::minute(at);
             // From one domain to the next by the index, and only those with a session to return.
-            let (mut domains, mut after) = (Vec::<Vec<u8>>::new(), Vec::<u8>::new());
+            let mut domains = Vec::<Vec<u8>>::new();
+            let mut after = START;
             while domains.len() < limit {
-                let rows = select(connection, NEXT, &[Value::Bytes(after.into())]).await?;
+                let rows = select(connection, NEXT, &[after]).await?;
                 let Some(next) = rows.first() else { break };
-                after = next.try_get(0)?;
+                let domain_id: Vec<u8> = next.try_get(0)?;
                 if next.try_get::<_, i64>(1)? <= minute {
-                    domains.push(after.clone());
+                    domains.push(domain_id.clone());
                 }
+                after = Value::Bytes(domain_id.into());
             }
             let mut rows: Vec<Row> = Vec::new();
             for (place, domain_id) in domains.iter().enumerate() {
@@ -188,6 +185,8 @@ pub(super) async fn expired(database: &Database, at: Timestamp, limit: u32) -> R
     })
     .await?;
     let mut page = Page::default();
-    rows.iter().for_each(|row| table::add(&mut page, row, table::session));
+    for row in &rows {
+        table::add(&mut page, row, table::session);
+    }
     Ok(page)
 }

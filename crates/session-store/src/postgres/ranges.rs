@@ -124,8 +124,3 @@ impl Shape {
         kinds.map(of_kind).collect()
     }
 }
-
-/// Above the position of every session.
-pub(super) fn end_of_list() -> Value<'static> {
-    Value::Bytes(vec![0xff; 21].into())
-}

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use session_types::{Id, SessionId, Timestamp};
 use tokio_postgres::Row;
 
-use super::column::{Column, Value, list};
+use super::column::{Column, START, Value, list};
 use super::database::Database;
 use super::error::Result;
 use super::pending::revoked_at;
@@ -42,8 +42,7 @@ async fn rows_after(
     let limit = limit.min(VISITS_MAX);
     let rows = scan(database, move |connection| {
         Box::pin(async move {
-            // No ID sorts below no bytes.
-            let after = after.as_ref().map_or(Value::Bytes([].as_slice().into()), Column::to_column);
+            let after = after.as_ref().map_or(START, Column::to_column);
             select(connection, sql, &[after, Value::Number(limit.into())]).await
         })
     })

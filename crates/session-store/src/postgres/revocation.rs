@@ -12,7 +12,7 @@ use session_types::{DomainId, SessionId, SessionStatus, Timestamp};
 use tokio_postgres::Row;
 
 use super::change::{insert_after, is_valid, lock};
-use super::column::{Column, Invalid, Property, Value};
+use super::column::{Column, Invalid, Property, START, Value};
 use super::connection::Connection;
 use super::database::{Database, TransactionError};
 use super::error::Result;
@@ -127,8 +127,7 @@ fn visit<'a>(
     limit: u32,
 ) -> Step<'a> {
     let mut parameters = conditions(revocation, filter, number);
-    // No ID sorts below no bytes.
-    parameters.push(after.map_or(Value::Bytes(Default::default()), Column::to_column));
+    parameters.push(after.map_or(START, Column::to_column));
     parameters.push(Value::Number(limit.into()));
     Step { sql: &VISITS[&Shape::of(filter)], parameters }
 }

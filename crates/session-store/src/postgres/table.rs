@@ -192,7 +192,9 @@ pub(super) fn page<T: Record>(
     read: impl Fn(&Row) -> std::result::Result<T, Invalid>,
 ) -> Result<Page<T>> {
     let mut page = Page::default();
-    rows.iter().for_each(|row| add(&mut page, row, &read));
+    for row in rows {
+        add(&mut page, row, &read);
+    }
     page.next = rows.last().filter(|_| rows.len() >= limit as usize).map(id).transpose()?;
     Ok(page)
 }

@@ -139,6 +139,5 @@ pub(super) const fn rollback() -> Step<'static> {
 /// Returns the number of a domain's lock: the random end of its ID. Two domains with the same one would only wait for each
 /// other.
 fn lock_key(domain_id: DomainId) -> i64 {
-    let [.., a, b, c, d, e, f, g, h] = *domain_id.0.as_bytes();
-    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+    domain_id.0.as_bytes().last_chunk().map_or(0, |end| i64::from_be_bytes(*end))
 }
