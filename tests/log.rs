@@ -180,7 +180,7 @@ async fn a_log_that_cannot_be_written_stops_nothing_and_goes_on_when_it_can() {
     let mut text = String::new();
     wait_until("it is ready", async || {
         read(&mut first, &mut text);
-        text.contains("key create")
+        text.contains("internal_listen") && text.ends_with('\n')
     })
     .await;
     let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

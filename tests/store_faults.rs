@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 use session_test_support::database::Database;
 use session_test_support::launcher::on_postgres;
-use session_test_support::{Contract, Sessiond};
+use session_test_support::{Contract, Sessiond, seed};
 
 const SCOPES: [&str; 5] =
     ["session:create", "session:authenticate", "session:update", "session:read", "session:revoke"];
@@ -59,6 +59,8 @@ async fn a_locked_store_is_unknown_with_a_time_to_retry_and_reads_continue() {
     let key = server.key(&SCOPES);
     let (session, token) = server.create(&key, json!({ "session_type": "api" })).await;
     let id = session["summary"]["id"].as_str().unwrap();
+    // For the revocation: without a session that it ends, it has nothing to write.
+    server.import(&[seed::summary()]);
     let mut holder = Database::of(server.folder());
     let lock = if on_postgres() { "BEGIN; LOCK TABLE session IN EXCLUSIVE MODE" } else { "BEGIN IMMEDIATE" };
     holder.execute(lock);
@@ -73,9 +75,11 @@ async fn a_locked_store_is_unknown_with_a_time_to_retry_and_reads_continue() {
         server.fetch(id, &token),
     );
     assert_eq!(fetched.status, 200);
+    // PostgreSQL withdraws a change that waits too long for a lock: nothing was changed.
+    let seconds: &[_] = if on_postgres() { &["1", "5"] } else { &["1"] };
     for answer in answers.into_iter().chain([created]) {
         assert_eq!(answer.outcome(), (503, "unknown"));
-        assert_eq!(answer.headers["retry-after"], "1");
+        assert!(seconds.contains(&answer.headers["retry-after"].to_str().unwrap()), "{answer:?}");
     }
 
     holder.execute("ROLLBACK");
@@ -83,7 +87,6 @@ async fn a_locked_store_is_unknown_with_a_time_to_retry_and_reads_continue() {
     let changed = server.fetch(id, &key).await.body["summary"]["status"] != "new";
     let created = server.command(&["export", "-"]).run().stdout.contains("late");
     if on_postgres() {
-        // A change that waits for a lock too long is withdrawn.
         assert!(!changed && !created);
     } else {
         // The store makes the change later: the outcome was unknown. Of the session's changes it makes only the first:

@@ -18,8 +18,8 @@ use tokio::sync::Notify;
 
 use crate::report::{Failed, Report};
 
-/// The timeout of a request: longer than the server waits for its store.
-const PATIENCE: Duration = Duration::from_secs(12);
+/// The timeout of a request: longer than the server waits for its store, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request.
 #[derive(Clone, Debug)]
