@@ -79,12 +79,7 @@ pub(crate) async fn nodes(target: &Target, kills: u64, seed: u64) -> Result<Outc
 /// `kill -9` and restart of PostgreSQL, this many times.
 ///
 /// With `forgetful`, it loses what is in its tables each time: so does a server that acknowledges before a commit.
-pub(crate) async fn kill(
-    target: &Target,
-    kills: u64,
-    forgetful: bool,
-    seed: u64,
-) -> Result<Outcome, Failed> {
+pub(crate) async fn kill(target: &Target, kills: u64, forgetful: bool, seed: u64) -> Result<Outcome, Failed> {
     let mut scene = Scene::plain(target, &[]).await?;
     if forgetful {
         block_in_place(|| {

@@ -122,7 +122,9 @@ impl Part {
             Self::Crash => crash::run(target, arguments.kills, seed).await,
             Self::Races => races::run(target, Duration::from_secs(arguments.seconds), seed).await,
             Self::Nodes => failures::nodes(target, arguments.node_kills, seed).await,
-            Self::Database => failures::kill(target, arguments.database_kills, arguments.forgetful, seed).await,
+            Self::Database => {
+                failures::kill(target, arguments.database_kills, arguments.forgetful, seed).await
+            }
             Self::Failover => failures::failover(target, seed).await,
             Self::Proxy => failures::proxy(target, seed).await,
             Self::CutOff => failures::cut_off(target, seed).await,

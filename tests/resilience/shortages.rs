@@ -14,13 +14,16 @@ use tokio::time::{sleep, timeout};
 
 use crate::nodes::Nodes;
 use crate::random::Random;
-use crate::report::{Failed, Outcome};
+use crate::report::{Failed, Kind, Outcome};
 use crate::scene::{A_WHILE, NODES, Scene, launch};
 use crate::server::Target;
 use crate::stores::Disk;
 
 /// How long a shortage lasts.
 const SHORT_FOR: Duration = Duration::from_secs(3);
+
+/// How long it may take until all connections are taken.
+const TAKEN_WITHIN: Duration = Duration::from_secs(20);
 
 /// The size of the disk of the tables: an empty database has 7 MB.
 const DISK: &str = "size=40m,mode=0700";
@@ -34,16 +37,16 @@ pub(crate) async fn connections(target: &Target, seed: u64) -> Result<Outcome, F
     let fault = async |cluster: &mut Cluster, _: &mut Nodes, _: &mut Random| {
         sleep(A_WHILE / 2).await;
         let (began, mut taken) = (Instant::now(), Vec::new());
-        while began.elapsed() < SHORT_FOR {
+        while began.elapsed() < SHORT_FOR || refused == 0 && began.elapsed() < TAKEN_WITHIN {
             if let Some(connection) = connect(cluster, &database).await {
                 taken.push(connection);
+                // The nodes lose their connections again and again, and have to find free ones.
+                if taken.len() % 10 == 0 {
+                    end_connections(cluster, &database);
+                }
             } else {
                 refused += 1;
                 sleep(Duration::from_millis(20)).await;
-            }
-            // The nodes lose their connections again and again, and have to find free ones.
-            if taken.len() % 10 == 9 {
-                end_connections(cluster, &database);
             }
         }
         most = taken.len();
@@ -51,6 +54,9 @@ pub(crate) async fn connections(target: &Target, seed: u64) -> Result<Outcome, F
     };
     scene.round("no free connections", &mut Random::new(seed, 0), fault).await?;
     let mut outcome = scene.finish().await?;
+    if refused == 0 {
+        outcome.add(Kind::Other, format!("after {most} connections there were free ones still"));
+    }
     outcome.summary = format!(
         "{most} of 60 connections taken by somebody else for 3 s, who was refused {refused} more: {}",
         outcome.summary
