@@ -197,10 +197,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_primary_key_of_a_record_says_that_the_record_exists() {
+    fn only_the_primary_key_of_a_record_says_that_the_record_exists() {
         for name in ["session_pkey", "api_key_pkey", "event_pkey"] {
             assert_eq!(of_constraint(name), Some(StoreError::AlreadyExists), "{name}");
         }
+        assert_eq!(of_constraint("idempotency_record_pkey"), Some(StoreError::RequestRepeated));
         assert_eq!(of_constraint("pg_type_typname_nsp_index"), None);
     }
 }

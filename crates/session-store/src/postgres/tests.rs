@@ -215,18 +215,20 @@ async fn a_statement_is_prepared_again_after_the_schema_has_changed() {
 async fn a_server_that_has_become_read_only_is_left() {
     let cluster = Cluster::start();
     let (database, name) = database(&cluster).await;
+    let count = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'");
+    while cluster.psql("postgres", &count) != "2" {
+        sleep(Duration::from_millis(10)).await;
+    }
     let sql = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
     cluster.psql("postgres", &sql);
-    // The connections that exist still take changes, as those to a former primary would not.
-    let error = database.change("SELECT set_config('transaction_read_only', 'on', false)", &[]).await;
-    error.unwrap();
-    terminate(&cluster, &name);
+    // As on the connections to a former primary.
+    let read_only = "SELECT set_config('default_transaction_read_only', 'on', false)";
+    join_all((0..8).map(|_| database.change(read_only, &[]))).await;
     let began = Instant::now();
-    let error = database.change(INSERT, &[&1i64]).await.unwrap_err();
-    assert!(
-        matches!(&error, StoreError::Unavailable(text) if text.contains("does not allow writes")),
-        "{error:?}"
-    );
+    for expected in ["SQLSTATE 25006", "SQLSTATE 25006", "does not allow writes"] {
+        let error = database.change(INSERT, &[&1i64]).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Unavailable(text) if text.contains(expected)), "{error:?}");
+    }
     assert!(began.elapsed() < Duration::from_secs(4));
     let sql = format!("ALTER DATABASE {name} RESET default_transaction_read_only");
     cluster.psql("postgres", &sql);
