@@ -72,32 +72,33 @@ mod tests {
 
     use super::*;
 
-    fn domain(byte: u8) -> Option<DomainId> {
-        Some(DomainId(Id::from_bytes([byte; 20])))
+    const fn domain(byte: u8) -> DomainId {
+        DomainId(Id::from_bytes([byte; 20]))
     }
 
     #[tokio::test]
     async fn a_domain_whose_reads_wait_does_not_use_the_turns_of_others() {
         let turns = Arc::new(Turns::new());
-        let _running = [turns.next(domain(1)).await.unwrap(), turns.next(domain(1)).await.unwrap()];
+        let running =
+            [turns.next(Some(domain(1))).await.unwrap(), turns.next(Some(domain(1))).await.unwrap()];
         let waiting: Vec<_> = (0..WAITING_MAX - SCANS_OF_DOMAIN)
             .map(|_| {
                 let turns = Arc::clone(&turns);
-                tokio::spawn(async move { turns.next(domain(1)).await.map(drop) })
+                tokio::spawn(async move { turns.next(Some(domain(1))).await.map(drop) })
             })
             .collect();
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(waiting.iter().all(|read| !read.is_finished()));
-        let refused = turns.next(domain(1)).await.err();
+        let refused = turns.next(Some(domain(1))).await.err();
         assert!(matches!(refused, Some(StoreError::Unavailable(_))), "{refused:?}");
-        for of_other in [domain(2), None] {
+        for of_other in [Some(domain(2)), None] {
             assert!(timeout(Duration::from_secs(5), turns.next(of_other)).await.is_ok());
         }
-        drop(_running);
+        drop(running);
         for read in waiting {
             assert_eq!(read.await.unwrap(), Ok(()));
         }
-        assert!(turns.next(domain(3)).await.is_ok());
+        assert!(turns.next(Some(domain(3))).await.is_ok());
         assert_eq!(turns.domains.lock().unwrap().len(), 1, "those without reads are forgotten");
     }
 }
