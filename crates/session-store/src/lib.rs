@@ -1,7 +1,8 @@
 //! Storage of sessions, API keys and events.
 //!
-//! A store has no policy: it stores what it is given, and makes a change exactly once or not at all. Whether a change is
-//! allowed is decided by the server's rules. Every store passes the same contract suite.
+//! A store stores what it is given, and makes a change exactly once or not at all. Of the states of a session it knows which
+//! are final, that a revocation of many sessions ends all others, and which sessions match a filter. Permissions, lifetimes
+//! and transitions are decided by the server's rules. Every store passes the same contract suite.
 
 #[cfg(feature = "contract-suite")]
 pub mod contract_suite;

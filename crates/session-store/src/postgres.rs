@@ -26,6 +26,7 @@ mod table;
 mod tests;
 mod tls;
 mod transaction;
+mod turns;
 
 use std::fmt;
 use std::time::Duration;

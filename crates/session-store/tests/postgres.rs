@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use session_store::contract_suite::{self, event, revocation, session};
 use session_store::{
@@ -9,7 +10,7 @@ use session_store::{
     StoredSession, TokenGuard,
 };
 use session_test_support::postgres::Cluster;
-use session_types::{DeviceId, Id, SessionStatus, Timestamp};
+use session_types::{AccountId, DeviceId, Id, SessionStatus, Timestamp};
 
 /// Opens a store in a database that exists.
 async fn open(database: &str) -> PostgresStore {
@@ -123,6 +124,52 @@ async fn a_token_that_one_node_has_replaced_is_refused_at_another() {
         let late = other.session_replace(stored.clone(), None, Some(former), None).await;
         assert_eq!(late, Err(StoreError::TokenReplaced));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_takes_longer_than_a_revocation_of_many_is_before_or_after_it() {
+    let database = Cluster::shared().create_database();
+    let store = Arc::new(open(&database).await);
+    // A server that is slow: it writes these rows long after it has seen which revocations are pending.
+    let slow = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql \
+                AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$; \
+                CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON session FOR EACH ROW \
+                WHEN (NEW.title = 'slow' AND NEW.status = 'new') EXECUTE FUNCTION wait()";
+    Cluster::shared().psql(&database, slow);
+    let account_id = Some(AccountId(Id::from_bytes([9; 20])));
+    let of_account = |last| StoredSession { account_id, ..session(last) };
+    // The first one matches only after the change, the second one is added. The others are written after both.
+    let mut first = session(0);
+    let others = (10..500).map(of_account).chain([first.clone()]);
+    store.session_import(others.map(|one| (one.clone(), event(0, one.id))).collect()).await.unwrap();
+    first = StoredSession { title: Some("slow".to_owned().try_into().unwrap()), ..of_account(0) };
+    let second = StoredSession { title: first.title.clone(), ..of_account(1) };
+    let ids = [first.id, second.id];
+    let changes = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            let added = event(1, second.id);
+            let created = store.session_create(second, added, None);
+            let (replaced, created) = tokio::join!(store.session_replace(first, None, None, None), created);
+            assert_eq!((replaced, created), (Ok(true), Ok(())));
+        })
+    };
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let count = store.session_revoke_many(Revocation { account_id, ..revocation(1, 5) }, None).await.unwrap();
+    let at = Timestamp::from_ms(5).unwrap();
+    // Those with the least IDs are written, and others are not.
+    assert_eq!(store.revocation_write(at).await, Ok(true));
+    changes.await.unwrap();
+    let read = async || {
+        let [first, second] = ids.map(|id| store.session_fetch(id));
+        let (first, second) = tokio::join!(first, second);
+        [first, second].map(|read| read.unwrap().unwrap().status)
+    };
+    let before = read().await;
+    while store.revocation_write(at).await.unwrap() {}
+    assert_eq!(read().await, before, "what was read while it was pending stays");
+    let revoked = before.iter().filter(|status| **status == SessionStatus::Revoked).count();
+    assert_eq!(count, 490 + revoked as u64, "the revocation counted those that it revoked");
 }
 
 /// What a newer program does whose schema older ones work with.

@@ -1,4 +1,5 @@
 //! Connections to PostgreSQL: passwords, TLS, several hosts, and nodes that start together.
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};

@@ -64,11 +64,8 @@ impl Sample {
         let database = cluster.create_database();
         let store =
             PostgresStore::open(PostgresOptions::parse(&cluster.url(&database)).unwrap()).await.unwrap();
-        // The bytes of an ID in the syntax of SQL.
-        let sql = |id: Id| {
-            let digits: String = id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("'\\x{digits}'::bytea")
-        };
+        // Each byte of these IDs is the same.
+        let sql = |id: Id| format!("decode(repeat('{:02x}', 20), 'hex')", id.as_bytes()[0]);
         let [domain, other_domain, pool, other_pool, common, rare, foreign] =
             [DOMAIN.0, OTHER_DOMAIN.0, POOL.0, OTHER_POOL.0, COMMON, RARE, FOREIGN].map(sql);
         let insert = format!(
@@ -109,6 +106,12 @@ impl Sample {
     }
 }
 
+/// Returns the number in a field, or 0 without it. Newer servers write averages with decimals.
+fn number_in(node: &Value, field: &str) -> u64 {
+    let text = node[field].to_string();
+    text.split('.').next().and_then(|whole| whole.parse().ok()).unwrap_or(0)
+}
+
 /// What statements have read.
 #[derive(Debug, Default)]
 struct Read {
@@ -124,11 +127,10 @@ struct Read {
 impl Read {
     fn add(&mut self, node: &Value) {
         let kind = node["Node Type"].as_str().unwrap();
-        let loops = node["Actual Loops"].as_u64().unwrap();
+        let loops = number_in(node, "Actual Loops");
         if let (Some(index), 1..) = (node["Index Name"].as_str(), loops) {
-            let discarded = node["Rows Removed by Filter"].as_u64().unwrap_or(0);
-            let rows = (node["Actual Rows"].as_f64().unwrap() + discarded as f64) * loops as f64;
-            *self.indexes.entry(index.to_owned()).or_default() += rows as u64;
+            let rows = number_in(node, "Actual Rows") + number_in(node, "Rows Removed by Filter");
+            *self.indexes.entry(index.to_owned()).or_default() += rows * loops;
             *self.searches.entry(index.to_owned()).or_default() += loops;
         } else if loops > 0
             && node["Actual Rows"] != 0

@@ -376,23 +376,24 @@ pub async fn a_pending_revocation_ends_a_session_for_good_whose_stored_lifetime_
 }
 
 pub async fn of_several_pending_revocations_the_first_decides_how_a_session_ends(store: Arc<impl Store>) {
-    let one = |last| StoredSession { expires_at: Some(at(100)), ..session(last) };
+    const MINUTE_MS: u64 = 60_000;
+    let one = |last| StoredSession { expires_at: Some(at(100 * MINUTE_MS)), ..session(last) };
     let all: Vec<_> = (0..MANY).map(one).collect();
     import(&*store, all.clone()).await.expect("imported");
     let account_id = Some(AccountId(id(2, 1)));
     let others = (0..MANY).map(|last| StoredSession { account_id, ..one(10_000 + last) }).collect();
     import(&*store, others).await.expect("imported");
     // A clock that goes back gives the first one the later time, after the end of their lifetimes.
-    let first = Revocation { account_id, ..revocation(1, 150) };
+    let first = Revocation { account_id, ..revocation(1, 150 * MINUTE_MS) };
     assert_eq!(store.session_revoke_many(first, None).await, Ok(0));
-    assert_eq!(store.session_revoke_many(revocation(2, 50), None).await, Ok(MANY));
+    assert_eq!(store.session_revoke_many(revocation(2, 50 * MINUTE_MS), None).await, Ok(MANY));
     for is_written in [false, true] {
         for (state, expected) in [
             (StateFilter::Status(SessionStatus::Complete), MANY),
             // The time of the list is before the end of their lifetimes too.
-            (StateFilter::Complete(at(60)), MANY),
+            (StateFilter::Complete(at(60 * MINUTE_MS)), MANY),
             (StateFilter::Status(SessionStatus::Revoked), MANY),
-            (StateFilter::Unexpired(SessionStatus::New, at(60)), 0),
+            (StateFilter::Unexpired(SessionStatus::New, at(60 * MINUTE_MS)), 0),
         ] {
             let listed = list(&*store, SessionFilter { state, ..domain_filter() }, 1_000).await;
             assert_eq!(listed.len() as u64, expected, "{state:?}, written: {is_written}");

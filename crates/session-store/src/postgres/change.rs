@@ -339,7 +339,7 @@ pub(super) async fn update_last_seen(database: &Database, mut last_seen: Vec<Las
 pub(super) async fn delete_ended(database: &Database, at: Timestamp, limit: u32) -> Result<u64> {
     const ENDED: &str =
         "SELECT id FROM session WHERE ended_at <= $1::bigint ORDER BY ended_at LIMIT $2::bigint";
-    let rows = scan(database, move |connection| {
+    let rows = scan(database, None, move |connection| {
         Box::pin(
             async move { select(connection, ENDED, &[at.to_column(), Value::Number(limit.into())]).await },
         )

@@ -16,6 +16,7 @@ use super::error::{self, Cause, PostgresOpenError};
 use super::migrations;
 use super::options::{CONNECT_TIMEOUT, PostgresOptions};
 use super::shared::SharedConnections;
+use super::turns::Turns;
 use crate::migrated::Migrated;
 use crate::store::StoreError;
 
@@ -45,6 +46,8 @@ const REPEATS_MAX: usize = 2;
 pub(super) struct Database {
     shared: SharedConnections,
     pool: Pool<Manager>,
+    /// Of reads of many rows, which use the pool.
+    pub(super) turns: Turns,
     migrated: Migrated,
 }
 
@@ -94,7 +97,7 @@ impl Database {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| PostgresOpenError(error.to_string()))?;
-        Ok(Self { shared: SharedConnections::start(&options), pool, migrated })
+        Ok(Self { shared: SharedConnections::start(&options), pool, turns: Turns::new(), migrated })
     }
 
     /// What [`Database::connect`] did to the schema.

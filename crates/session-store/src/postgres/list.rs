@@ -102,7 +102,7 @@ pub(super) async fn page(
     limit: u32,
 ) -> Result<Page<StoredSession>> {
     let sql = PAGES[&Shape::of(&filter)].as_str();
-    let rows = scan(database, move |connection| {
+    let rows = scan(database, Some(filter.domain_id), move |connection| {
         Box::pin(async move {
             let (visited, if_pending) = statuses(filter.state);
             let (status, unexpired_at, complete_at) = match filter.state {
@@ -153,7 +153,7 @@ pub(super) async fn expired(database: &Database, at: Timestamp, limit: u32) -> R
             is_not_revoked("session")
         )
     });
-    let rows = scan(database, move |connection| {
+    let rows = scan(database, None, move |connection| {
         Box::pin(async move {
             let limit = limit as usize;
             let minute = table::minute(at);

@@ -40,7 +40,7 @@ async fn rows_after(
     limit: u32,
 ) -> Result<(Vec<Row>, u32)> {
     let limit = limit.min(VISITS_MAX);
-    let rows = scan(database, move |connection| {
+    let rows = scan(database, None, move |connection| {
         Box::pin(async move {
             let after = after.as_ref().map_or(START, Column::to_column);
             select(connection, sql, &[after, Value::Number(limit.into())]).await
@@ -116,7 +116,7 @@ pub(super) async fn event_page(
 pub(super) async fn event_delete(database: &Database, at: Timestamp, limit: u32) -> Result<u64> {
     const OLDEST: &str = "SELECT session_id, id FROM event WHERE id < $1::bytea ORDER BY id LIMIT $2::bigint";
     let before = Id::compose(at.as_ms(), 0, [0; 10]);
-    let rows = scan(database, move |connection| {
+    let rows = scan(database, None, move |connection| {
         Box::pin(async move {
             select(connection, OLDEST, &[before.to_column(), Value::Number(limit.into())]).await
         })
@@ -144,7 +144,7 @@ pub(super) async fn record_fetch(database: &Database, id: RecordId) -> Result<Op
 /// As [`crate::Idempotency::record_delete`].
 pub(super) async fn record_delete(database: &Database, at: Timestamp, limit: u32) -> Result<u64> {
     const OLDEST: &str = "SELECT id FROM idempotency_record WHERE created_at < $1::bigint ORDER BY created_at LIMIT $2::bigint";
-    let rows = scan(database, move |connection| {
+    let rows = scan(database, None, move |connection| {
         Box::pin(
             async move { select(connection, OLDEST, &[at.to_column(), Value::Number(limit.into())]).await },
         )

@@ -296,7 +296,8 @@ async fn count(database: &Database, revocation: Arc<Revocation>, number: u64) ->
         };
         Shape::all().map(|shape| (shape, sql(shape))).collect()
     });
-    let rows = scan(database, move |connection| {
+    let domain_id = Some(revocation.domain_id);
+    let rows = scan(database, domain_id, move |connection| {
         let revocation = Arc::clone(&revocation);
         Box::pin(async move {
             let filter = revocation.filter();

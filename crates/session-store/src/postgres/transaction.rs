@@ -44,11 +44,14 @@ pub(super) async fn select(
     connection.query(&statement, &parameters(values)).await
 }
 
-/// Runs reads of many rows on a connection of their own, so that no request waits behind them.
+/// Runs reads of many rows, of a domain or of the server itself, on a connection of their own, so that no request waits
+/// behind them.
 pub(super) async fn scan<T: Send + 'static>(
     database: &Database,
+    domain_id: Option<DomainId>,
     work: impl for<'a> Fn(&'a Connection) -> BoxFuture<'a, std::result::Result<T, Error>> + Send + Sync + 'static,
 ) -> Result<T> {
+    let _turn = database.turns.next(domain_id).await?;
     let result = database.transaction(move |connection| {
         let read = work(connection);
         // A read changes nothing, so it is as if it was not sent.
