@@ -88,6 +88,7 @@ pub struct Flags {
     /// Settings file, in TOML
     #[arg(long, value_name = "FILE", env = "SESSIOND_CONFIG")]
     pub config: Option<PathBuf>,
+    #[expect(clippy::doc_markdown, reason = "the text of the help, not Markdown")]
     /// Location of the store: sqlite:PATH or postgres://USER@HOST/DATABASE [default: sqlite:sessiond-data/sessions.db]
     #[arg(long, value_name = "URL", env = "SESSIOND_STORE", hide_env_values = true)]
     pub store: Option<StoreUrl>,
