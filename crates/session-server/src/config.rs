@@ -460,6 +460,17 @@ mod tests {
     }
 
     #[test]
+    fn the_read_cache_is_off_unless_the_file_has_the_section_that_the_documentation_shows() {
+        let text = include_str!("../../../docs/operating.md");
+        let (_, section) = text.split_once("```toml\n[read_cache]").unwrap();
+        let section = section.split("```").next().unwrap();
+        let file = format!("store = 'postgres://db/x'\n[read_cache]{section}");
+        let shown = load(&file, Flags::default(), &ServeFlags::default()).unwrap().read_cache.unwrap();
+        assert_eq!((shown.staleness_max, shown.bytes_max), (Duration::from_secs(2), 64 << 20));
+        assert_eq!(load("", Flags::default(), &ServeFlags::default()).unwrap().read_cache, None);
+    }
+
+    #[test]
     fn the_documentation_lists_every_scope() {
         let text = include_str!("../../../docs/operating.md");
         let (_, rows) = text.split_once("| scope | allows to |\n|---|---|\n").unwrap();

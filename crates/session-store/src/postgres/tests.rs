@@ -1,5 +1,6 @@
 //! Statements and transactions against real clusters.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -215,8 +216,12 @@ async fn a_statement_is_prepared_again_after_the_schema_has_changed() {
 async fn a_server_that_has_become_read_only_is_left() {
     let cluster = Cluster::start();
     let (database, name) = database(&cluster).await;
-    let count = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'");
-    while cluster.psql("postgres", &count) != "2" {
+    // Both shared connections are there.
+    let servers = async || {
+        let reads = join_all((0..8).map(|_| database.read("SELECT pg_backend_pid()", &[]))).await;
+        reads.into_iter().map(|rows| rows.unwrap()[0].get::<_, i32>(0)).collect::<BTreeSet<_>>().len()
+    };
+    while servers().await < 2 {
         sleep(Duration::from_millis(10)).await;
     }
     let sql = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
