@@ -20,7 +20,14 @@ async fn database(cluster: &Cluster) -> (Arc<Database>, String) {
     cluster.psql(&name, "CREATE TABLE number (n bigint PRIMARY KEY)");
     let options = PostgresOptions::parse(&cluster.url(&name)).unwrap();
     let database = Database::connect(options).await.unwrap();
-    database.read("SELECT 1", &[]).await.unwrap();
+    // Until both shared connections are there.
+    let servers = async || {
+        let reads = join_all((0..8).map(|_| database.read("SELECT pg_backend_pid()", &[]))).await;
+        reads.into_iter().map(|rows| rows.unwrap()[0].get::<_, i32>(0)).collect::<BTreeSet<_>>().len()
+    };
+    while servers().await < 2 {
+        sleep(Duration::from_millis(10)).await;
+    }
     (Arc::new(database), name)
 }
 
@@ -216,14 +223,6 @@ async fn a_statement_is_prepared_again_after_the_schema_has_changed() {
 async fn a_server_that_has_become_read_only_is_left() {
     let cluster = Cluster::start();
     let (database, name) = database(&cluster).await;
-    // Both shared connections are there.
-    let servers = async || {
-        let reads = join_all((0..8).map(|_| database.read("SELECT pg_backend_pid()", &[]))).await;
-        reads.into_iter().map(|rows| rows.unwrap()[0].get::<_, i32>(0)).collect::<BTreeSet<_>>().len()
-    };
-    while servers().await < 2 {
-        sleep(Duration::from_millis(10)).await;
-    }
     let sql = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
     cluster.psql("postgres", &sql);
     // As on the connections to a former primary.
