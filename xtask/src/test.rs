@@ -56,7 +56,7 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
     let (passed, counts) =
         cargo_test(&[&["test", "--locked", "--no-fail-fast"], &EVERYTHING[..]].concat(), out)?;
     let agree = passed && check::run(None, false, Format::Human, out)? && faults::run(&[], out)?;
-    let withstands = agree && resilience::run(resilience::Settings::default(), out)?;
+    let withstands = agree && resilience::run(&resilience::Settings::default(), out)?;
     let demo = withstands && demo_is_as_the_readme_shows(out, progress)?;
     say(out, &format!("tests: {} passed, {} failed", counts.passed, counts.failed))?;
     Ok(demo)
