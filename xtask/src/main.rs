@@ -98,7 +98,7 @@ fn main() -> ExitCode {
         Task::Breaking(settings) => breaking::run(&settings, &process::root(), &mut out),
         Task::Mutants(settings) => mutants::run(&settings, &mut out, &mut progress),
         Task::Faults { names } => faults::run(&names, &mut out),
-        Task::Resilience(settings) => resilience::run(settings, &mut out),
+        Task::Resilience(settings) => resilience::run(&settings, &mut out),
         Task::Deny => deny::run(&mut out, &mut progress),
         Task::Test => test::run(&mut out, &mut progress),
         Task::Demo { keep } => demo::run(keep, &mut out, &mut progress).map(|()| true),

@@ -39,7 +39,7 @@ impl Default for Settings {
 }
 
 /// Runs it and returns whether it found nothing. Its output is copied to `out` as it comes.
-pub(crate) fn run(settings: Settings, out: &mut dyn Write) -> Result<bool, Failed> {
+pub(crate) fn run(settings: &Settings, out: &mut dyn Write) -> Result<bool, Failed> {
     let programs = programs()?;
     cargo_quiet(&["build", "--quiet", "--locked", "--package", "session-tests", "--bin", "resilience"])?;
     let mut command = Command::new(programs.join("resilience"));

@@ -60,7 +60,7 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
     let (passed_again, again) = end_to_end_on_postgres(&counts, out)?;
     let agree =
         passed && passed_again && check::run(None, false, Format::Human, out)? && faults::run(&[], out)?;
-    let withstands = agree && resilience::run(resilience::Settings::default(), out)?;
+    let withstands = agree && resilience::run(&resilience::Settings::default(), out)?;
     let demo = withstands && demo_is_as_the_readme_shows(out, progress)?;
     let (passed, failed) = (counts.passed + again.passed, counts.failed + again.failed);
     say(out, &format!("tests: {passed} passed, {failed} failed"))?;

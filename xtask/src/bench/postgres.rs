@@ -27,12 +27,13 @@ const SHARE_MIN: f64 = 0.6;
 pub(super) fn fetch(settings: &Settings, out: &mut dyn Write) -> Result<(), Failed> {
     let mut say = |text: String| say(out, &text);
     let target = target()?;
-    let build = ["build", "--release", "--locked", "--package"];
-    cargo(&[&build[..], &["session-store", "--example", "select_rate"]].concat())?;
+    let build = ["build", "--release", "--locked", "--package", "session-store", "--example", "select_rate"];
     let program = if let Some(program) = &settings.sessiond {
+        cargo(&build)?;
         program.clone()
     } else {
-        cargo(&[&build[..], &["session-server", "--bin", "sessiond"]].concat())?;
+        // In one command: each of its own would compile what they share with other features.
+        cargo(&[&build[..], &["--package", "session-server", "--bin", "sessiond"]].concat())?;
         target.join("release/sessiond")
     };
     let select_rate = target.join("release/examples/select_rate");

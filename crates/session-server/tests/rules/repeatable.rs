@@ -6,17 +6,23 @@ use super::*;
 
 const DAY: Duration = Duration::from_hours(24);
 
-fn idempotency_key() -> Option<IdempotencyKey> {
-    Some(IdempotencyKey::try_from("64ac4f0c".to_owned()).unwrap())
+fn idempotency_key() -> IdempotencyKey {
+    IdempotencyKey::try_from("64ac4f0c".to_owned()).unwrap()
 }
 
 async fn create_with_key(world: &World) -> Result<SessionWithAuthtoken, Error> {
-    create_session(world.request(Operation::CreateSession, key()), idempotency_key(), create(None)).await
+    create_session(world.request(Operation::CreateSession, key()), Some(idempotency_key()), create(None))
+        .await
 }
 
 async fn authenticate_with_key(world: &World, id: SessionId) -> Result<SessionWithAuthtoken, Error> {
-    authenticate_session(world.request(Operation::AuthenticateSession, key()), id, idempotency_key(), who())
-        .await
+    authenticate_session(
+        world.request(Operation::AuthenticateSession, key()),
+        id,
+        Some(idempotency_key()),
+        who(),
+    )
+    .await
 }
 
 fn token(created: &SessionWithAuthtoken) -> &str {
@@ -88,7 +94,7 @@ async fn a_repeated_authentication_changes_nothing_and_returns_the_session_as_it
     let world = world();
     let id = world.create(None).await.session.summary.id;
     let first = authenticate_with_key(&world, id).await.unwrap();
-    world.pass(Duration::from_secs(60));
+    world.pass(Duration::from_mins(1));
     let again = authenticate_with_key(&world, id).await.unwrap();
     assert_eq!((token(&again), &again.session), (token(&first), &first.session));
     assert_eq!(world.store.replaced.load(Ordering::SeqCst), 1);
@@ -123,7 +129,7 @@ async fn the_same_request_on_another_node_at_the_same_time_authenticates_once() 
         Request { sessions: world.restarted(), ..world.request(Operation::AuthenticateSession, key()) };
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let first = async move {
-        let first = authenticate_session(elsewhere, id, idempotency_key(), who()).await.unwrap();
+        let first = authenticate_session(elsewhere, id, Some(idempotency_key()), who()).await.unwrap();
         sender.send(first).unwrap();
     };
     // After this node has found no record and before it makes the change.
@@ -141,7 +147,7 @@ async fn a_request_that_was_refused_does_not_use_up_its_key() {
     let other = SessionAuthenticate { account_id: AccountId(Id::from_bytes([77; 20])), ..who() };
     world.authenticate(id).await;
     let request = world.request(Operation::AuthenticateSession, key());
-    let refused = authenticate_session(request, id, idempotency_key(), other).await;
+    let refused = authenticate_session(request, id, Some(idempotency_key()), other).await;
     assert_eq!(refused.unwrap_err().code, ErrorCode::InvalidValue);
     authenticate_with_key(&world, id).await.unwrap();
 }
@@ -151,7 +157,7 @@ async fn the_session_of_a_repeated_creation_was_deleted() {
     let world = world();
     let id = create_with_key(&world).await.unwrap().session.summary.id;
     world.complete(id).await;
-    world.pass(Duration::from_secs(60));
+    world.pass(Duration::from_mins(1));
     let retention = Retention { sessions: Some(Duration::from_secs(1)), events: None };
     assert_eq!(world.sweep(retention).await.deleted, 1);
     let refused = create_with_key(&world).await.unwrap_err();
