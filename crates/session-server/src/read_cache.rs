@@ -207,7 +207,7 @@ mod tests {
     async fn a_record_is_read_once_within_the_staleness_and_again_after_it() {
         let (cache, start) = (cache(), Instant::now());
         fetch(&cache, start, session(1)).await;
-        let just_before = start + STALENESS - Duration::from_millis(1);
+        let just_before = start + STALENESS.saturating_sub(Duration::from_millis(1));
         assert_eq!(fetch(&cache, just_before, revoked()).await, Some(session(1)));
         assert_eq!(fetch(&cache, start + STALENESS, revoked()).await, Some(revoked()));
     }
