@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use session_test_support::launcher::WITHOUT_LIFETIMES;
 use session_test_support::postgres::Cluster;
 use session_test_support::{Sessiond, seed};
 
@@ -86,7 +87,7 @@ fn succeeds(command: &mut Command) {
 async fn a_dump_of_a_database_in_use_has_every_change_that_was_acknowledged_before_it() {
     let (cluster, second) = (Cluster::shared(), Cluster::start());
     let database = cluster.create_database();
-    let server = Sessiond::start_at(&cluster.url(&database)).await;
+    let server = Sessiond::start_at(&cluster.url(&database), WITHOUT_LIFETIMES).await;
     let acknowledged = change(&server).await;
     let before = lines(&server);
 
@@ -104,7 +105,7 @@ async fn a_dump_of_a_database_in_use_has_every_change_that_was_acknowledged_befo
     let mut restore = second.command("pg_restore");
     restore.args(["--exit-on-error", "--single-transaction", "--dbname", &restored]).arg(&file);
     succeeds(&mut restore);
-    let server = Sessiond::start_at(&second.url(&restored)).await;
+    let server = Sessiond::start_at(&second.url(&restored), WITHOUT_LIFETIMES).await;
     let found = lines(&server);
     assert_eq!(before.difference(&found).next(), None, "acknowledged before the dump");
     assert_eq!(found.difference(&after).next(), None, "what was never so");
@@ -135,7 +136,7 @@ async fn recovery_to_a_time_has_exactly_what_was_acknowledged_until_then() {
     std::fs::set_permissions(archived.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     let mut cluster = archiving(archived.path());
     let database = cluster.create_database();
-    let server = Sessiond::start_at(&cluster.url(&database)).await;
+    let server = Sessiond::start_at(&cluster.url(&database), WITHOUT_LIFETIMES).await;
     let mut acknowledged = vec![change(&server).await];
     let backup = cluster.base_backup("backup");
     // Changes after the base backup are in the archived files alone.
@@ -167,7 +168,7 @@ async fn recovery_to_a_time_has_exactly_what_was_acknowledged_until_then() {
         assert!(began.elapsed() < PATIENCE, "{}", recovered.log());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let server = Sessiond::start_at(&recovered.url(&database)).await;
+    let server = Sessiond::start_at(&recovered.url(&database), WITHOUT_LIFETIMES).await;
     let found = lines(&server);
     assert_eq!(found, expected, "{:?}", found.symmetric_difference(&expected).collect::<Vec<_>>());
     for acknowledged in &acknowledged {

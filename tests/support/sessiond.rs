@@ -106,11 +106,11 @@ impl Sessiond {
         Self::launch(folder, WITHOUT_LIFETIMES, flags).await
     }
 
-    /// Starts one on the database at this URL, without lifetimes.
-    pub async fn start_at(url: &str) -> Self {
+    /// Starts one on the database at this URL, with these settings.
+    pub async fn start_at(url: &str, settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         store_set(folder.path(), url);
-        Self::start_on(folder, &[]).await
+        Self::launch(folder, settings, &[]).await
     }
 
     /// Starts one on an empty store through this program, which must end as [`binary`], with further flags.

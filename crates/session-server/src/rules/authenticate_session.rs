@@ -60,12 +60,13 @@ pub async fn authenticate_session(
 /// Returns the session that the same request authenticated before, as it is now, with the token of then. That one may have
 /// been replaced or have ended since.
 ///
-/// Fails as [`target::fetch`] does.
+/// Fails as [`target::fetch_again`] does.
 async fn authenticated_before(
     request: &Request,
     record: &IdempotencyRecord,
 ) -> Result<SessionWithAuthtoken, Error> {
-    let session = target::fetch(request, record.session_id).await?;
+    // The session that was read with the caller may be the one from before that request.
+    let session = target::fetch_again(request, record.session_id).await?;
     let authtoken = request.credential.token_of(record).reveal().into();
     Ok(SessionWithAuthtoken { authtoken, session: session_for(&request.caller, session) })
 }

@@ -82,7 +82,9 @@ async fn created_before(
         let message = "Idempotency-Key: the session that was created with it was deleted; use a new key";
         Error::new(ErrorCode::InvalidValue, message)
     };
-    let session = request.sessions.fetch(record.session_id).await?.ok_or_else(deleted)?;
+    let id = record.session_id;
+    let stored = request.sessions.storage().session_fetch_current(id).await?;
+    let session = request.sessions.fetched(id, stored).ok_or_else(deleted)?;
     let authtoken = request.credential.token_of(record).reveal().into();
     Ok(SessionWithAuthtoken { authtoken, session: session_for(&request.caller, session) })
 }

@@ -25,13 +25,9 @@ pub(super) async fn fetch(request: &Request, id: SessionId) -> Result<StoredSess
     permit(request, id, stored).await
 }
 
-/// As [`fetch`], but never from the cache.
-async fn fetch_current(request: &Request, id: SessionId) -> Result<StoredSession, Error> {
-    let storage = request.sessions.storage();
-    let stored = match request.prefetched.take(id) {
-        Some(read) if !storage.caches_reads() => read?,
-        _ => storage.session_fetch_current(id).await?,
-    };
+/// As [`fetch`], but reads the session now: after what the request has done so far, and not from the cache.
+pub(super) async fn fetch_again(request: &Request, id: SessionId) -> Result<StoredSession, Error> {
+    let stored = request.sessions.storage().session_fetch_current(id).await?;
     permit(request, id, stored).await
 }
 
@@ -103,10 +99,14 @@ pub(super) async fn change_with_record(
     let sessions = &request.sessions;
     let token = request.caller.token()?;
     // Before the queue, in which only callers wait that may change the session.
-    let mut session = fetch_current(request, id).await?;
+    let mut session = if sessions.storage().caches_reads() {
+        fetch_again(request, id).await?
+    } else {
+        fetch(request, id).await?
+    };
     let turn = sessions.change_turn(id, kind).await?;
     if turn.waited {
-        session = fetch_current(request, id).await?;
+        session = fetch_again(request, id).await?;
     }
     for _ in 0..ATTEMPTS_MAX {
         if token.is_some_and(|token| token.session_id == id && session.token_hash != Some(token.token_hash)) {
@@ -123,7 +123,7 @@ pub(super) async fn change_with_record(
             Some(false) => {}
             None => return Ok(None),
         }
-        session = fetch_current(request, id).await?;
+        session = fetch_again(request, id).await?;
     }
     Err(Error::unknown(format!("{ATTEMPTS_MAX} changes of the session by others came first")))
 }
