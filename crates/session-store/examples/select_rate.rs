@@ -19,7 +19,7 @@ const CONNECTIONS: usize = 2;
 
 enum Reader {
     Select(Vec<(Client, Statement)>),
-    Store(PostgresStore),
+    Store(Box<PostgresStore>),
 }
 
 impl Reader {
@@ -41,7 +41,7 @@ async fn main() {
     let ids = std::fs::read_to_string(ids).unwrap();
     let ids: Arc<Vec<SessionId>> = Arc::new(ids.lines().map(|id| id.parse().unwrap()).collect());
     let reader = if what == "store" {
-        Reader::Store(PostgresStore::open(PostgresOptions::parse(url).unwrap()).await.unwrap())
+        Reader::Store(Box::new(PostgresStore::open(PostgresOptions::parse(url).unwrap()).await.unwrap()))
     } else {
         let mut connections = Vec::new();
         for _ in 0..CONNECTIONS {

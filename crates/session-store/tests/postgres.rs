@@ -10,7 +10,7 @@ use session_store::{
     StoredSession, TokenGuard,
 };
 use session_test_support::postgres::Cluster;
-use session_types::{AccountId, DeviceId, Id, SessionStatus, Timestamp};
+use session_types::{AccountId, DeviceId, DomainId, Id, SessionStatus, Timestamp};
 
 /// Opens a store in a database that exists.
 async fn open(database: &str) -> PostgresStore {
@@ -126,16 +126,53 @@ async fn a_token_that_one_node_has_replaced_is_refused_at_another() {
     }
 }
 
+/// Makes the writing of sessions that are new and have the title "slow" take this long.
+fn slow_down(database: &str, seconds: &str) {
+    let sql = format!(
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql \
+         AS $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END $$; \
+         CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON session FOR EACH ROW \
+         WHEN (NEW.title = 'slow' AND NEW.status = 'new') EXECUTE FUNCTION wait()"
+    );
+    Cluster::shared().psql(database, &sql);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_one_domain_that_all_take_long_do_not_make_those_of_another_wait() {
+    let database = Cluster::shared().create_database();
+    let store = Arc::new(open(&database).await);
+    slow_down(&database, "2");
+    let title = Some("slow".to_owned().try_into().unwrap());
+    let slow: Vec<_> = (0..30)
+        .map(|last| {
+            let (store, one) = (Arc::clone(&store), StoredSession { title: title.clone(), ..session(last) });
+            tokio::spawn(async move { store.session_create(one, event(last, session(last).id), None).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for last in 100..120 {
+        let of_other = StoredSession { domain_id: DomainId(Id::from_bytes([7; 20])), ..session(last) };
+        store.session_create(of_other, event(last, session(last).id), None).await.unwrap();
+    }
+    assert!(slow.iter().all(|change| !change.is_finished()), "those of the other domain came first");
+    let mut made = 0;
+    for change in slow {
+        match change.await.unwrap() {
+            Ok(()) => made += 1,
+            Err(StoreError::Unavailable(_)) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+    let stored = store.session_page(None, 100).await.unwrap().items;
+    assert!((1..30).contains(&made) && stored.len() == made + 20, "{made} of {}", stored.len());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_that_takes_longer_than_a_revocation_of_many_is_before_or_after_it() {
     let database = Cluster::shared().create_database();
     let store = Arc::new(open(&database).await);
-    // A server that is slow: it writes these rows long after it has seen which revocations are pending.
-    let slow = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql \
-                AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$; \
-                CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON session FOR EACH ROW \
-                WHEN (NEW.title = 'slow' AND NEW.status = 'new') EXECUTE FUNCTION wait()";
-    Cluster::shared().psql(&database, slow);
+    // It writes these rows long after it has seen which revocations are pending.
+    slow_down(&database, "0.5");
     let account_id = Some(AccountId(Id::from_bytes([9; 20])));
     let of_account = |last| StoredSession { account_id, ..session(last) };
     // The first one matches only after the change, the second one is added. The others are written after both.

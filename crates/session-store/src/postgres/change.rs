@@ -81,8 +81,9 @@ pub(super) async fn create(
         format!("{} VALUES ({})", columns.insert(""), columns.values(0))
     });
     let created = Arc::new((session, event, record));
+    let turn = database.changes.next(Some(created.0.domain_id)).await?;
     database
-        .transaction(move |connection| {
+        .transaction(turn, move |connection| {
             let created = Arc::clone(&created);
             Box::pin(async move {
                 let (session, event, record) = &*created;
@@ -129,8 +130,9 @@ async fn import_part(database: &Database, sessions: Vec<(StoredSession, Event)>)
         insert_sql(&is_new, "ON CONFLICT (id) DO NOTHING")
     });
     let sessions = Arc::new(sessions);
+    let turn = database.changes.next(None).await?;
     database
-        .transaction(move |connection| {
+        .transaction(turn, move |connection| {
             let sessions = Arc::clone(&sessions);
             Box::pin(async move {
                 let added = in_order(
@@ -241,8 +243,9 @@ pub(super) async fn replace_one(
     record: Option<IdempotencyRecord>,
 ) -> Result<bool> {
     let replacement = Arc::new((session, event, record));
+    let turn = database.changes.next(Some(replacement.0.domain_id)).await?;
     database
-        .transaction(move |connection| {
+        .transaction(turn, move |connection| {
             let replacement = Arc::clone(&replacement);
             Box::pin(async move {
                 let (session, event, record) = &*replacement;
@@ -274,8 +277,9 @@ pub(super) async fn replace_many(
     sessions: Vec<(StoredSession, Option<Event>)>,
 ) -> Result<Vec<bool>> {
     let sessions = Arc::new(sessions);
+    let turn = database.changes.next(None).await?;
     database
-        .transaction(move |connection| {
+        .transaction(turn, move |connection| {
             let sessions = Arc::clone(&sessions);
             Box::pin(async move {
                 in_order(
@@ -312,8 +316,9 @@ pub(super) async fn update_last_seen(database: &Database, mut last_seen: Vec<Las
     static UPDATE: LazyLock<String> = LazyLock::new(last_seen_sql);
     last_seen.sort_by_key(|seen| seen.session_id);
     let last_seen = Arc::new(last_seen);
+    let turn = database.changes.next(None).await?;
     database
-        .transaction(move |connection| {
+        .transaction(turn, move |connection| {
             let last_seen = Arc::clone(&last_seen);
             Box::pin(async move {
                 // The domain of a session never changes.

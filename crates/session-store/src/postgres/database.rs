@@ -16,7 +16,7 @@ use super::error::{self, Cause, PostgresOpenError};
 use super::migrations;
 use super::options::{CONNECT_TIMEOUT, PostgresOptions};
 use super::shared::SharedConnections;
-use super::turns::Turns;
+use super::turns::{Bounds, Turn, Turns};
 use crate::migrated::Migrated;
 use crate::store::StoreError;
 
@@ -28,12 +28,18 @@ type Result<T> = std::result::Result<T, StoreError>;
 /// long is closed, so that others do not wait behind it.
 const TIMEOUT: Duration = Duration::from_millis(4500);
 
-/// How many connections have a transaction each. A transaction is about two round trips and a sync of the disk, so eight
-/// serve thousands of changes a second; a server with its default of 100 connections then takes nine nodes.
-const POOL_CONNECTIONS: usize = 8;
+/// How many changes have a connection each, and how many those of one domain. A change is a round trip and a sync of the disk,
+/// so eight are thousands of changes a second; and a domain whose changes all wait for a lock leaves two to others. Of one
+/// domain, as many wait as are made in about a second.
+const CHANGES: Bounds = Bounds { all: 8, of_domain: 6, waiting: 2_000, what: "changes" };
 
-/// How long a transaction waits for a connection that another one uses.
-const POOL_WAIT: Duration = Duration::from_secs(2);
+/// How many reads of many rows have a connection each, and how many those of one domain. As many of one domain wait as the
+/// embedded store lets wait.
+const SCANS: Bounds = Bounds { all: 4, of_domain: 2, waiting: 256, what: "lists" };
+
+/// How many connections have one transaction or read each: as many as have a turn, so that neither kind
+/// waits for the other. With the shared ones, a server with its default of 100 connections takes seven nodes.
+const POOL_CONNECTIONS: usize = CHANGES.all + SCANS.all;
 
 /// How many times a statement or transaction is repeated that lost against another one.
 const CONFLICTS_MAX: usize = 5;
@@ -46,8 +52,10 @@ const REPEATS_MAX: usize = 2;
 pub(super) struct Database {
     shared: SharedConnections,
     pool: Pool<Manager>,
-    /// Of reads of many rows, which use the pool.
-    pub(super) turns: Turns,
+    /// The turns of transactions that change something.
+    pub(super) changes: Turns,
+    /// The turns of reads of many rows.
+    pub(super) scans: Turns,
     migrated: Migrated,
 }
 
@@ -92,12 +100,18 @@ impl Database {
         let options = Arc::new(options);
         let pool = Pool::builder(Manager { options: Arc::clone(&options) })
             .max_size(POOL_CONNECTIONS)
-            .wait_timeout(Some(POOL_WAIT))
+            .wait_timeout(Some(TIMEOUT))
             .create_timeout(Some(CONNECT_TIMEOUT * u32::try_from(options.hosts.len()).unwrap_or(1)))
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| PostgresOpenError(error.to_string()))?;
-        Ok(Self { shared: SharedConnections::start(&options), pool, turns: Turns::new(), migrated })
+        Ok(Self {
+            shared: SharedConnections::start(&options),
+            pool,
+            changes: Turns::new(CHANGES),
+            scans: Turns::new(SCANS),
+            migrated,
+        })
     }
 
     /// What [`Database::connect`] did to the schema.
@@ -161,13 +175,15 @@ impl Database {
         }
     }
 
-    /// Runs a transaction on a connection of its own, in a task of its own: when the future is dropped, it goes on.
+    /// Runs a transaction on a connection of its own, in a task of its own: when the future is dropped, it goes on, and keeps
+    /// its turn.
     ///
     /// `work` sends everything from `BEGIN ISOLATION LEVEL READ COMMITTED` to `COMMIT`, at best without waiting in between,
     /// and returns the first error. It is called again if the transaction lost against another one, and if nothing was
     /// sent. What it decides after its `COMMIT` or `ROLLBACK` it returns in `T`; after an error, a `ROLLBACK` is sent.
     pub(super) async fn transaction<T: Send + 'static>(
         &self,
+        turn: Turn,
         work: impl for<'a> Fn(&'a Connection) -> BoxFuture<'a, std::result::Result<T, TransactionError>>
         + Send
         + Sync
@@ -175,7 +191,9 @@ impl Database {
     ) -> Result<T> {
         let pool = self.pool.clone();
         let task = tokio::spawn(async move {
-            let deadline = Instant::now() + TIMEOUT;
+            // All of it, until the end.
+            let turn = turn;
+            let deadline = turn.since + TIMEOUT;
             let mut repeats = Repeats::new(deadline);
             loop {
                 let connection = match timeout_at(deadline, pool.get()).await {
@@ -313,7 +331,7 @@ fn no_connection(error: PoolError<String>) -> StoreError {
     StoreError::Unavailable(match error {
         PoolError::Backend(cause) => cause,
         PoolError::Timeout(TimeoutType::Wait) => {
-            format!("{POOL_CONNECTIONS} transactions are running, and none ended within {POOL_WAIT:?}")
+            format!("{POOL_CONNECTIONS} transactions are running, and none ended within {TIMEOUT:?}")
         }
         other => other.to_string(),
     })

@@ -200,8 +200,9 @@ async fn revoke_few(
     revocation: Arc<Revocation>,
     token: Option<TokenGuard>,
 ) -> Result<Option<u64>> {
+    let turn = database.changes.next(Some(revocation.domain_id)).await?;
     database
-        .transaction(move |connection| {
+        .transaction(turn, move |connection| {
             let revocation = Arc::clone(&revocation);
             Box::pin(async move {
                 let filter = revocation.filter();
@@ -251,8 +252,9 @@ async fn add(database: &Database, revocation: Arc<Revocation>, token: Option<Tok
         let number = columns.len() + 1;
         format!("{} VALUES ({}, ${number}::bigint)", columns.insert(", number"), columns.values(0))
     });
+    let turn = database.changes.next(Some(revocation.domain_id)).await?;
     database
-        .transaction(move |connection| {
+        .transaction(turn, move |connection| {
             let revocation = Arc::clone(&revocation);
             Box::pin(async move {
                 let domain = || vec![revocation.domain_id.to_column()];
@@ -338,8 +340,9 @@ async fn write_batch(database: &Database, domain_id: DomainId, number: u64, now:
     });
     const UPDATE: &str = "UPDATE revocation SET written_to = $3::bytea, written = $4::bigint, completed = $5::bigint, \
                           finished_at = $6::bigint WHERE domain_id = $1::bytea AND number = $2::bigint";
+    let turn = database.changes.next(None).await?;
     database
-        .transaction(move |connection| {
+        .transaction(turn, move |connection| {
             Box::pin(async move {
                 let key = || vec![domain_id.to_column(), numeral(number)];
                 let steps = [begin_alone(), Step { sql: &SELECT, parameters: key() }];

@@ -51,8 +51,8 @@ pub(super) async fn scan<T: Send + 'static>(
     domain_id: Option<DomainId>,
     work: impl for<'a> Fn(&'a Connection) -> BoxFuture<'a, std::result::Result<T, Error>> + Send + Sync + 'static,
 ) -> Result<T> {
-    let _turn = database.turns.next(domain_id).await?;
-    let result = database.transaction(move |connection| {
+    let turn = database.scans.next(domain_id).await?;
+    let result = database.transaction(turn, move |connection| {
         let read = work(connection);
         // A read changes nothing, so it is as if it was not sent.
         Box::pin(async move { read.await.map_err(TransactionError::NotSent) })
