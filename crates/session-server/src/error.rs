@@ -77,8 +77,8 @@ impl Error {
 
     /// The store cannot make changes at the moment, and nothing was changed; `cause` is logged and not returned.
     pub fn unavailable(cause: impl fmt::Display) -> Self {
-        let message = "the store is not available at the moment, for example because its disk is full; nothing was \
-                       changed; try again";
+        let message = "the store is not available at the moment, for example because its disk is full or its \
+                       database cannot be reached; nothing was changed; try again";
         // An operator has to act first, so a retry each second would only be load.
         Self {
             cause: Some(cause.to_string()),
