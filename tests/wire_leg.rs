@@ -218,7 +218,7 @@ fn what_the_suite_cannot_check_or_the_server_does_not_have_is_a_finding_too() {
         &mut paths["/api/v1/session/{session_id}/interaction"]["post"]["responses"]["200"]["content"];
     *content = json!({ "application/xml": content["application/json"] });
     let parameters = paths["/api/v1/session"]["get"]["parameters"].as_array_mut().unwrap();
-    parameters.push(json!({ "name": "trace", "in": "header", "schema": { "type": "string" } }));
+    parameters.push(json!({ "name": "trace", "in": "cookie", "schema": { "type": "string" } }));
     let schemas = &mut document["components"]["schemas"];
     schemas["UserAgent"]["not"] = json!({ "type": "integer" });
     schemas["RemoteIp"]["oneOf"][0]["format"] = json!("hostname");

@@ -66,7 +66,7 @@ async fn each_reason_not_to_start_is_one_line_that_says_how_to_fix_it() {
     assert_one_line(&serve(&["--config", &at("missing.toml")]), &["missing.toml"]);
 
     for flags in
-        [["--listen", "nowhere"], ["--store", "postgres://user:geheim@db/x"], ["--store", "sessions.db"]]
+        [["--listen", "nowhere"], ["--store", "mysql://user:geheim@db/x"], ["--store", "sessions.db"]]
     {
         let finished = serve(&flags);
         assert_eq!(finished.code, 2, "{finished:?}");
