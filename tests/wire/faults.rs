@@ -10,7 +10,7 @@ use std::thread;
 use session_test_support::Contract;
 use session_test_support::fault_proxy::FaultProxy;
 use session_test_support::faults::{self, Fault, Keyring};
-use session_test_support::launcher::{key_create, store_url};
+use session_test_support::launcher::{key_create, on_postgres, store_url};
 
 use crate::report::{Failed, Finding};
 use crate::run::{ask, prepare, read, runtime};
@@ -137,7 +137,9 @@ pub(crate) fn seed(
             }
         }
     };
-    thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(work))));
+    // The processes of PostgreSQL need the processor that a second run would have.
+    let at_once = if on_postgres() { 1 } else { AT_ONCE };
+    thread::scope(|scope| (0..at_once).for_each(|_| drop(scope.spawn(work))));
     let done = done.into_inner().unwrap_or_default();
     let (mut caught, all) = (0, done.len());
     let mut write = |line: String| writeln!(out, "{line}").map_err(|error| Failed(error.to_string()));
