@@ -11,6 +11,7 @@ mod idempotency;
 mod key;
 mod migrated;
 mod postgres;
+mod schema;
 mod sqlite;
 mod store;
 

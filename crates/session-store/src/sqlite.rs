@@ -41,7 +41,6 @@ pub use self::error::OpenError;
 use self::error::{Result, failed, insert_failed};
 pub use self::maintenance::{Restored, Summary};
 use self::nodes::LiveNodes;
-use self::pending::LIVE;
 use self::scanners::{Owner, Scanners};
 use self::table::Record;
 use self::writer::Writer;
@@ -49,6 +48,7 @@ use crate::event::{Event, EventId};
 use crate::idempotency::{IdempotencyRecord, RecordId};
 use crate::key::{ApiKey, KeyId};
 use crate::migrated::Migrated;
+use crate::schema::LIVE;
 use crate::store::{
     Events, Idempotency, Keys, LastSeen, NodeId, NodeReport, Nodes, Page, ReferenceKind, Revocation,
     Revocations, SessionFilter, Sessions, Settings, Store, StoreError, StoredSession, TokenGuard,

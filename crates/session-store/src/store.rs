@@ -65,32 +65,6 @@ impl StoredSession {
     }
 }
 
-/// The fields of [`StoredSession`] for the macro `$callback`: in every store, each is a column or a group of columns.
-macro_rules! session_fields {
-    ($callback:ident) => {
-        $callback! {
-            id,
-            domain_id,
-            pool_id,
-            session_type,
-            created_at,
-            status,
-            account_id,
-            identity_id,
-            device_id,
-            title,
-            first_seen,
-            last_seen,
-            token_hash,
-            replaced_token_hashes,
-            expires_at,
-            ended_at,
-            revision,
-        }
-    };
-}
-pub(crate) use session_fields;
-
 impl StoredSession {
     /// A session that was created at the time in its ID, with nothing that is optional.
     pub fn new(id: SessionId, domain_id: DomainId, pool_id: PoolId, session_type: SessionType) -> Self {

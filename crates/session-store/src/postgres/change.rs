@@ -10,11 +10,12 @@ use super::column::{Column, Value, list};
 use super::connection::Connection;
 use super::database::{Database, TransactionError};
 use super::error::Result;
-use super::pending::{LIVE, is_not_revoked, last_pending};
+use super::pending::{is_not_revoked, last_pending};
 use super::table::{self, Record, expires_minute, only};
 use super::transaction::{Step, begin, commit, parameters, scan, select, send};
 use crate::event::Event;
 use crate::idempotency::IdempotencyRecord;
+use crate::schema::LIVE;
 use crate::store::{LastSeen, StoreError, StoredSession, TokenGuard};
 
 /// How many sessions one transaction imports: some hundred milliseconds.

@@ -1,10 +1,9 @@
-//! Conditions, in SQL, on whether a session is live and whether a pending revocation of many applies to it.
+//! Conditions, in SQL, on whether a pending revocation of many applies to a session.
 //!
 //! A revocation of many sessions is a row of the table `revocation` until its sessions are written. Every read and every
 //! change of a session has one of these conditions. The table is nearly always empty.
 
-/// The condition that the status of a session is not final.
-pub(super) const LIVE: &str = "status IN ('new', 'unauthenticated', 'authenticated')";
+use crate::schema::LIVE;
 
 /// Returns the time of the first pending revocation that applies to a row of `session`, which has this name in the
 /// statement, and meets a further condition; null if none does. If the session's lifetime passes at or before that time,
@@ -34,19 +33,4 @@ pub(super) fn last_pending(domain_id: &str) -> String {
         "(SELECT max(pending.number) FROM revocation AS pending \
          WHERE pending.domain_id = {domain_id} AND pending.finished_at IS NULL)"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use session_types::SessionStatus;
-    use strum::VariantArray;
-
-    use super::*;
-
-    #[test]
-    fn a_session_is_live_in_every_status_that_is_not_final() {
-        for status in SessionStatus::VARIANTS {
-            assert_eq!(LIVE.contains(&format!("'{status}'")), !status.is_final(), "{status}");
-        }
-    }
 }

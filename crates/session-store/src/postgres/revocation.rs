@@ -16,13 +16,14 @@ use super::column::{Column, Invalid, Property, START, Value};
 use super::connection::Connection;
 use super::database::{Database, TransactionError};
 use super::error::Result;
-use super::pending::{LIVE, is_not_revoked, revoked_at};
+use super::pending::{is_not_revoked, revoked_at};
 use super::ranges::{self, Shape};
 use super::table::{self, Record, no_row, only, value};
 use super::transaction::{
     Step, begin, begin_alone, begin_exclusively, commit, parameters, rollback, scan, select, send,
 };
 use crate::event::Event;
+use crate::schema::LIVE;
 use crate::store::{Revocation, SessionFilter, StoreError, TokenGuard};
 
 type InTransaction<T> = std::result::Result<T, TransactionError>;

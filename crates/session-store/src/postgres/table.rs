@@ -10,7 +10,8 @@ use super::error::Result;
 use crate::event::Event;
 use crate::idempotency::IdempotencyRecord;
 use crate::key::ApiKey;
-use crate::store::{LastSeen, Page, Revocation, SkippedRow, StoreError, StoredSession, session_fields};
+use crate::schema::{other_records, session_fields};
+use crate::store::{LastSeen, Page, Revocation, SkippedRow, StoreError, StoredSession};
 
 /// How many rows one page visits at most, whether or not they match.
 pub(super) const VISITS_MAX: u32 = 10_000;
@@ -133,16 +134,7 @@ macro_rules! session_record {
 
 session_fields!(session_record);
 
-records! {
-    "session": LastSeen { session_id as "id", first_at, details as "last_seen", expires_at, }
-    "api_key": ApiKey { id, name, domain_id, pool_id, scopes, secret_hash, revoked_at, }
-    "revocation": Revocation {
-        domain_id, pool_id, account_id, identity_id, device_id, except as "except_id", at, event_id, actor, reason,
-        request_id,
-    }
-    "idempotency_record": IdempotencyRecord { id, request_hash, salt, session_id, created_at, }
-    "event": Event { id, action, session_id, actor, reason, request_id, }
-}
+other_records!(records);
 
 /// Returns the minute of a time, for the indexes.
 pub(super) fn minute(time: Timestamp) -> i64 {

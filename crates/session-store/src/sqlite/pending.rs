@@ -1,22 +1,14 @@
-//! Conditions, in SQL, on whether a session is live and whether a pending revocation of many applies to it.
+//! Conditions, in SQL, on whether a pending revocation of many applies to a session.
 //!
-//! A revocation of many sessions is a row of the table `revocation` until its sessions are written. Every read and every change of a session has one of these conditions.
+//! A revocation of many sessions is a row of the table `revocation` until its sessions are written. Every read and every
+//! change of a session has one of these conditions.
 
 use rusqlite::{Connection, named_params};
 use session_types::DomainId;
 
 use super::column::Column;
 use super::error::{Result, failed};
-
-/// [`LIVE`], for `concat!`.
-macro_rules! live {
-    () => {
-        "status IN ('new', 'unauthenticated', 'authenticated')"
-    };
-}
-
-/// The condition that the status of a session is not final.
-pub(super) const LIVE: &str = live!();
+use crate::schema::live;
 
 /// Whether there is any revocation. SQLite evaluates it once for a statement, and what follows from it not at all while
 /// there is none, which is nearly always: a fetch takes a quarter less time.
@@ -99,19 +91,4 @@ pub(super) fn is_pending(connection: &Connection, domain_id: DomainId) -> Result
                WHERE domain_id = :domain_id AND finished_at IS NULL";
     let parameters = named_params! { ":domain_id": domain_id.to_column() };
     connection.prepare_cached(sql).and_then(|mut select| select.exists(parameters)).map_err(failed)
-}
-
-#[cfg(test)]
-mod tests {
-    use session_types::SessionStatus;
-    use strum::VariantArray;
-
-    use super::*;
-
-    #[test]
-    fn a_session_is_live_in_every_status_that_is_not_final() {
-        for status in SessionStatus::VARIANTS {
-            assert_eq!(LIVE.contains(&format!("'{status}'")), !status.is_final(), "{status}");
-        }
-    }
 }

@@ -14,8 +14,9 @@ use session_types::{SessionId, Timestamp};
 use super::column::{Column, NULL, Property};
 use super::error::{Result, failed};
 use super::list::Query;
-use super::pending::{IS_NOT_REVOKED, IS_NOT_REVOKED_BEFORE, LIVE};
+use super::pending::{IS_NOT_REVOKED, IS_NOT_REVOKED_BEFORE};
 use super::table::{self, Record};
+use crate::schema::LIVE;
 use crate::store::{Revocation, SessionFilter, StoreError};
 
 /// How many sessions a revocation visits in one transaction, some ten milliseconds of the writer's time: one that would

@@ -12,7 +12,8 @@ use super::pending::{IS_NOT_REVOKED, LAST_PENDING, REVOKED_AT};
 use crate::event::Event;
 use crate::idempotency::IdempotencyRecord;
 use crate::key::ApiKey;
-use crate::store::{LastSeen, Page, Revocation, SkippedRow, StoreError, StoredSession, session_fields};
+use crate::schema::{other_records, session_fields};
+use crate::store::{LastSeen, Page, Revocation, SkippedRow, StoreError, StoredSession};
 
 /// A type whose fields are columns of one table.
 pub(super) trait Record: Sized {
@@ -192,16 +193,7 @@ macro_rules! session_record {
 
 session_fields!(session_record);
 
-records! {
-    "session": LastSeen { session_id as "id", first_at, details as "last_seen", expires_at, }
-    "api_key": ApiKey { id, name, domain_id, pool_id, scopes, secret_hash, revoked_at, }
-    "revocation": Revocation {
-        domain_id, pool_id, account_id, identity_id, device_id, except as "except_id", at, event_id, actor, reason,
-        request_id,
-    }
-    "idempotency_record": IdempotencyRecord { id, request_hash, salt, session_id, created_at, }
-    "event": Event { id, action, session_id, actor, reason, request_id, }
-}
+other_records!(records);
 
 /// Returns the record with this ID.
 ///
