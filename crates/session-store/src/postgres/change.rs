@@ -2,7 +2,7 @@
 //!
 //! Rows are always locked in the order of their IDs, so that two transactions never wait for each other.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use session_types::{DomainId, SessionId, Timestamp};
 
@@ -81,13 +81,10 @@ pub(super) async fn create(
         let columns = IdempotencyRecord::columns();
         format!("{} VALUES ({})", columns.insert(""), columns.values(0))
     });
-    let created = Arc::new((session, event, record));
-    let turn = database.changes.next(Some(created.0.domain_id)).await?;
+    let turn = database.changes.next(Some(session.domain_id)).await?;
     database
-        .transaction(turn, move |connection| {
-            let created = Arc::clone(&created);
+        .transaction(turn, (session, event, record), |connection, (session, event, record)| {
             Box::pin(async move {
-                let (session, event, record) = &*created;
                 let mut steps = begin([session.domain_id]);
                 // First, so that its error is the first one.
                 steps.extend(
@@ -130,15 +127,13 @@ async fn import_part(database: &Database, sessions: Vec<(StoredSession, Event)>)
         );
         insert_sql(&is_new, "ON CONFLICT (id) DO NOTHING")
     });
-    let sessions = Arc::new(sessions);
     let turn = database.changes.next(None).await?;
     database
-        .transaction(turn, move |connection| {
-            let sessions = Arc::clone(&sessions);
+        .transaction(turn, sessions, |connection, sessions| {
             Box::pin(async move {
                 let added = in_order(
                     connection,
-                    &sessions,
+                    sessions,
                     |(session, _)| session,
                     |(session, event)| insert(&INSERT, session, event),
                 )
@@ -243,13 +238,10 @@ pub(super) async fn replace_one(
     token: Option<TokenGuard>,
     record: Option<IdempotencyRecord>,
 ) -> Result<bool> {
-    let replacement = Arc::new((session, event, record));
-    let turn = database.changes.next(Some(replacement.0.domain_id)).await?;
+    let turn = database.changes.next(Some(session.domain_id)).await?;
     database
-        .transaction(turn, move |connection| {
-            let replacement = Arc::clone(&replacement);
+        .transaction(turn, (session, event, record), move |connection, (session, event, record)| {
             Box::pin(async move {
-                let (session, event, record) = &*replacement;
                 let locked: Vec<_> = token.iter().map(|token| token.session_id).chain([session.id]).collect();
                 let mut steps = begin([session.domain_id]);
                 if token.is_some() {
@@ -277,15 +269,13 @@ pub(super) async fn replace_many(
     database: &Database,
     sessions: Vec<(StoredSession, Option<Event>)>,
 ) -> Result<Vec<bool>> {
-    let sessions = Arc::new(sessions);
     let turn = database.changes.next(None).await?;
     database
-        .transaction(turn, move |connection| {
-            let sessions = Arc::clone(&sessions);
+        .transaction(turn, sessions, |connection, sessions| {
             Box::pin(async move {
                 in_order(
                     connection,
-                    &sessions,
+                    sessions,
                     |(session, _)| session,
                     |(session, event)| replace(session, event.as_ref(), None, None),
                 )
@@ -316,11 +306,9 @@ pub(super) async fn update_last_seen(database: &Database, mut last_seen: Vec<Las
     const DOMAINS: &str = "SELECT DISTINCT domain_id FROM session WHERE id = ANY ($1::bytea[])";
     static UPDATE: LazyLock<String> = LazyLock::new(last_seen_sql);
     last_seen.sort_by_key(|seen| seen.session_id);
-    let last_seen = Arc::new(last_seen);
     let turn = database.changes.next(None).await?;
     database
-        .transaction(turn, move |connection| {
-            let last_seen = Arc::clone(&last_seen);
+        .transaction(turn, last_seen, |connection, last_seen| {
             Box::pin(async move {
                 // The domain of a session never changes.
                 let ids: Vec<_> = last_seen.iter().map(|seen| seen.session_id).collect();

@@ -179,12 +179,14 @@ impl Database {
     /// its turn.
     ///
     /// `work` sends everything from `BEGIN ISOLATION LEVEL READ COMMITTED` to `COMMIT`, at best without waiting in between,
-    /// and returns the first error. It is called again if the transaction lost against another one, and if nothing was
-    /// sent. What it decides after its `COMMIT` or `ROLLBACK` it returns in `T`; after an error, a `ROLLBACK` is sent.
-    pub(super) async fn transaction<T: Send + 'static>(
+    /// and returns the first error. It is called again, with the same `input`, if the transaction lost against another one,
+    /// and if nothing was sent. What it decides after its `COMMIT` or `ROLLBACK` it returns in `T`; after an error, a
+    /// `ROLLBACK` is sent.
+    pub(super) async fn transaction<I: Send + Sync + 'static, T: Send + 'static>(
         &self,
         turn: Turn,
-        work: impl for<'a> Fn(&'a Connection) -> BoxFuture<'a, std::result::Result<T, TransactionError>>
+        input: I,
+        work: impl for<'a> Fn(&'a Connection, &'a I) -> BoxFuture<'a, std::result::Result<T, TransactionError>>
         + Send
         + Sync
         + 'static,
@@ -202,7 +204,7 @@ impl Database {
                         return Err(StoreError::Unavailable(format!("no connection within {TIMEOUT:?}")));
                     }
                 };
-                let next = match timeout_at(deadline, work(&connection)).await {
+                let next = match timeout_at(deadline, work(&connection, &input)).await {
                     Ok(Ok(done)) => return Ok(done),
                     Ok(Err(error)) => after_error(connection, error, &pool, deadline).await,
                     Err(_) => {

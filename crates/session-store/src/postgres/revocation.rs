@@ -203,12 +203,11 @@ async fn revoke_few(
 ) -> Result<Option<u64>> {
     let turn = database.changes.next(Some(revocation.domain_id)).await?;
     database
-        .transaction(turn, move |connection| {
-            let revocation = Arc::clone(&revocation);
+        .transaction(turn, revocation, move |connection, revocation| {
             Box::pin(async move {
                 let filter = revocation.filter();
                 let mut steps = begin([revocation.domain_id]);
-                steps.push(visit(&revocation, &filter, None, None, BATCH + 1));
+                steps.push(visit(revocation, &filter, None, None, BATCH + 1));
                 let visited = send(connection, &steps).await?.pop().unwrap_or_default();
                 if visited.len() > BATCH as usize {
                     send(connection, &[rollback()]).await?;
@@ -220,7 +219,7 @@ async fn revoke_few(
                     verify(connection, vec![lock(&locked)], token).await?;
                 }
                 let written =
-                    end(connection, &revocation, None, &sessions, Written::default(), Some(commit())).await?;
+                    end(connection, revocation, None, &sessions, Written::default(), Some(commit())).await?;
                 Ok(Some(written.revoked))
             })
         })
@@ -255,8 +254,7 @@ async fn add(database: &Database, revocation: Arc<Revocation>, token: Option<Tok
     });
     let turn = database.changes.next(Some(revocation.domain_id)).await?;
     database
-        .transaction(turn, move |connection| {
-            let revocation = Arc::clone(&revocation);
+        .transaction(turn, revocation, move |connection, revocation| {
             Box::pin(async move {
                 let domain = || vec![revocation.domain_id.to_column()];
                 let mut steps = begin_exclusively(revocation.domain_id);
@@ -343,7 +341,7 @@ async fn write_batch(database: &Database, domain_id: DomainId, number: u64, now:
                           finished_at = $6::bigint WHERE domain_id = $1::bytea AND number = $2::bigint";
     let turn = database.changes.next(None).await?;
     database
-        .transaction(turn, move |connection| {
+        .transaction(turn, (), move |connection, ()| {
             Box::pin(async move {
                 let key = || vec![domain_id.to_column(), numeral(number)];
                 let steps = [begin_alone(), Step { sql: &SELECT, parameters: key() }];

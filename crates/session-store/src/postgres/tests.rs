@@ -98,7 +98,7 @@ async fn the_first_change_after_every_connection_was_lost_succeeds_if_the_loss_w
         sleep(Duration::from_millis(100)).await;
         database.change(INSERT, &[&n]).await.unwrap();
         let inserted = database
-            .transaction(turn(&database).await, move |client| insert_in_txn(client, 100 + n).boxed())
+            .transaction(turn(&database).await, (), move |client, ()| insert_in_txn(client, 100 + n).boxed())
             .await;
         inserted.unwrap();
     }
@@ -139,7 +139,7 @@ async fn a_change_whose_future_is_dropped_is_made() {
     let slow = "INSERT INTO number SELECT 1 FROM pg_sleep(0.3) RETURNING n";
     let dropped = timeout(Duration::from_millis(200), database.change(slow, &[])).await;
     assert!(dropped.is_err());
-    let transaction = database.transaction(turn(&database).await, |client| {
+    let transaction = database.transaction(turn(&database).await, (), |client, ()| {
         async move {
             sleep(Duration::from_millis(100)).await;
             insert_in_txn(client, 2).await
@@ -180,7 +180,7 @@ async fn a_transaction_that_loses_against_another_is_started_again() {
     let (database, _) = database(Cluster::shared()).await;
     let attempts = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&attempts);
-    let done = database.transaction(turn(&database).await, move |client| {
+    let done = database.transaction(turn(&database).await, (), move |client, ()| {
         let counted = Arc::clone(&counted);
         async move {
             client.batch_execute("BEGIN").await?;
@@ -200,7 +200,7 @@ async fn a_transaction_that_loses_against_another_is_started_again() {
 #[tokio::test]
 async fn a_transaction_that_always_loses_changes_nothing_and_says_so() {
     let (database, _) = database(Cluster::shared()).await;
-    let error = database.transaction(turn(&database).await, |client| {
+    let error = database.transaction(turn(&database).await, (), |client, ()| {
         async move {
             client.batch_execute("BEGIN; INSERT INTO number VALUES (1)").await?;
             client.batch_execute("DO $$BEGIN RAISE SQLSTATE '40001'; END$$").await?;

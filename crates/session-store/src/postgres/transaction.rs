@@ -52,7 +52,7 @@ pub(super) async fn scan<T: Send + 'static>(
     work: impl for<'a> Fn(&'a Connection) -> BoxFuture<'a, std::result::Result<T, Error>> + Send + Sync + 'static,
 ) -> Result<T> {
     let turn = database.scans.next(domain_id).await?;
-    let result = database.transaction(turn, move |connection| {
+    let result = database.transaction(turn, (), move |connection, ()| {
         let read = work(connection);
         // A read changes nothing, so it is as if it was not sent.
         Box::pin(async move { read.await.map_err(TransactionError::NotSent) })
