@@ -10,6 +10,7 @@ mod extract;
 mod operation;
 mod reply;
 mod request_error;
+mod session_json;
 mod types;
 
 pub use body::REQUEST_BODY_MAX_BYTES;
@@ -19,4 +20,5 @@ pub use extract::*;
 pub use operation::{Operation, ScopeFor, SessionTokenUse};
 pub use reply::*;
 pub use request_error::RequestError;
+pub use session_json::{SessionJson, SummaryJson};
 pub use types::*;

@@ -2,14 +2,15 @@
 
 use std::marker::PhantomData;
 
-use dropshot::{ApiEndpointResponse, Body, HttpCodedResponse, HttpError, HttpResponse};
+use dropshot::{ApiEndpointResponse, Body, HttpCodedResponse, HttpError, HttpResponse, HttpResponseOk};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 use session_types::ErrorCode;
 
-use crate::types::ErrorBody;
+use crate::session_json::SessionJson;
+use crate::types::{ErrorBody, Session};
 
 /// Responses are for their caller alone, and some contain a token.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -43,15 +44,25 @@ pub struct Reply<T> {
     described: PhantomData<fn() -> T>,
 }
 
-impl<T: HttpCodedResponse> Reply<T> {
-    /// The described response. Fails only if the body cannot be serialized.
-    pub fn success<B: Serialize>(body: &B) -> Result<Self, serde_json::Error>
-    where
-        T: HttpCodedResponse<Body = B>,
-    {
-        Ok(Self::bytes(T::STATUS_CODE, serde_json::to_vec(body)?))
-    }
+/// The body of the response that is described as `T`.
+pub trait ReplyBody<T> {
+    /// The response. Fails only if the body cannot be serialized.
+    fn into_reply(self) -> Result<Reply<T>, serde_json::Error>;
+}
 
+impl<T: HttpCodedResponse<Body = B>, B: Serialize> ReplyBody<T> for B {
+    fn into_reply(self) -> Result<Reply<T>, serde_json::Error> {
+        Ok(Reply::bytes(T::STATUS_CODE, serde_json::to_vec(&self)?))
+    }
+}
+
+impl ReplyBody<HttpResponseOk<Session>> for SessionJson {
+    fn into_reply(self) -> Result<Reply<HttpResponseOk<Session>>, serde_json::Error> {
+        Ok(Reply::bytes(HttpResponseOk::<Session>::STATUS_CODE, self.into_bytes()))
+    }
+}
+
+impl<T: HttpCodedResponse> Reply<T> {
     /// An error with this status and the headers that belong to its code, and `Retry-After` if a retry is allowed
     /// after `retry_after_s` seconds.
     pub fn error(body: &ErrorBody, status: StatusCode, retry_after_s: Option<u64>) -> Self {
@@ -124,12 +135,10 @@ pub(crate) fn statuses_of(code: ErrorCode) -> Vec<u16> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use dropshot::HttpResponseOk;
     use http::HeaderName;
     use strum::VariantArray;
 
     use super::*;
-    use crate::types::Session;
 
     type Any = Reply<HttpResponseOk<Session>>;
 

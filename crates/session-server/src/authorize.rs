@@ -186,7 +186,7 @@ mod tests {
     }
 
     fn key(scopes: &[Scope], domain_id: DomainId, pool_id: Option<PoolId>) -> Caller {
-        Caller::Key(ApiKey { scopes: scopes.to_vec(), domain_id, pool_id, ..api_key(1) })
+        Caller::Key(ApiKey { scopes: scopes.to_vec(), domain_id, pool_id, ..api_key(1) }.into())
     }
 
     #[test]
@@ -289,7 +289,7 @@ mod tests {
             (&unauthenticated, Target::Session(None), [NotAuthenticated, NotAuthenticated, NotAuthenticated]),
         ];
         for (row, (own, target, expected)) in table.into_iter().enumerate() {
-            let caller = Caller::Session(Box::new(own.clone()));
+            let caller = Caller::Session(own.clone().into());
             let uses = [SessionTokenUse::None, SessionTokenUse::OwnSession, SessionTokenUse::Account];
             for (token_use, expected) in uses.into_iter().zip(&expected) {
                 assert!(operation_with(token_use).count() > 0);
@@ -306,7 +306,7 @@ mod tests {
         let (account, other_account) = (AccountId(id(1, 5)), AccountId(id(1, 6)));
         let domain = DomainId(id(1, 1));
         let token = |account_id| {
-            Caller::Session(Box::new(StoredSession { domain_id: domain, account_id, ..session(1) }))
+            Caller::Session(StoredSession { domain_id: domain, account_id, ..session(1) }.into())
         };
         let filter = |account_id, pool_id| Some((domain, account_id, pool_id));
         let table = [

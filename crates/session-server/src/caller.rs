@@ -1,21 +1,24 @@
 //! The caller of a request.
 
-use session_store::{Actor, ApiKey, StoredSession, TokenGuard};
+use std::sync::Arc;
+
+use session_store::{Actor, ApiKey, TokenGuard};
 
 use crate::error::Error;
+use crate::session_entry::CurrentSession;
 
 /// A caller whose token was verified.
 #[derive(Debug)]
 pub enum Caller {
     /// A service with an API key.
-    Key(ApiKey),
+    Key(Arc<ApiKey>),
     /// The holder of a session's token.
-    Session(Box<StoredSession>),
+    Session(CurrentSession),
 }
 
 impl Caller {
     /// The caller as the actor of an event.
-    pub const fn actor(&self) -> Actor {
+    pub fn actor(&self) -> Actor {
         match self {
             Self::Key(key) => Actor::Key(key.id),
             Self::Session(session) => Actor::Session(session.id),

@@ -178,24 +178,39 @@ struct LimitsSection {
     connections: Option<NonZeroU32>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ReadCacheSection {
-    staleness: Interval,
-    size_mib: Option<NonZeroU32>,
+    staleness: Option<Interval>,
+    size_mib: Option<u32>,
 }
 
 impl ReadCacheSection {
-    fn settings(self) -> Result<ReadCacheSettings, String> {
-        if self.staleness.0 > READ_CACHE_STALENESS_MAX {
-            return Err(format!(
+    /// Returns the settings of the cache in front of this store; `None` if there is to be none.
+    fn settings(section: Option<Self>, store: &StoreUrl) -> Result<Option<ReadCacheSettings>, String> {
+        let is_given = section.is_some();
+        let Self { staleness, size_mib } = section.unwrap_or_default();
+        let bytes_max = u64::from(size_mib.unwrap_or(READ_CACHE_SIZE_MIB)) << 20;
+        let staleness_max = staleness.map(|staleness| staleness.0);
+        match (store, staleness_max) {
+            (StoreUrl::Sqlite(_), Some(_)) => {
+                Err("read_cache.staleness: what the embedded store's cache has is always \
+                                                   current; remove the setting"
+                    .to_owned())
+            }
+            (StoreUrl::Postgres(_), Some(staleness)) if staleness > READ_CACHE_STALENESS_MAX => Err(format!(
                 "read_cache.staleness: for so long a session that another node has revoked would be live on this one; \
                  at most {}",
                 humantime::format_duration(READ_CACHE_STALENESS_MAX)
-            ));
+            )),
+            (StoreUrl::Postgres(_), None) if is_given && bytes_max > 0 => {
+                Err("read_cache.staleness: it is required, because other nodes change the store too; add it"
+                    .to_owned())
+            }
+            (StoreUrl::Postgres(_), None) => Ok(None),
+            _ if bytes_max == 0 => Ok(None),
+            _ => Ok(Some(ReadCacheSettings { staleness_max, bytes_max })),
         }
-        let mib = self.size_mib.map_or(READ_CACHE_SIZE_MIB, NonZeroU32::get);
-        Ok(ReadCacheSettings { staleness_max: self.staleness.0, bytes_max: u64::from(mib) << 20 })
     }
 }
 
@@ -288,7 +303,7 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// The interval of sweeps.
     pub sweep_interval: Duration,
-    /// Whether and how long reads are answered from memory.
+    /// The cache of reads, if there is one.
     pub read_cache: Option<ReadCacheSettings>,
     /// How long ended sessions and events are retained.
     pub retention: Retention,
@@ -326,21 +341,12 @@ impl Config {
             file: flags.config.clone().unwrap_or_default(),
             reason: reason.to_owned(),
         })?;
-        let read_cache = file.read_cache.map(ReadCacheSection::settings).transpose();
         let store = flags
             .store
             .clone()
             .or(file.store)
             .unwrap_or_else(|| StoreUrl::Sqlite(PathBuf::from("sessiond-data/sessions.db")));
-        let read_cache = read_cache.and_then(|cache| match (&store, cache) {
-            (StoreUrl::Sqlite(_), Some(_)) => {
-                Err("read_cache: the embedded store is as fast without one, and always \
-                                                   current; remove the section, or use a PostgreSQL store"
-                    .to_owned())
-            }
-            (_, cache) => Ok(cache),
-        });
-        let read_cache = read_cache
+        let read_cache = ReadCacheSection::settings(file.read_cache, &store)
             .map_err(|reason| InvalidConfig { file: flags.config.clone().unwrap_or_default(), reason })?;
         Ok(Self {
             trusted_proxies,
@@ -460,14 +466,21 @@ mod tests {
     }
 
     #[test]
-    fn the_read_cache_is_off_unless_the_file_has_the_section_that_the_documentation_shows() {
+    fn the_read_cache_is_on_for_the_embedded_store_and_as_the_documentation_shows_for_postgresql() {
         let text = include_str!("../../../docs/operating.md");
         let (_, section) = text.split_once("```toml\n[read_cache]").unwrap();
         let section = section.split("```").next().unwrap();
-        let file = format!("store = 'postgres://db/x'\n[read_cache]{section}");
-        let shown = load(&file, Flags::default(), &ServeFlags::default()).unwrap().read_cache.unwrap();
-        assert_eq!((shown.staleness_max, shown.bytes_max), (Duration::from_secs(2), 64 << 20));
-        assert_eq!(load("", Flags::default(), &ServeFlags::default()).unwrap().read_cache, None);
+        let cache = |file: &str| load(file, Flags::default(), &ServeFlags::default()).unwrap().read_cache;
+        let postgres = |section: &str| cache(&format!("store = 'postgres://db/x'\n{section}"));
+        let settings =
+            |staleness_max, mib: u64| Some(ReadCacheSettings { staleness_max, bytes_max: mib << 20 });
+        let shown = postgres(&format!("[read_cache]{section}"));
+        assert_eq!(shown, settings(Some(Duration::from_secs(2)), 64));
+        assert_eq!(postgres(""), None);
+        assert_eq!(postgres("[read_cache]\nsize_mib = 0"), None);
+        assert_eq!(cache(""), settings(None, 64));
+        assert_eq!(cache("[read_cache]\nsize_mib = 512"), settings(None, 512));
+        assert_eq!(cache("[read_cache]\nsize_mib = 0"), None);
     }
 
     #[test]
@@ -501,6 +514,7 @@ mod tests {
             ("store = 'postgres://db/x'\n[read_cache]\nstaleness = '2m'", "at most 1m"),
             ("store = 'postgres://db/x'\n[read_cache]\nsize_mib = 1", "staleness"),
             ("[read_cache]\nstaleness = '1s'", "embedded store"),
+            ("[read_cache]\nsize_mib = -1", "line 2"),
             ("store = 'mysql://user:geheim@db/x'", "postgres://USER@HOST/DATABASE"),
             ("store = 'postgres://user:geheim@db/x?sslmode=geheim'", "verify-full"),
             ("store = 'postgres://user:geheim@db/x?ssl=on'", "unknown parameter ssl"),

@@ -106,19 +106,19 @@ impl Credential {
         let secret = SecretBox::new(Box::new(mac.finalize().into_bytes().into()));
         Self::new(Kind::Session, record.session_id.0, secret)
     }
+}
 
-    /// Returns for each stored hash whether the secret is the one with this hash.
-    ///
-    /// Hashes the secret once and compares it `N` times, whatever is stored, `None` too. So the time reveals neither
-    /// whether the ID is known nor how close the secret is.
-    pub fn matches<const N: usize>(&self, stored: [Option<SecretHash>; N]) -> [bool; N] {
-        let hash = words(self.hash());
-        stored.map(|stored| {
-            let is_known = Choice::from(u8::from(stored.is_some()));
-            let stored = words(stored.unwrap_or(SecretHash([0; 32])));
-            bool::from(hash.ct_eq(&stored) & is_known)
-        })
-    }
+/// Returns for each stored hash whether it is the hash of the secret.
+///
+/// Compares it `N` times, whatever is stored, `None` too. So the time reveals neither whether the ID is known nor how close
+/// the secret is.
+pub fn matches<const N: usize>(hash: SecretHash, stored: [Option<SecretHash>; N]) -> [bool; N] {
+    let hash = words(hash);
+    stored.map(|stored| {
+        let is_known = Choice::from(u8::from(stored.is_some()));
+        let stored = words(stored.unwrap_or(SecretHash([0; 32])));
+        bool::from(hash.ct_eq(&stored) & is_known)
+    })
 }
 
 /// Returns the hash in words, which are compared in an eighth of the steps of its bytes.
@@ -155,7 +155,7 @@ mod tests {
                 let read = Credential::parse(text.expose_secret().as_bytes()).unwrap();
                 prop_assert_eq!((read.kind, read.id), (kind, token.id));
                 let of_other = credential(kind, id, other).hash();
-                let matches = read.matches([Some(token.hash()), None, Some(of_other)]);
+                let matches = matches(read.hash(), [Some(token.hash()), None, Some(of_other)]);
                 prop_assert_eq!(matches, [true, false, secret == other]);
             }
         }

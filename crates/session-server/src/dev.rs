@@ -52,7 +52,7 @@ pub(crate) async fn prepare(sessions: &Arc<Sessions>, address: SocketAddr) -> Re
     let credential = Credential::parse(text.expose_secret().as_bytes()).ok_or_else(Error::bad_authtoken)?;
     let request = Request {
         operation,
-        caller: Caller::Key(key),
+        caller: Caller::Key(Arc::new(key)),
         credential,
         prefetched: Prefetched::default(),
         origin,

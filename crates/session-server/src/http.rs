@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use dropshot::{HttpCodedResponse, HttpError, HttpResponseCreated, HttpResponseOk, RequestContext};
 use http::StatusCode;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use session_api::{
-    Interaction, JsonBody, Operation, PageParams, PathParams, RepeatableParams, Reply, Revocation,
+    Interaction, JsonBody, Operation, PageParams, PathParams, RepeatableParams, Reply, ReplyBody, Revocation,
     RevocationResult, Session, SessionApi, SessionAuthenticate, SessionCreate, SessionList, SessionPage,
     SessionPath, SessionWithAuthtoken,
 };
@@ -71,43 +70,46 @@ async fn receive<T: DeserializeOwned>(body: JsonBody<T>) -> Result<T, Error> {
 
 /// What every handler does: checks that the operation is offered and the message well-formed, finds the caller, carries
 /// out the operation, counts it, logs the cause of a failure and makes the response.
-async fn handle<T, F>(rqctx: RequestContext<Context>, rule: impl FnOnce(Request) -> F) -> Response<T>
+async fn handle<T, B, F>(rqctx: RequestContext<Context>, rule: impl FnOnce(Request) -> F) -> Response<T>
 where
-    T: HttpCodedResponse<Body: Serialize>,
-    F: Future<Output = Result<T::Body, Error>>,
+    T: HttpCodedResponse,
+    B: ReplyBody<T>,
+    F: Future<Output = Result<B, Error>>,
 {
     handle_with(rqctx, None, rule).await
 }
 
 /// As [`handle`], for an operation whose path names a session. An invalid path is reported to a known caller only.
-async fn handle_session<T, F>(
+async fn handle_session<T, B, F>(
     rqctx: RequestContext<Context>,
     path: PathParams<SessionPath>,
     rule: impl FnOnce(Request, SessionId) -> F,
 ) -> Response<T>
 where
-    T: HttpCodedResponse<Body: Serialize>,
-    F: Future<Output = Result<T::Body, Error>>,
+    T: HttpCodedResponse,
+    B: ReplyBody<T>,
+    F: Future<Output = Result<B, Error>>,
 {
     let path = path.read();
     let target = path.as_ref().ok().map(|path| path.session_id);
     handle_with(rqctx, target, |request| async move { rule(request, path?.session_id).await }).await
 }
 
-async fn handle_with<T, F>(
+async fn handle_with<T, B, F>(
     rqctx: RequestContext<Context>,
     target: Option<SessionId>,
     rule: impl FnOnce(Request) -> F,
 ) -> Response<T>
 where
-    T: HttpCodedResponse<Body: Serialize>,
-    F: Future<Output = Result<T::Body, Error>>,
+    T: HttpCodedResponse,
+    B: ReplyBody<T>,
+    F: Future<Output = Result<B, Error>>,
 {
     let start = Instant::now();
     let _running = rqctx.context().activity.begin(rqctx.request.remote_addr());
     let outcome = async {
         let body = rule(accept(&rqctx, target).await?).await?;
-        Reply::success(&body).map_err(Error::unexpected)
+        body.into_reply().map_err(Error::unexpected)
     };
     let reply = outcome.await.unwrap_or_else(|error| {
         if let Some(cause) = &error.cause {
@@ -161,7 +163,7 @@ impl SessionApi for SessionServer {
     }
 
     async fn fetch_own_session(rqctx: RequestContext<Context>) -> Response<HttpResponseOk<Session>> {
-        handle(rqctx, |request| async move { fetch_own_session(request) }).await
+        handle(rqctx, |request| async move { fetch_own_session(&request) }).await
     }
 
     async fn list_sessions(

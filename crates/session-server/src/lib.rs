@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod authn;
 pub mod authorize;
+mod caches;
 pub mod caller;
 pub mod change_queue;
 pub mod cli;
@@ -36,6 +37,8 @@ pub mod read_cache;
 pub mod request;
 pub mod rules;
 mod serve;
+pub mod session_entry;
+mod session_view;
 pub mod sessions;
 mod signals;
 pub mod storage;

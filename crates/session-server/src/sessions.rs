@@ -1,7 +1,7 @@
 //! Sessions as they are now: as stored, with interactions that are not written yet and lifetimes that have passed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::try_join_all;
@@ -13,10 +13,11 @@ use tokio::sync::Notify;
 use crate::change_queue::{ChangeKind, ChangeQueues, Turn};
 use crate::clock_watch::{Belief, CLOCK_JUMP_MIN, CLOCK_STEADY_FOR, ClockWatch, Notice};
 use crate::error::Error;
-use crate::lifecycle::future::count_as_now;
+use crate::lifecycle::future::{count_as_now, is_ahead};
 use crate::lifecycle::last_seen::{Buffered, LastSeenBuffer, Which};
 use crate::lifecycle::lifetime::Lifetimes;
 use crate::origin::Origin;
+use crate::session_entry::{CurrentSession, SessionEntry};
 use crate::storage::Storage;
 
 /// How often last interactions are written, at most.
@@ -81,29 +82,39 @@ impl Sessions {
         &self.lifetimes_digest
     }
 
-    /// Returns the session as it is now, or `None` if there is none. One read by primary key.
+    /// Returns the session as it is now, given as it is stored, or `None` if there is none.
     ///
     /// For an unknown ID it does the same work with a session that does not exist, so that the time does not reveal
     /// whether there is one to a caller who may not read it.
-    pub async fn fetch(&self, id: SessionId) -> Result<Option<StoredSession>, Error> {
-        Ok(self.fetched(id, self.read(id).await?))
-    }
-
-    /// Returns the session as it is stored, or `None` if there is none. At most one read by primary key.
-    pub(crate) async fn read(&self, id: SessionId) -> Result<Option<StoredSession>, Error> {
-        self.storage.session_fetch(id).await
-    }
-
-    /// As [`Sessions::fetch`], of what [`Sessions::read`] returned for the ID.
-    pub(crate) fn fetched(&self, id: SessionId, stored: Option<StoredSession>) -> Option<StoredSession> {
+    pub(crate) fn fetched(&self, id: SessionId, stored: Option<Arc<SessionEntry>>) -> Option<CurrentSession> {
         let exists = stored.is_some();
-        let no_session = || StoredSession {
-            // The time in an ID that a caller made up says nothing about the clock.
-            created_at: self.storage.now(),
-            ..StoredSession::new(id, DomainId(id.0), PoolId(id.0), SessionType::Browser)
+        let no_session = || {
+            Arc::new(SessionEntry::new(StoredSession {
+                // The time in an ID that a caller made up says nothing about the clock.
+                created_at: self.storage.now(),
+                ..StoredSession::new(id, DomainId(id.0), PoolId(id.0), SessionType::Browser)
+            }))
         };
-        let session = self.current(stored.unwrap_or_else(no_session));
+        let session = self.current_of(stored.unwrap_or_else(no_session));
         exists.then_some(session)
+    }
+
+    /// As [`Sessions::current`]. The session is copied only if it differs from what is stored.
+    pub(crate) fn current_of(&self, entry: Arc<SessionEntry>) -> CurrentSession {
+        let (stored, now) = (entry.stored(), self.storage.now());
+        let is_ahead = is_ahead(stored, now);
+        let buffered = self.buffered(stored, now);
+        let has_expired =
+            || self.lifetimes.expiry_of(stored).is_some_and(|(expires_at, _)| expires_at <= now);
+        if !is_ahead && (stored.status.is_final() || (buffered.is_none() && !has_expired())) {
+            return CurrentSession::as_stored(entry);
+        }
+        let current = self.current_with(stored.clone(), now, buffered);
+        if !is_ahead && current.status == stored.status {
+            CurrentSession::with_last_seen(entry, current)
+        } else {
+            CurrentSession::changed(entry, current)
+        }
     }
 
     /// Returns a stored session as it is now: with an interaction that is not written yet, complete if its lifetime has
@@ -113,17 +124,34 @@ impl Sessions {
     }
 
     /// As [`Sessions::current`], at a time that was read before.
-    pub(crate) fn current_at(&self, mut session: StoredSession, now: Timestamp) -> StoredSession {
+    pub(crate) fn current_at(&self, session: StoredSession, now: Timestamp) -> StoredSession {
+        let buffered = self.buffered(&session, now);
+        self.current_with(session, now, buffered)
+    }
+
+    /// Returns the interaction of a live session that is not written yet, with now in place of a time in the future.
+    fn buffered(&self, session: &StoredSession, now: Timestamp) -> Option<LastSeen> {
+        if session.status.is_final() {
+            return None;
+        }
+        self.last_seen.get(session.id).map(|mut seen| {
+            (seen.first_at, seen.details.at) = (seen.first_at.min(now), seen.details.at.min(now));
+            seen
+        })
+    }
+
+    fn current_with(
+        &self,
+        mut session: StoredSession,
+        now: Timestamp,
+        buffered: Option<LastSeen>,
+    ) -> StoredSession {
         if count_as_now(&mut session, now) > CLOCK_JUMP_MIN {
             self.expect_future_times();
         }
         if session.status.is_final() {
             return session;
         }
-        let buffered = self.last_seen.get(session.id).map(|mut seen| {
-            (seen.first_at, seen.details.at) = (seen.first_at.min(now), seen.details.at.min(now));
-            seen
-        });
         if let Some(buffered) = buffered
             && session.last_seen.as_ref().is_some_and(|last| last.at <= buffered.details.at)
             // Otherwise the session had ended before the interaction.
@@ -222,7 +250,7 @@ impl Sessions {
         self.changes.turn(id, kind).await
     }
 
-    /// Buffers an interaction of now with a session, as [`Sessions::fetch`] returned it; nothing if its lifetime has passed
+    /// Buffers an interaction of now with a session, as it is now; nothing if its lifetime has passed
     /// since.
     pub fn buffer_last_seen(&self, session: &StoredSession, origin: &Origin) {
         let at = self.storage.now();
@@ -270,7 +298,7 @@ impl Sessions {
         }
         self.renew_stored_ends(&batch).await?;
         let seen = batch.iter().map(|buffered| buffered.seen.clone()).collect();
-        self.storage.call(|store| store.session_update_last_seen(seen)).await?;
+        self.storage.session_update_last_seen(seen).await?;
         self.last_seen.remove_written(&batch);
         Ok(())
     }

@@ -6,15 +6,18 @@ use std::time::{Duration, Instant};
 
 use secrecy::SecretBox;
 use session_store::{
-    ApiKey, Event, IdempotencyRecord, KeyId, Page, Revocation, Store, StoreError, StoredSession, TokenGuard,
+    ApiKey, Event, IdempotencyRecord, KeyId, LastSeen, Page, Revocation, Store, StoreError, StoredSession,
+    TokenGuard,
 };
 use session_types::{Id, SessionId, Timestamp};
 use slog::{Discard, Logger, o};
 
+use crate::caches::{Caches, Changed, Changing};
 use crate::environment::{Clock, Random, RandomFailed};
 use crate::error::Error;
 use crate::mint::Minter;
-use crate::read_cache::{ReadCache, ReadCacheSettings};
+use crate::read_cache::{ReadCache, ReadCacheSettings, Record, Ticket};
+use crate::session_entry::SessionEntry;
 
 /// How long a request waits for the store. A commit takes milliseconds, and a gateway that fetches on every request gives up
 /// sooner, so a longer wait would help no caller.
@@ -40,14 +43,15 @@ pub struct Storage {
     minter: Minter,
     timeout: Duration,
     log: Logger,
-    /// Empty unless the operator allows answers that are not current.
-    caches: Option<Caches>,
+    caches: Option<Arc<Caches>>,
 }
 
-/// The records that are read on every request.
-struct Caches {
-    sessions: ReadCache<StoredSession>,
-    keys: ReadCache<ApiKey>,
+/// A record as the store has it, and the right to keep it in the cache.
+#[derive(Debug)]
+pub(crate) struct Read<V> {
+    /// The record; `None` if there is none.
+    pub(crate) record: Option<Arc<V>>,
+    ticket: Option<Ticket>,
 }
 
 impl Storage {
@@ -62,12 +66,9 @@ impl Storage {
         Self { store, minter: Minter::new(Arc::clone(&clock), random), clock, timeout, log, caches: None }
     }
 
-    /// From now on, answers reads of sessions and API keys from memory for as long as `settings` allows.
+    /// From now on, keeps sessions and API keys that were read in memory, as `settings` allow.
     pub fn cache_reads(&mut self, settings: ReadCacheSettings) {
-        // API keys are few.
-        let keys = ReadCacheSettings { bytes_max: settings.bytes_max / 8, ..settings };
-        let sessions = ReadCacheSettings { bytes_max: settings.bytes_max - keys.bytes_max, ..settings };
-        self.caches = Some(Caches { sessions: ReadCache::new(sessions), keys: ReadCache::new(keys) });
+        self.caches = Some(Arc::new(Caches::new(settings)));
     }
 
     /// Logs what an operator should know to `log`; without it, nowhere.
@@ -86,7 +87,7 @@ impl Storage {
         call: impl for<'a> FnOnce(&'a dyn Store) -> StoreFuture<'a, T>,
     ) -> Result<T, Error> {
         let result = tokio::time::timeout(self.timeout, call(&*self.store)).await;
-        Ok(result.map_err(|_| Error::unknown(format!("the store took longer than {:?}", self.timeout)))??)
+        Ok(result.map_err(|_| self.timed_out())??)
     }
 
     /// As [`Storage::call`], for a page. Logs the rows that cannot be read.
@@ -101,17 +102,24 @@ impl Storage {
         Ok(page)
     }
 
-    /// Returns whether reads may be answered from a cache.
-    pub(crate) const fn caches_reads(&self) -> bool {
-        self.caches.is_some()
+    /// Returns the session as it is stored, if the cache has it: for a read, and only for a caller who may read it.
+    pub(crate) fn session_cached(&self, id: SessionId) -> Option<Arc<SessionEntry>> {
+        self.caches.as_ref()?.sessions.get(id.0, || self.monotonic())
     }
 
-    /// Returns the session as it is stored, from the cache if there is one: for a read.
-    pub(crate) async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>, Error> {
-        let read = self.call(|store| store.session_fetch(id));
-        match &self.caches {
-            Some(caches) => caches.sessions.fetch(id.0, self.monotonic(), read).await,
-            None => read.await,
+    /// Reads the session from the store.
+    pub(crate) async fn session_read(&self, id: SessionId) -> Result<Read<SessionEntry>, Error> {
+        let ticket = self.ticket(|caches| &caches.sessions, id.0);
+        let stored = self.call(|store| store.session_fetch(id)).await?;
+        let record = stored.map(|stored| Arc::new(SessionEntry::new(stored)));
+        Ok(self.read(|caches| &caches.sessions, id.0, record, ticket))
+    }
+
+    /// Keeps a session that was read for a caller who may read it in the cache.
+    pub(crate) fn session_keep(&self, read: &Read<SessionEntry>) {
+        // With its JSON, which the next response needs, and whose size counts.
+        if read.record.as_ref().is_some_and(|entry| self.caches.is_some() && entry.summary().is_ok()) {
+            self.keep(|caches| &caches.sessions, read);
         }
     }
 
@@ -120,16 +128,49 @@ impl Storage {
         self.call(|store| store.session_fetch(id)).await
     }
 
-    /// Returns the API key, from the cache if there is one.
-    pub(crate) async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>, Error> {
-        let read = self.call(|store| store.key_fetch(id));
-        match &self.caches {
-            Some(caches) => caches.keys.fetch(id.0, self.monotonic(), read).await,
-            None => read.await,
+    /// Returns the API key, if the cache has it: only for a caller who has its secret.
+    pub(crate) fn key_cached(&self, id: KeyId) -> Option<Arc<ApiKey>> {
+        self.caches.as_ref()?.keys.get(id.0, || self.monotonic())
+    }
+
+    /// Reads the API key from the store.
+    pub(crate) async fn key_read(&self, id: KeyId) -> Result<Read<ApiKey>, Error> {
+        let ticket = self.ticket(|caches| &caches.keys, id.0);
+        let record = self.call(|store| store.key_fetch(id)).await?.map(Arc::new);
+        Ok(self.read(|caches| &caches.keys, id.0, record, ticket))
+    }
+
+    /// Keeps an API key whose secret its caller has in the cache.
+    pub(crate) fn key_keep(&self, read: &Read<ApiKey>) {
+        self.keep(|caches| &caches.keys, read);
+    }
+
+    fn ticket<V: Record>(&self, cache: impl FnOnce(&Caches) -> &ReadCache<V>, id: Id) -> Option<Ticket> {
+        self.caches.as_ref().and_then(|caches| cache(caches).ticket(id, || self.monotonic()))
+    }
+
+    fn read<V: Record>(
+        &self,
+        cache: impl FnOnce(&Caches) -> &ReadCache<V>,
+        id: Id,
+        record: Option<Arc<V>>,
+        ticket: Option<Ticket>,
+    ) -> Read<V> {
+        if let Some(caches) = &self.caches
+            && !record.as_ref().is_some_and(|record| record.is_live())
+        {
+            cache(caches).remove(id);
+        }
+        Read { record, ticket }
+    }
+
+    fn keep<V: Record>(&self, cache: impl FnOnce(&Caches) -> &ReadCache<V>, read: &Read<V>) {
+        if let (Some(caches), Some(record), Some(ticket)) = (&self.caches, &read.record, &read.ticket) {
+            cache(caches).keep(ticket, record);
         }
     }
 
-    /// As [`session_store::Sessions::session_replace`], or `None` if there is a record of the same request. Whatever its outcome, the cache does not have the session after it.
+    /// As [`session_store::Sessions::session_replace`], or `None` if there is a record of the same request.
     pub(crate) async fn session_replace(
         &self,
         session: StoredSession,
@@ -138,43 +179,71 @@ impl Storage {
         record: Option<IdempotencyRecord>,
     ) -> Result<Option<bool>, Error> {
         let id = session.id;
-        let _forget = self.on_return(move |caches, _| caches.sessions.forget(id.0));
-        self.call(|store| unless_repeated(store.session_replace(session, event, token, record))).await
+        self.change(Changed::Sessions(vec![id]), move |store| {
+            unless_repeated(store.session_replace(session, event, token, record))
+        })
+        .await
     }
 
-    /// As [`session_store::Sessions::session_replace_many`]. Whatever its outcome, the cache does not have the sessions after
-    /// it.
+    /// As [`session_store::Sessions::session_replace_many`].
     pub(crate) async fn session_replace_many(
         &self,
         sessions: Vec<(StoredSession, Option<Event>)>,
     ) -> Result<Vec<bool>, Error> {
-        let ids: Vec<_> = sessions.iter().map(|(session, _)| session.id.0).collect();
-        let _forget = self.on_return(move |caches, _| ids.iter().for_each(|id| caches.sessions.forget(*id)));
-        self.call(|store| store.session_replace_many(sessions)).await
+        let ids = sessions.iter().map(|(session, _)| session.id).collect();
+        self.change(Changed::Sessions(ids), move |store| store.session_replace_many(sessions)).await
     }
 
-    /// As [`session_store::Revocations::session_revoke_many`]. Whatever its outcome, the cache does not have sessions of the
-    /// domain after it.
+    /// As [`session_store::Sessions::session_update_last_seen`].
+    pub(crate) async fn session_update_last_seen(&self, last_seen: Vec<LastSeen>) -> Result<(), Error> {
+        let ids = last_seen.iter().map(|seen| seen.session_id).collect();
+        self.change(Changed::Sessions(ids), move |store| store.session_update_last_seen(last_seen)).await
+    }
+
+    /// As [`session_store::Revocations::session_revoke_many`].
     pub(crate) async fn session_revoke_many(
         &self,
         revocation: Revocation,
         token: Option<TokenGuard>,
     ) -> Result<u64, Error> {
-        let domain_id = revocation.domain_id;
-        let _forget = self.on_return(move |caches, now| caches.sessions.forget_domain(domain_id, now));
-        self.call(|store| store.session_revoke_many(revocation, token)).await
+        // A session that it ends has each of the IDs that it names.
+        let narrowest = (revocation.device_id.map(|id| id.0))
+            .or(revocation.identity_id.map(|id| id.0))
+            .or(revocation.account_id.map(|id| id.0))
+            .or(revocation.pool_id.map(|id| id.0))
+            .unwrap_or(revocation.domain_id.0);
+        self.change(Changed::SessionsOf(narrowest), move |store| store.session_revoke_many(revocation, token))
+            .await
     }
 
-    /// As [`session_store::Keys::key_revoke`]. Whatever its outcome, the cache does not have the key after it.
-    pub(crate) async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool, Error> {
-        let _forget = self.on_return(move |caches, _| caches.keys.forget(id.0));
-        self.call(|store| store.key_revoke(id, at)).await
+    /// As [`session_store::Keys::key_revoke`].
+    pub async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool, Error> {
+        self.change(Changed::Key(id), move |store| store.key_revoke(id, at)).await
     }
 
-    /// Returns a guard that calls `forget` with the time then when it is dropped, if there is a cache: also if the caller
-    /// no longer waits.
-    fn on_return<F: FnOnce(&Caches, Instant)>(&self, forget: F) -> OnReturn<'_, F> {
-        OnReturn { storage: self, forget: Some(forget) }
+    /// Changes records that may be in the cache. They are not in it while the change runs.
+    ///
+    /// With a cache, the change runs in a task of its own: it may be made although its caller no longer waits, and only the
+    /// task knows when.
+    async fn change<T: Send + 'static>(
+        &self,
+        changed: Changed,
+        change: impl for<'a> FnOnce(&'a dyn Store) -> StoreFuture<'a, T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let Some(caches) = &self.caches else { return self.call(change).await };
+        let changing = Changing::begin(caches, changed);
+        let store = Arc::clone(&self.store);
+        let change = tokio::spawn(async move {
+            let outcome = change(&*store).await;
+            drop(changing);
+            outcome
+        });
+        let outcome = tokio::time::timeout(self.timeout, change).await.map_err(|_| self.timed_out())?;
+        Ok(outcome.map_err(Error::unexpected)??)
+    }
+
+    fn timed_out(&self) -> Error {
+        Error::unknown(format!("the store took longer than {:?}", self.timeout))
     }
 
     /// Returns the current time.
@@ -200,18 +269,5 @@ impl Storage {
     /// Creates a secret of 256 random bits. Fails if the random source does.
     pub fn new_secret(&self) -> Result<SecretBox<[u8; 32]>, RandomFailed> {
         self.minter.secret()
-    }
-}
-
-struct OnReturn<'a, F: FnOnce(&Caches, Instant)> {
-    storage: &'a Storage,
-    forget: Option<F>,
-}
-
-impl<F: FnOnce(&Caches, Instant)> Drop for OnReturn<'_, F> {
-    fn drop(&mut self) {
-        if let (Some(caches), Some(forget)) = (&self.storage.caches, self.forget.take()) {
-            forget(caches, self.storage.monotonic());
-        }
     }
 }

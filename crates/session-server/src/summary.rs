@@ -1,25 +1,8 @@
 //! Between a stored session and the bodies of the contract.
 
-use session_api::{AvailableActions, Operation, Session, SessionCreate, SessionSummary};
+use session_api::{SessionCreate, SessionSummary};
 use session_store::StoredSession;
 use session_types::{DomainId, PoolId, SessionId, SessionKind};
-
-use crate::authorize::{Target, authorize};
-use crate::caller::Caller;
-use crate::error::Error;
-use crate::lifecycle::state::{self, Transition};
-
-/// Returns the session as this caller sees it.
-pub fn session_for(caller: &Caller, session: StoredSession) -> Session {
-    let revoke = check_revoke(caller, &session).is_ok();
-    Session { actions: AvailableActions { revoke }, summary: summary_of(session) }
-}
-
-/// Succeeds if this caller's revoke of the session would now be accepted: the same checks as a revoke makes.
-fn check_revoke(caller: &Caller, session: &StoredSession) -> Result<(), Error> {
-    authorize(caller, Operation::RevokeSession, Target::Session(Some(session)))?;
-    state::after(session.status, Transition::Revoke).map(drop)
-}
 
 /// Returns the summary of a session.
 pub fn summary_of(session: StoredSession) -> SessionSummary {

@@ -11,8 +11,8 @@ use futures::executor::block_on;
 use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretBox};
 use session_api::{
-    Interaction, Operation, Revocation, Session, SessionAuthenticate, SessionCreate, SessionList,
-    SessionWithAuthtoken,
+    AvailableActions, Interaction, Operation, Revocation, Session, SessionAuthenticate, SessionCreate,
+    SessionJson, SessionList, SessionWithAuthtoken,
 };
 use session_server::authn::authenticate;
 use session_server::caller::Caller;
@@ -22,6 +22,7 @@ use session_server::error::Error;
 use session_server::lifecycle::lifetime::Lifetimes;
 use session_server::limits::{LimitSettings, Limits};
 use session_server::origin::Origin;
+use session_server::read_cache::ReadCacheSettings;
 use session_server::request::{Prefetched, Request};
 use session_server::rules::authenticate_session::authenticate_session;
 use session_server::rules::create_session::create_session;
@@ -51,6 +52,8 @@ mod clock;
 mod contention;
 #[path = "rules/nodes.rs"]
 mod nodes;
+#[path = "rules/read_cache.rs"]
+mod read_cache;
 #[path = "rules/repeatable.rs"]
 mod repeatable;
 #[path = "rules/round_trips.rs"]
@@ -308,6 +311,11 @@ struct World {
 const START_MS: u64 = 1_234_567_890_000;
 
 fn world() -> World {
+    world_with(None)
+}
+
+/// With a cache of these settings, if any.
+fn world_with(read_cache: Option<ReadCacheSettings>) -> World {
     let folder = tempfile::tempdir().unwrap();
     let reads = Arc::new(AtomicUsize::new(0));
     let store = Arc::new(Counted {
@@ -321,7 +329,10 @@ fn world() -> World {
     });
     let clock = Arc::new(ManualClock { right_ms: AtomicU64::new(START_MS), ahead_ms: AtomicU64::new(0) });
     let random = Arc::new(Counter(AtomicU64::new(0)));
-    let storage = Storage::new(store.clone(), clock.clone(), random, STORE_TIMEOUT);
+    let mut storage = Storage::new(store.clone(), clock.clone(), random, STORE_TIMEOUT);
+    if let Some(settings) = read_cache {
+        storage.cache_reads(settings);
+    }
     let sessions = Arc::new(Sessions::new(storage, Lifetimes::default()));
     // As a server does when it starts.
     let applied = block_on(apply_part(&sessions, || true)).unwrap();
@@ -337,7 +348,7 @@ fn origin() -> Origin {
 
 /// A key that may do everything in its pool.
 fn key() -> Caller {
-    Caller::Key(ApiKey {
+    Caller::Key(Arc::new(ApiKey {
         id: KeyId(Id::from_bytes([1; 20])),
         name: "login".to_owned(),
         domain_id: DomainId(Id::from_bytes([2; 20])),
@@ -345,7 +356,7 @@ fn key() -> Caller {
         scopes: Scope::VARIANTS.to_vec(),
         secret_hash: SecretHash([0; 32]),
         revoked_at: None,
-    })
+    }))
 }
 
 impl World {
@@ -385,11 +396,11 @@ impl World {
     }
 
     async fn fetch(&self, caller: Caller, id: SessionId) -> Session {
-        fetch_session(self.request(Operation::FetchSession, caller), id).await.unwrap()
+        session_of(fetch_session(self.request(Operation::FetchSession, caller), id).await.unwrap())
     }
 
     fn fetch_own(&self, caller: Caller) -> Session {
-        fetch_own_session(self.request(Operation::FetchOwnSession, caller)).unwrap()
+        session_of(fetch_own_session(&self.request(Operation::FetchOwnSession, caller)).unwrap())
     }
 
     async fn authenticate(&self, id: SessionId) -> Session {
@@ -412,6 +423,15 @@ impl World {
 
     async fn sweep(&self, retention: Retention) -> Swept {
         sweep(&self.sessions, retention).await.unwrap()
+    }
+}
+
+/// The session of a response.
+fn session_of(json: SessionJson) -> Session {
+    let json: serde_json::Value = serde_json::from_slice(&json.into_bytes()).unwrap();
+    Session {
+        actions: AvailableActions { revoke: json["actions"]["revoke"].as_bool().unwrap() },
+        summary: serde_json::from_value(json["summary"].clone()).unwrap(),
     }
 }
 
@@ -463,7 +483,8 @@ async fn a_session_of_another_tenant_takes_the_same_reads_as_one_that_does_not_e
     let world = world();
     let id = world.create(None).await.session.summary.id;
     let Caller::Key(own) = key() else { unreachable!() };
-    let stranger = || Caller::Key(ApiKey { domain_id: DomainId(Id::from_bytes([9; 20])), ..own.clone() });
+    let domain_id = DomainId(Id::from_bytes([9; 20]));
+    let stranger = || Caller::Key(Arc::new(ApiKey { domain_id, ..ApiKey::clone(&own) }));
     for id in [id, SessionId(Id::from_bytes([8; 20]))] {
         let fetch = fetch_session(world.request(Operation::FetchSession, stranger()), id);
         let (fetched, reads) = world.counting(fetch).await;
@@ -639,7 +660,7 @@ async fn stored_key(world: &World, id: u8, secret: u8) -> (KeyId, String) {
     let secret = SecretBox::new(Box::new([secret; 32]));
     let credential = Credential::new(Kind::ApiKey, Id::from_bytes([id; 20]), secret);
     let Caller::Key(template) = key() else { unreachable!() };
-    let key = ApiKey { id: KeyId(credential.id), secret_hash: credential.hash(), ..template };
+    let key = ApiKey { id: KeyId(credential.id), secret_hash: credential.hash(), ..ApiKey::clone(&template) };
     world.store.key_create(key).await.unwrap();
     (KeyId(credential.id), credential.reveal().expose_secret().to_owned())
 }

@@ -18,6 +18,12 @@ pub(crate) fn count_as_now(session: &mut StoredSession, now: Timestamp) -> Durat
     Duration::from_millis(ahead_ms.max().unwrap_or_default())
 }
 
+/// Whether a session has a time that is after `now`.
+pub(crate) fn is_ahead(session: &StoredSession, now: Timestamp) -> bool {
+    let seen = [&session.first_seen, &session.last_seen].into_iter().flatten().map(|seen| seen.at);
+    seen.chain([session.created_at]).chain(session.ended_at).any(|time| time > now)
+}
+
 #[cfg(test)]
 mod tests {
     use session_store::contract_suite::session;
@@ -48,8 +54,10 @@ mod tests {
             ([past, past, past, soon], [past, past, past, now], 1),
         ] {
             let mut session = with(times);
+            assert_eq!(is_ahead(&session, now), ahead_s > 0);
             assert_eq!(count_as_now(&mut session, now), Duration::from_secs(ahead_s));
             assert_eq!(session, with(expected));
+            assert!(!is_ahead(&session, now));
         }
         let mut bare = StoredSession { created_at: far, ..session(1) };
         assert_eq!(count_as_now(&mut bare, now), Duration::from_secs(9));

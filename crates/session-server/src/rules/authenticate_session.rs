@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::lifecycle::interaction;
 use crate::lifecycle::state::{self, Transition};
 use crate::request::Request;
-use crate::summary::session_for;
+use crate::session_view::session_for;
 
 /// Makes the session authenticated and gives it a new token; the old one stops working with the same commit.
 ///

@@ -11,8 +11,9 @@ use crate::error::Error;
 use crate::lifecycle::interaction;
 use crate::lifecycle::state::{self, Transition};
 use crate::request::Request;
+use crate::session_view::session_for;
 use crate::storage::unless_repeated;
-use crate::summary::{created_session, session_for};
+use crate::summary::created_session;
 
 /// Creates a session and its token. With an account and an identity it starts as authenticated; otherwise with an
 /// interaction as unauthenticated; otherwise as new.
@@ -83,8 +84,8 @@ async fn created_before(
         Error::new(ErrorCode::InvalidValue, message)
     };
     let id = record.session_id;
-    let stored = request.sessions.storage().session_fetch_current(id).await?;
-    let session = request.sessions.fetched(id, stored).ok_or_else(deleted)?;
+    let stored = request.sessions.storage().session_fetch_current(id).await?.ok_or_else(deleted)?;
+    let session = request.sessions.current(stored);
     let authtoken = request.credential.token_of(record).reveal().into();
     Ok(SessionWithAuthtoken { authtoken, session: session_for(&request.caller, session) })
 }

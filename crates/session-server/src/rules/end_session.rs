@@ -9,7 +9,7 @@ use crate::change_queue::ChangeKind;
 use crate::error::Error;
 use crate::lifecycle::state::{self, Transition};
 use crate::request::Request;
-use crate::summary::session_for;
+use crate::session_view::session_for;
 
 /// Completes the session; its token stops working with the same commit.
 ///

@@ -8,9 +8,9 @@ use session_types::{ErrorCode, SessionId, SessionStatus};
 use crate::authorize::{Target, authorize, authorized_filter};
 use crate::error::Error;
 use crate::request::Request;
+use crate::session_view::session_for;
 use crate::sessions::{LAST_SEEN_GRACE, Sessions};
 use crate::stored_lifetimes;
-use crate::summary::session_for;
 
 /// How often one request reads from the store: again only if lifetimes that have just passed leave a page short.
 const READS_MAX: u32 = 4;

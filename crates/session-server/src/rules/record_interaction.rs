@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::lifecycle::interaction;
 use crate::lifecycle::state::{self, Transition};
 use crate::request::Request;
-use crate::summary::session_for;
+use crate::session_view::session_for;
 
 /// Records an interaction of now; a new session becomes unauthenticated.
 ///

@@ -1,5 +1,7 @@
 //! The session that a request names: reading it for a caller who may do the operation, and changing it.
 
+use std::sync::Arc;
+
 use session_store::{EventAction, IdempotencyRecord, ReferenceKind, StoreError, StoredSession};
 use session_types::{ErrorCode, Scope, SessionId};
 
@@ -8,43 +10,65 @@ use crate::caller::Caller;
 use crate::change_queue::ChangeKind;
 use crate::error::Error;
 use crate::request::Request;
+use crate::session_entry::{CurrentSession, SessionEntry};
 
 /// How often a change is attempted when others come first. On one node they queue, so the others are other nodes, sweeps
 /// and revocations of many; each lost attempt is the success of one of them.
 const ATTEMPTS_MAX: u32 = 16;
 
-/// Returns the session as it is now, if the caller may do the operation to it.
+/// Returns the session as it is now, if the caller may do the operation to it: from the cache, or else as [`fetch_stored`] does.
+///
+/// What the cache has only ever lets a request pass: for a session that the caller may not read, the store is read as for one
+/// that does not exist.
+pub(super) async fn fetch(request: &Request, id: SessionId) -> Result<CurrentSession, Error> {
+    let cached = request.sessions.storage().session_cached(id);
+    if let Some(entry) = cached.filter(|entry| permits(request, Some(entry.stored())).is_ok()) {
+        return Ok(request.sessions.current_of(entry));
+    }
+    // In a box, so that the future of a request that needs none is small.
+    Box::pin(fetch_stored(request, id)).await
+}
+
+/// Returns the session as it is now, if the caller may do the operation to it, by a read of the store: now or with the
+/// caller.
 ///
 /// Fails with `not_found`, `not_permitted`, `not_authenticated`, or with `unexpected_ref_type` if the ID is known as
 /// another kind to a caller who may read there.
-pub(super) async fn fetch(request: &Request, id: SessionId) -> Result<StoredSession, Error> {
-    let stored = match request.prefetched.take(id) {
+pub(super) async fn fetch_stored(request: &Request, id: SessionId) -> Result<CurrentSession, Error> {
+    let storage = request.sessions.storage();
+    let read = match request.prefetched.take(id) {
         Some(read) => read?,
-        None => request.sessions.read(id).await?,
+        None => storage.session_read(id).await?,
     };
-    permit(request, id, stored).await
+    let session = permit(request, id, read.record.clone()).await?;
+    storage.session_keep(&read);
+    Ok(session)
 }
 
-/// As [`fetch`], but reads the session now: after what the request has done so far, and not from the cache.
+/// As [`fetch_stored`], but reads the session now: after what the request has done so far.
 pub(super) async fn fetch_again(request: &Request, id: SessionId) -> Result<StoredSession, Error> {
     let stored = request.sessions.storage().session_fetch_current(id).await?;
-    permit(request, id, stored).await
+    let entry = stored.map(|stored| Arc::new(SessionEntry::new(stored)));
+    Ok(permit(request, id, entry).await?.into_session())
 }
 
 /// Returns the session as it is now, given as it is stored, if the caller may do the operation to it.
 async fn permit(
     request: &Request,
     id: SessionId,
-    stored: Option<StoredSession>,
-) -> Result<StoredSession, Error> {
+    stored: Option<Arc<SessionEntry>>,
+) -> Result<CurrentSession, Error> {
     let session = request.sessions.fetched(id, stored);
-    let target = Target::Session(session.as_ref());
-    match (authorize(&request.caller, request.operation, target), session) {
+    match (permits(request, session.as_deref()), session) {
         (Ok(()), Some(session)) => Ok(session),
         // For a session that the caller may not read as for one that does not exist, so that both take the same time.
         (Err(Refusal::NotFound), _) | (Ok(()), None) => Err(explain_missing(request, id).await?),
         (Err(refusal), _) => Err(refusal.into()),
     }
+}
+
+fn permits(request: &Request, session: Option<&StoredSession>) -> Result<(), Refusal> {
+    authorize(&request.caller, request.operation, Target::Session(session))
 }
 
 /// Returns `unexpected_ref_type` if the caller may read where the ID is known as another kind, else `not_found`.
@@ -99,11 +123,7 @@ pub(super) async fn change_with_record(
     let sessions = &request.sessions;
     let token = request.caller.token()?;
     // Before the queue, in which only callers wait that may change the session.
-    let mut session = if sessions.storage().caches_reads() {
-        fetch_again(request, id).await?
-    } else {
-        fetch(request, id).await?
-    };
+    let mut session = fetch_stored(request, id).await?.into_session();
     let turn = sessions.change_turn(id, kind).await?;
     if turn.waited {
         session = fetch_again(request, id).await?;

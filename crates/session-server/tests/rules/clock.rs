@@ -273,11 +273,15 @@ async fn times_in_the_future_at_the_start_are_repaired_after_an_hour_of_a_steady
     // Whether the clock is right now or was right then cannot be known yet.
     let restarted = world.restarted();
     let sweep = async || sweep(&restarted, FOR_EVER).await.unwrap();
-    restarted.fetch(live).await.unwrap();
+    let fetch = async || {
+        let stored = restarted.storage().call(|store| store.session_fetch(live)).await.unwrap().unwrap();
+        restarted.current(stored)
+    };
+    fetch().await;
     assert_eq!(sweep().await, Swept::default());
     world.pass(almost(STEADY_FOR));
     assert_eq!(sweep().await, Swept::default());
-    assert_eq!(restarted.fetch(live).await.unwrap().unwrap().status, SessionStatus::Unauthenticated);
+    assert_eq!(fetch().await.status, SessionStatus::Unauthenticated);
     let now = world.pass(Duration::from_millis(1));
     assert_eq!(sweep().await, Swept { repaired: 2, ..Swept::default() });
     let (live, ended) = (world.stored(live).await, world.stored(ended).await);

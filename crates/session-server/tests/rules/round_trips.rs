@@ -61,7 +61,8 @@ impl Slow {
     }
 
     async fn fetch(&self, token: &str, id: SessionId) -> (Result<Session, Error>, u128, usize) {
-        self.ask(Operation::FetchSession, token, id, fetch_session).await
+        let (fetched, waits, reads) = self.ask(Operation::FetchSession, token, id, fetch_session).await;
+        (fetched.map(session_of), waits, reads)
     }
 }
 
