@@ -9,6 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -69,39 +70,53 @@ pub(crate) fn raise_descriptor_limit(log: &Logger) -> io::Result<u64> {
 }
 
 /// The requests that run or have run on the public listener's connections, by the address of the peer.
-#[derive(Default)]
 pub struct Activity {
     /// By the peer's port, so that requests rarely wait for each other.
     shards: [Mutex<Peers>; SHARDS],
+    /// Earlier than every request.
+    start: Instant,
 }
 
-type Peers = HashMap<SocketAddr, Requests>;
+type Peers = HashMap<SocketAddr, Arc<Counted>>;
 
 /// Many more than processors.
 const SHARDS: usize = 32;
 
-/// The requests of one connection.
+/// The requests of one connection, as they change.
+#[derive(Default)]
+struct Counted {
+    /// How many run now; HTTP/2 has many at once. Only increased under the lock of the shard, so that a peer without one can be
+    /// forgotten under it.
+    running: AtomicU32,
+    /// When the last one began or ended, in nanoseconds since the start.
+    last_ns: AtomicU64,
+}
+
+/// The requests of one connection, as a scan finds them.
 #[derive(Clone, Copy, Debug)]
 struct Requests {
-    /// How many run now; HTTP/2 has many at once.
     running: u32,
-    /// When the last one began or ended.
     last: Instant,
 }
 
-impl Activity {
-    /// Notes that a request of this peer runs, until the returned value is dropped.
-    pub fn begin(self: &Arc<Self>, peer: SocketAddr) -> Running {
-        self.change(peer, 1);
-        Running { activity: Arc::clone(self), peer }
+impl Default for Activity {
+    fn default() -> Self {
+        Self { shards: std::array::from_fn(|_| Mutex::default()), start: Instant::now() }
     }
+}
 
-    fn change(&self, peer: SocketAddr, by: i32) {
-        let last = Instant::now();
-        let mut peers = self.peers(peer);
-        let requests = peers.entry(peer).or_insert(Requests { running: 0, last });
-        requests.running = requests.running.saturating_add_signed(by);
-        requests.last = last;
+impl Activity {
+    /// Notes that a request of this peer runs, from `now` until the returned value is dropped.
+    pub fn begin(&self, peer: SocketAddr, now: Instant) -> Running {
+        let counted = {
+            let mut peers = self.peers(peer);
+            let counted = Arc::clone(peers.entry(peer).or_default());
+            counted.running.fetch_add(1, Ordering::Relaxed);
+            counted
+        };
+        let running = Running { counted, start: self.start };
+        running.note(now);
+        running
     }
 
     /// Returns the peers in the shard of this one.
@@ -109,15 +124,25 @@ impl Activity {
         lock(&self.shards[usize::from(peer.port()) % SHARDS])
     }
 
+    fn requests(&self, counted: &Counted) -> Requests {
+        // In this order: one that has ended has noted when.
+        let running = counted.running.load(Ordering::Acquire);
+        let last = self.start + Duration::from_nanos(counted.last_ns.load(Ordering::Relaxed));
+        Requests { running, last }
+    }
+
     /// Returns the requests of this peer.
     fn of(&self, peer: SocketAddr) -> Option<Requests> {
-        self.peers(peer).get(&peer).copied()
+        self.peers(peer).get(&peer).map(|counted| self.requests(counted))
     }
 
     /// Forgets the peers without a running request for which `keep` returns false.
     fn retain(&self, keep: impl Fn(&SocketAddr, &Requests) -> bool) {
         for shard in &self.shards {
-            lock(shard).retain(|peer, requests| requests.running > 0 || keep(peer, requests));
+            lock(shard).retain(|peer, counted| {
+                let requests = self.requests(counted);
+                requests.running > 0 || keep(peer, &requests)
+            });
         }
     }
 }
@@ -128,13 +153,21 @@ fn lock(shard: &Mutex<Peers>) -> MutexGuard<'_, Peers> {
 
 /// A request that runs.
 pub struct Running {
-    activity: Arc<Activity>,
-    peer: SocketAddr,
+    counted: Arc<Counted>,
+    start: Instant,
+}
+
+impl Running {
+    fn note(&self, now: Instant) {
+        let since = now.saturating_duration_since(self.start).as_nanos();
+        self.counted.last_ns.fetch_max(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.activity.change(self.peer, -1);
+        self.note(Instant::now());
+        self.counted.running.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -409,8 +442,8 @@ mod tests {
         let activity = Arc::new(Activity::default());
         let peer: SocketAddr = ([192, 0, 2, 1], 1).into();
         let running = || activity.of(peer).unwrap().running;
-        let one = activity.begin(peer);
-        let other = activity.begin(peer);
+        let one = activity.begin(peer, Instant::now());
+        let other = activity.begin(peer, Instant::now());
         assert_eq!(running(), 2);
         drop(one);
         assert_eq!(running(), 1);
