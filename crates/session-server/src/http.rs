@@ -15,8 +15,8 @@ use session_api::{
 };
 use session_types::{ErrorCode, SessionId};
 
+use crate::activity::Activity;
 use crate::authn::{authenticate, bearer_token};
-use crate::connections::Activity;
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::logging::{RequestLine, RequestLog};

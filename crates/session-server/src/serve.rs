@@ -12,9 +12,10 @@ use session_api::{REQUEST_BODY_MAX_BYTES, session_api_mod};
 use slog::{Logger, info, o, warn};
 use tokio::time::timeout;
 
+use crate::activity::Activity;
 use crate::admin::socket;
 use crate::config::Config;
-use crate::connections::{Activity, Reaper, raise_descriptor_limit};
+use crate::connections::{Reaper, raise_descriptor_limit};
 use crate::dev;
 use crate::error::Error;
 use crate::http::{Context, SessionServer};
