@@ -261,7 +261,7 @@ impl Sessions {
         let details = InteractionDetails {
             at,
             remote_ip: Some(origin.address.into()),
-            user_agent: origin.user_agent.clone(),
+            user_agent: origin.user_agent(),
         };
         let after = StoredSession { last_seen: Some(details.clone()), ..session.clone() };
         let expires_at = expires_at(&after);
