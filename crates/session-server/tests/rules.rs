@@ -49,6 +49,8 @@ use tempfile::TempDir;
 mod clock;
 #[path = "rules/contention.rs"]
 mod contention;
+#[path = "rules/last_seen.rs"]
+mod last_seen;
 #[path = "rules/nodes.rs"]
 mod nodes;
 #[path = "rules/repeatable.rs"]
