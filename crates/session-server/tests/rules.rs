@@ -50,6 +50,8 @@ use tempfile::TempDir;
 mod clock;
 #[path = "rules/contention.rs"]
 mod contention;
+#[path = "rules/last_seen.rs"]
+mod last_seen;
 #[path = "rules/nodes.rs"]
 mod nodes;
 #[path = "rules/read_cache.rs"]

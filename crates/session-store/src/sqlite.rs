@@ -211,16 +211,10 @@ impl Sessions for SqliteStore {
                  AND (expires_at IS NULL OR expires_at > :first_at)"
             )
         });
-        // Apart, because SQLite writes every index with a column that an update sets, also if the value is the same, and
-        // from one interaction to the next the minute seldom changes.
-        let update_minute = "UPDATE session SET expires_minute = expires_at / 60000 \
-                             WHERE id = :id AND expires_minute IS NOT expires_at / 60000";
         self.writer
             .submit(move |connection| {
                 last_seen.iter().try_for_each(|seen| {
-                    table::execute_in_txn(connection, &UPDATE, &seen.parameters()[..])?;
-                    let parameters = named_params! { ":id": seen.session_id.to_column() };
-                    table::execute_in_txn(connection, update_minute, parameters).map(drop)
+                    table::execute_in_txn(connection, &UPDATE, &seen.parameters()[..]).map(drop)
                 })
             })
             .await
