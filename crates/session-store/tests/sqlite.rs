@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use session_store::contract_suite::{event, revocation, session};
 use session_store::{
-    Keys, NodeId, Nodes, OpenError, Revocations, SecretHash, Sessions, SqliteStore, StoredSession,
+    Keys, NodeId, Nodes, OpenError, Revocations, SecretHash, Sessions, Settings, SqliteStore, StoredSession,
 };
 use session_types::{
     AccountId, DomainId, Id, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp,
@@ -90,6 +90,30 @@ async fn a_change_that_was_handed_over_is_made_even_if_its_future_is_dropped() {
     // A later change is made after it.
     store.session_create(session(2), event(2, session(2).id), None).await.unwrap();
     assert_eq!(store.session_fetch(session(1).id).await, Ok(Some(session(1))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_after_an_acknowledged_change_sees_it_on_every_thread() {
+    const NAMES: [&str; 16] =
+        ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
+    const CHANGES: u64 = 625;
+    let (_folder, store) = open();
+    let store = std::sync::Arc::new(store);
+    let tasks = NAMES.map(|name| {
+        let store = std::sync::Arc::clone(&store);
+        tokio::spawn(async move {
+            for change in 0..CHANGES {
+                store.setting_replace(name, change.to_string()).await.unwrap();
+                // The task goes on on any thread, and others read there in between.
+                assert_eq!(store.setting_fetch(name).await, Ok(Some(change.to_string())));
+                tokio::task::yield_now().await;
+                assert_eq!(store.setting_fetch(name).await, Ok(Some(change.to_string())));
+            }
+        })
+    });
+    for task in tasks {
+        task.await.unwrap();
+    }
 }
 
 #[tokio::test]
