@@ -3,7 +3,7 @@
 use futures::future::try_join;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use session_store::KeyId;
+use session_store::{ApiKey, KeyId};
 use session_types::{ErrorCode, SessionId};
 
 use crate::caller::Caller;
@@ -27,10 +27,12 @@ pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 /// Returns the caller with this token, the token, and the session `target` that the request's path names, if it is another
-/// one than the token's. Each is one read by primary key, and both are made at once.
+/// one than the token's. Each is one read by primary key, and both are made at once: with an API key, as one call of the
+/// store.
 ///
-/// A token without which nothing is read for the caller reads nothing for `target` either. A refusal does not wait for the
-/// read of `target`, so that neither its time nor its error depends on that session.
+/// A token without which nothing is read for the caller reads nothing for `target` either. A refusal is the same whether or
+/// not `target` exists or can be read: with an API key both are looked up in any case, and without one the refusal does not
+/// wait for the read of `target`.
 ///
 /// Fails with `not_authenticated` without a token, with `bad_authtoken` if it is malformed, unknown, replaced,
 /// revoked, expired or of an ended session, and over a rate limit as [`Limits::failed_authentication`] does.
@@ -49,14 +51,23 @@ pub async fn authenticate(
     })?;
     let credential = Credential::parse(token);
     let id = credential.as_ref().map(|credential| credential.id);
-    let prefetch = async {
-        Ok(match target.filter(|target| id != Some(target.0)) {
-            Some(target) => Prefetched::new(target, sessions.read(target).await),
-            None => Prefetched::default(),
-        })
+    let target = target.filter(|target| id != Some(target.0));
+    let outcome = match (credential, target) {
+        (Some(credential), Some(target)) if credential.kind == Kind::ApiKey => {
+            verify_key_and_read(sessions, credential, target).await
+        }
+        (credential, target) => {
+            let prefetch = async {
+                Ok(match target {
+                    Some(target) => Prefetched::new(target, sessions.read(target).await),
+                    None => Prefetched::default(),
+                })
+            };
+            // It polls in this order, and returns the error of the first without polling the second.
+            try_join(verify(sessions, credential), prefetch).await
+        }
     };
-    // It polls in this order, and returns the error of the first without polling the second.
-    match try_join(verify(sessions, credential), prefetch).await {
+    match outcome {
         Err(error) if error.code == ErrorCode::BadAuthtoken => {
             match limits.failed_authentication(origin.address, id) {
                 // The warning is for the log in any case.
@@ -73,16 +84,30 @@ async fn verify(sessions: &Sessions, credential: Option<Credential>) -> Result<(
     let caller = match credential.kind {
         Kind::Session => verify_session(sessions, &credential).await?,
         Kind::ApiKey => {
-            let id = KeyId(credential.id);
-            let key = sessions.storage().key_fetch(id).await?;
-            let [is_current] = credential.matches([key.as_ref().map(|key| key.secret_hash)]);
-            match key {
-                Some(key) if is_current && key.revoked_at.is_none() => Caller::Key(key),
-                _ => return Err(Error::bad_authtoken()),
-            }
+            let key = sessions.storage().key_fetch(KeyId(credential.id)).await?;
+            verify_key(key, &credential)?
         }
     };
     Ok((caller, credential))
+}
+
+/// As [`verify`] of an API key, and reads the session that the path names.
+async fn verify_key_and_read(
+    sessions: &Sessions,
+    credential: Credential,
+    target: SessionId,
+) -> Result<((Caller, Credential), Prefetched), Error> {
+    let (key, read) = sessions.storage().key_and_session_fetch(KeyId(credential.id), target).await?;
+    let caller = verify_key(key, &credential)?;
+    Ok(((caller, credential), Prefetched::new(target, read)))
+}
+
+fn verify_key(key: Option<ApiKey>, credential: &Credential) -> Result<Caller, Error> {
+    let [is_current] = credential.matches([key.as_ref().map(|key| key.secret_hash)]);
+    match key {
+        Some(key) if is_current && key.revoked_at.is_none() => Ok(Caller::Key(key)),
+        _ => Err(Error::bad_authtoken()),
+    }
 }
 
 async fn verify_session(sessions: &Sessions, credential: &Credential) -> Result<Caller, Error> {

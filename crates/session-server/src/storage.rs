@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::join;
 use secrecy::SecretBox;
 use session_store::{
     ApiKey, Event, IdempotencyRecord, KeyId, Page, Revocation, Store, StoreError, StoredSession, TokenGuard,
@@ -127,6 +128,21 @@ impl Storage {
             Some(caches) => caches.keys.fetch(id.0, self.monotonic(), read).await,
             None => read.await,
         }
+    }
+
+    /// Returns the API key and the session, each as [`Storage::key_fetch`] and [`Storage::session_fetch`] do, in one round trip.
+    /// Fails if the key cannot be read.
+    pub(crate) async fn key_and_session_fetch(
+        &self,
+        key: KeyId,
+        session: SessionId,
+    ) -> Result<(Option<ApiKey>, Result<Option<StoredSession>, Error>), Error> {
+        if self.caches_reads() {
+            let (key, session) = join(self.key_fetch(key), self.session_fetch(session)).await;
+            return Ok((key?, session));
+        }
+        let (key, session) = self.call(|store| store.key_and_session_fetch(key, session)).await?;
+        Ok((key, session.map_err(Error::from)))
     }
 
     /// As [`session_store::Sessions::session_replace`], or `None` if there is a record of the same request. Whatever its outcome, the cache does not have the session after it.
