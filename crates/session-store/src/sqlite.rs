@@ -283,6 +283,15 @@ impl Keys for SqliteStore {
         self.readers.read(|connection| table::fetch(connection, id.0))
     }
 
+    async fn key_and_session_fetch(
+        &self,
+        key: KeyId,
+        session: SessionId,
+    ) -> Result<(Option<ApiKey>, Result<Option<StoredSession>>)> {
+        let reader = self.readers.lock();
+        Ok((table::fetch(&reader, key.0)?, table::fetch(&reader, session.0)))
+    }
+
     async fn key_create(&self, key: ApiKey) -> Result<()> {
         self.writer
             .submit(move |connection| table::insert_in_txn(connection, &key).map_err(insert_failed))

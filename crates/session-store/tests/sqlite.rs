@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use session_store::contract_suite::{event, revocation, session};
+use session_store::contract_suite::{event, key, revocation, session};
 use session_store::{
     Keys, NodeId, Nodes, OpenError, Revocations, SecretHash, Sessions, Settings, SqliteStore, StoredSession,
 };
@@ -77,6 +77,21 @@ async fn texts_that_an_earlier_version_allowed_stay_readable() {
     let agent = read.first_seen.clone().and_then(|seen| seen.user_agent).map(String::from);
     assert_eq!(agent.as_deref(), Some("agent [REDACTED]"));
     assert_eq!(store.session_page(None, 10).await.unwrap().items, [read]);
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_read_does_not_hide_the_key_and_a_key_that_cannot_be_read_is_an_error() {
+    let (folder, store) = open();
+    let (one, key) = (session(1), key(1));
+    store.session_create(one.clone(), event(1, one.id), None).await.unwrap();
+    store.key_create(key.clone()).await.unwrap();
+    let damage = |batch: &str| sql(&folder.path().join("sessions.db"), batch);
+    damage("UPDATE session SET title = printf('%0300d', 1)");
+    let (found, read) = store.key_and_session_fetch(key.id, one.id).await.unwrap();
+    assert_eq!((found, &read), (Some(key.clone()), &store.session_fetch(one.id).await));
+    assert!(read.is_err());
+    damage("UPDATE api_key SET scopes = 'everything'");
+    assert!(store.key_and_session_fetch(key.id, one.id).await.is_err());
 }
 
 #[tokio::test]
