@@ -34,7 +34,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     /// At most ten minutes on two cores.
     fn default() -> Self {
-        Self { parts: Vec::new(), kills: 50, node_kills: 150, revocations: 10_000, seconds: 30, seed: None }
+        Self { parts: Vec::new(), kills: 50, node_kills: 200, revocations: 10_000, seconds: 30, seed: None }
     }
 }
 
