@@ -5,8 +5,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use crate::check::programs;
-use crate::process::{Failed, cargo_quiet, say};
+use crate::process::{Failed, programs, say};
 
 /// How long and how often.
 #[derive(Clone, Debug, clap::Args)]
@@ -40,8 +39,7 @@ impl Default for Settings {
 
 /// Runs it and returns whether it found nothing. Its output is copied to `out` as it comes.
 pub(crate) fn run(settings: &Settings, out: &mut dyn Write) -> Result<bool, Failed> {
-    let programs = programs()?;
-    cargo_quiet(&["build", "--quiet", "--locked", "--package", "session-tests", "--bin", "resilience"])?;
+    let programs = programs(&[])?;
     let mut command = Command::new(programs.join("resilience"));
     command.arg("--sessiond").arg(programs.join("sessiond")).env("NO_PROXY", "127.0.0.1");
     for (name, value) in [
