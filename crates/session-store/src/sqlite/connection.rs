@@ -69,7 +69,7 @@ pub(super) fn connect(
 }
 
 /// Connections for reading. Each stays in the transaction of its last read, the snapshot, and reads in it again as long as
-/// nothing was committed: to begin and end one for each read takes longer than the read. `docs/decisions/0033-snapshots.md`
+/// nothing was committed: to begin and end one for each read takes longer than the read. `docs/decisions/0033-reads-by-id.md`
 /// has the reasons.
 #[derive(Debug)]
 pub(super) struct Readers {
