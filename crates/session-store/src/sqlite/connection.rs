@@ -210,8 +210,8 @@ mod tests {
                 scope.spawn(move || {
                     readers.read(|_| {
                         begin.send(end).unwrap();
-                        // Until the sender is dropped.
-                        let _ = ended.recv();
+                        // Until the sender is dropped; not forever, so that a failure ends.
+                        let _ = ended.recv_timeout(Duration::from_secs(30));
                         Ok(())
                     })
                 });
