@@ -1,6 +1,7 @@
 //! Values as SQLite stores them: most in one column, some in a group of columns.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 
 use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Type, ValueRef};
@@ -64,7 +65,8 @@ columns! {
     String: |string| text(string), |value| FromSql::column_result(value);
     Title: |title| text(title.as_str()), |value| Self::from_stored(String::from_column(value)?).map_err(invalid);
     UserAgent: |agent| text(agent.as_str()), |value| Self::from_stored(String::from_column(value)?).map_err(invalid);
-    RemoteIp: |ip| String::from(*ip).into(), |value| Self::try_from(String::from_column(value)?).map_err(invalid);
+    RemoteIp: |ip| String::from(*ip).into(),
+        |value| value.as_str()?.parse::<IpAddr>().map(Self::from).map_err(invalid);
     // A number of this program is far below the greatest that SQLite stores, 2^63 - 1.
     u64: |number| i64::try_from(*number).unwrap_or(i64::MAX).into(), |value| FromSql::column_result(value);
     Timestamp: |time| time.as_ms().cast_signed().into(),
@@ -99,7 +101,12 @@ pub(super) trait Property: Sized {
     fn write<'a>(&'a self, values: &mut Vec<ToSqlOutput<'a>>);
 
     /// Reads the columns from `position` on, and advances it behind them.
-    fn read(row: &Row<'_>, position: &mut usize) -> rusqlite::Result<Self>;
+    fn read(row: &Row<'_>, position: &mut usize) -> rusqlite::Result<Self> {
+        Self::read_from(row.get_ref(*position)?, row, position)
+    }
+
+    /// As [`Property::read`]. `first` is the value of the first column: to get one from SQLite takes longer than to read it.
+    fn read_from(first: ValueRef<'_>, row: &Row<'_>, position: &mut usize) -> rusqlite::Result<Self>;
 }
 
 impl<T: Column> Property for T {
@@ -109,17 +116,14 @@ impl<T: Column> Property for T {
         values.push(self.to_column());
     }
 
-    fn read(row: &Row<'_>, position: &mut usize) -> rusqlite::Result<Self> {
-        /// So that rusqlite adds the column to an error.
-        struct Read<T>(T);
-
-        impl<T: Column> FromSql for Read<T> {
-            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-                T::from_column(value).map(Self)
-            }
-        }
-
-        let Read(value) = row.get(*position)?;
+    fn read_from(first: ValueRef<'_>, _row: &Row<'_>, position: &mut usize) -> rusqlite::Result<Self> {
+        let value = T::from_column(first).map_err(|error| {
+            let cause = match error {
+                FromSqlError::Other(cause) => cause,
+                error => Box::new(error),
+            };
+            rusqlite::Error::FromSqlConversionFailure(*position, first.data_type(), cause)
+        })?;
         *position += 1;
         Ok(value)
     }
@@ -136,9 +140,9 @@ impl<T: Property> Property for Option<T> {
         }
     }
 
-    fn read(row: &Row<'_>, position: &mut usize) -> rusqlite::Result<Self> {
-        if row.get_ref(*position)? != ValueRef::Null {
-            return T::read(row, position).map(Some);
+    fn read_from(first: ValueRef<'_>, row: &Row<'_>, position: &mut usize) -> rusqlite::Result<Self> {
+        if first != ValueRef::Null {
+            return T::read_from(first, row, position).map(Some);
         }
         *position += T::SUFFIXES.len();
         Ok(None)
@@ -155,9 +159,9 @@ impl Property for InteractionDetails {
         user_agent.write(values);
     }
 
-    fn read(row: &Row<'_>, position: &mut usize) -> rusqlite::Result<Self> {
+    fn read_from(first: ValueRef<'_>, row: &Row<'_>, position: &mut usize) -> rusqlite::Result<Self> {
         Ok(Self {
-            at: Property::read(row, position)?,
+            at: Property::read_from(first, row, position)?,
             remote_ip: Property::read(row, position)?,
             user_agent: Property::read(row, position)?,
         })
@@ -172,8 +176,8 @@ impl Property for Actor {
         values.extend([text(self.kind()), id]);
     }
 
-    fn read(row: &Row<'_>, position: &mut usize) -> rusqlite::Result<Self> {
-        let (kind, id) = (String::read(row, position)?, Option::read(row, position)?);
+    fn read_from(first: ValueRef<'_>, row: &Row<'_>, position: &mut usize) -> rusqlite::Result<Self> {
+        let (kind, id) = (String::read_from(first, row, position)?, Option::read(row, position)?);
         Self::from_parts(&kind, id).ok_or_else(|| {
             rusqlite::Error::FromSqlConversionFailure(
                 *position - 1,

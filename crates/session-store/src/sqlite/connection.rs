@@ -69,7 +69,7 @@ pub(super) fn connect(
 }
 
 /// Connections for reading. Each stays in the transaction of its last read, the snapshot, and reads in it again as long as
-/// nothing was committed: to begin and end one for each read takes longer than the read. `docs/decisions/0033-snapshots.md`
+/// nothing was committed: to begin and end one for each read takes longer than the read. `docs/decisions/0033-reads-by-id.md`
 /// has the reasons.
 #[derive(Debug)]
 pub(super) struct Readers {
@@ -210,8 +210,8 @@ mod tests {
                 scope.spawn(move || {
                     readers.read(|_| {
                         begin.send(end).unwrap();
-                        // Until the sender is dropped.
-                        let _ = ended.recv();
+                        // Until the sender is dropped; not forever, so that a failure ends.
+                        let _ = ended.recv_timeout(Duration::from_secs(30));
                         Ok(())
                     })
                 });

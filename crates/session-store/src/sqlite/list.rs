@@ -353,8 +353,8 @@ mod tests {
             let pending = "SEARCH revocation USING INDEX revocation_pending (domain_id=?";
             let is_bounded = |line: &&String| line.starts_with(any) || line.starts_with(pending);
             assert!(revocations.iter().all(is_bounded), "{filter:?}: {lines:#?}");
-            let (rows, ranges): (Vec<_>, Vec<_>) =
-                sessions.into_iter().partition(|line| *line == "SEARCH session USING PRIMARY KEY (id=?)");
+            let by_id = "SEARCH session USING INDEX sqlite_autoindex_session_1 (id=?)";
+            let (rows, ranges): (Vec<_>, Vec<_>) = sessions.into_iter().partition(|line| *line == by_id);
             assert_eq!(rows.len(), 1, "{filter:?}: {lines:#?}");
             let scope = if filter.pool_id.is_some() {
                 "(domain_id=? AND pool_id=? AND "

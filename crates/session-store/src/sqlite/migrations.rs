@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_expires_minute.sql"),
     include_str!("migrations/0008_revocation_completed.sql"),
     include_str!("migrations/0010_idempotency.sql"),
+    include_str!("migrations/0011_session_rowid.sql"),
 ];
 
 /// The schema version of this program.

@@ -214,3 +214,16 @@ fn a_request_takes_the_same_steps_among_1_000_and_300_000_sessions() {
     let most = large.iter().max_by_key(|(_, steps)| steps).unwrap();
     assert!(most.1 < 3_000, "{most:?}");
 }
+
+/// So that a connection caches them all, and a fetch reads no page but leaves.
+#[test]
+fn of_the_pages_that_a_fetch_searches_few_are_inner_ones() {
+    let (_folder, connection) = store(100_000);
+    let count = |page_type: &str| {
+        let sql = "SELECT count(*) FROM dbstat WHERE name IN ('session', 'sqlite_autoindex_session_1') \
+                   AND pagetype = :type";
+        connection.query_row(sql, [page_type], |row| row.get::<_, u64>(0)).unwrap()
+    };
+    let (inner, leaves) = (count("internal"), count("leaf"));
+    assert!(leaves > 1_000 && inner < leaves / 100, "{inner} of {leaves}");
+}
