@@ -72,8 +72,9 @@ async fn receive<T: DeserializeOwned>(body: JsonBody<T>) -> Result<T, Error> {
 }
 
 /// What every handler does: checks that the operation is offered and the message well-formed, finds the caller, carries
-/// out the operation, counts and logs it and the cause of a failure, and makes the response.
-async fn handle<T, B, F>(rqctx: RequestContext<Context>, rule: impl FnOnce(Request) -> F) -> Response<T>
+/// out the operation, counts and logs it and the cause of a failure, and makes the response. The context is lent, because
+/// each future on the way would hold, and move, copies of it.
+async fn handle<T, B, F>(rqctx: &RequestContext<Context>, rule: impl FnOnce(Request) -> F) -> Response<T>
 where
     T: HttpCodedResponse,
     B: ReplyBody<T>,
@@ -84,7 +85,7 @@ where
 
 /// As [`handle`], for an operation whose path names a session. An invalid path is reported to a known caller only.
 async fn handle_session<T, B, F>(
-    rqctx: RequestContext<Context>,
+    rqctx: &RequestContext<Context>,
     path: PathParams<SessionPath>,
     rule: impl FnOnce(Request, SessionId) -> F,
 ) -> Response<T>
@@ -99,7 +100,7 @@ where
 }
 
 async fn handle_with<T, B, F>(
-    rqctx: RequestContext<Context>,
+    rqctx: &RequestContext<Context>,
     target: Option<SessionId>,
     rule: impl FnOnce(Request) -> F,
 ) -> Response<T>
@@ -115,7 +116,7 @@ where
         HttpError::for_internal_error(format!("{}: {error}", rqctx.endpoint.operation_id))
     })?;
     let outcome = async {
-        let body = rule(accept(&rqctx, operation, target).await?).await?;
+        let body = rule(accept(rqctx, operation, target).await?).await?;
         body.into_reply().map_err(Error::unexpected)
     };
     let mut code = None;
@@ -182,18 +183,18 @@ impl SessionApi for SessionServer {
         rqctx: RequestContext<Context>,
         path: PathParams<SessionPath>,
     ) -> Response<HttpResponseOk<Session>> {
-        handle_session(rqctx, path, fetch_session).await
+        handle_session(&rqctx, path, fetch_session).await
     }
 
     async fn fetch_own_session(rqctx: RequestContext<Context>) -> Response<HttpResponseOk<Session>> {
-        handle(rqctx, |request| async move { fetch_own_session(&request) }).await
+        handle(&rqctx, |request| async move { fetch_own_session(&request) }).await
     }
 
     async fn list_sessions(
         rqctx: RequestContext<Context>,
         query: PageParams<SessionList>,
     ) -> Response<HttpResponseOk<SessionPage>> {
-        handle(rqctx, |request| async move { list_sessions(request, query.read()?).await }).await
+        handle(&rqctx, |request| async move { list_sessions(request, query.read()?).await }).await
     }
 
     async fn create_session(
@@ -201,7 +202,7 @@ impl SessionApi for SessionServer {
         headers: RepeatableParams,
         body: JsonBody<SessionCreate>,
     ) -> Response<HttpResponseCreated<SessionWithAuthtoken>> {
-        handle(rqctx, |request| async move {
+        handle(&rqctx, |request| async move {
             let key = headers.read()?;
             create_session(request, key, receive(body).await?).await
         })
@@ -214,7 +215,7 @@ impl SessionApi for SessionServer {
         headers: RepeatableParams,
         body: JsonBody<SessionAuthenticate>,
     ) -> Response<HttpResponseOk<SessionWithAuthtoken>> {
-        handle_session(rqctx, path, |request, id| async move {
+        handle_session(&rqctx, path, |request, id| async move {
             let key = headers.read()?;
             authenticate_session(request, id, key, receive(body).await?).await
         })
@@ -226,7 +227,7 @@ impl SessionApi for SessionServer {
         path: PathParams<SessionPath>,
         body: JsonBody<Interaction>,
     ) -> Response<HttpResponseOk<Session>> {
-        handle_session(rqctx, path, |request, id| async move {
+        handle_session(&rqctx, path, |request, id| async move {
             record_interaction(request, id, receive(body).await?).await
         })
         .await
@@ -236,20 +237,20 @@ impl SessionApi for SessionServer {
         rqctx: RequestContext<Context>,
         path: PathParams<SessionPath>,
     ) -> Response<HttpResponseOk<Session>> {
-        handle_session(rqctx, path, complete_session).await
+        handle_session(&rqctx, path, complete_session).await
     }
 
     async fn revoke_session(
         rqctx: RequestContext<Context>,
         path: PathParams<SessionPath>,
     ) -> Response<HttpResponseOk<Session>> {
-        handle_session(rqctx, path, revoke_session).await
+        handle_session(&rqctx, path, revoke_session).await
     }
 
     async fn revoke_sessions(
         rqctx: RequestContext<Context>,
         body: JsonBody<Revocation>,
     ) -> Response<HttpResponseOk<RevocationResult>> {
-        handle(rqctx, |request| async move { revoke_sessions(request, receive(body).await?).await }).await
+        handle(&rqctx, |request| async move { revoke_sessions(request, receive(body).await?).await }).await
     }
 }
