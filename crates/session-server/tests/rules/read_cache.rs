@@ -361,7 +361,7 @@ impl Races {
             };
             // Acknowledged, with readers that may still run, and again when they have ended.
             let holds =
-                async || !self.is_live(&ended, id).await && !(is_over && self.is_live(&reader, id).await);
+                async || !(self.is_live(&ended, id).await || is_over && self.is_live(&reader, id).await);
             assert!(holds().await, "{racer} {race}");
             for reader in readers {
                 reader.await.unwrap();
