@@ -1,5 +1,6 @@
 //! The log of `sessiond` while nobody reads it, while it cannot be written, and in a flood of requests.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -28,8 +29,8 @@ fn start(folder: &std::path::Path, log: impl Into<OwnedFd>) -> Server {
     Program::at(binary()).log_to(File::from(log.into())).serve(folder, WITHOUT_LIFETIMES, &[]).unwrap()
 }
 
-/// Sends requests on one connection, many at a time, and returns how many got this status.
-fn send(server: &Server, requests: &[String], status: &str) -> usize {
+/// Sends requests on one connection, many at a time, and returns the responses.
+fn exchange(server: &Server, requests: &[String]) -> String {
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut received = Vec::new();
@@ -43,7 +44,12 @@ fn send(server: &Server, requests: &[String], status: &str) -> usize {
             received.extend_from_slice(&buffer[..count]);
         }
     }
-    String::from_utf8_lossy(&received).matches(&format!("HTTP/1.1 {status}")).count()
+    String::from_utf8_lossy(&received).into_owned()
+}
+
+/// Sends requests on one connection, many at a time, and returns how many got this status.
+fn send(server: &Server, requests: &[String], status: &str) -> usize {
+    exchange(server, requests).matches(&format!("HTTP/1.1 {status}")).count()
 }
 
 fn get(path: &str, token: &str) -> String {
@@ -145,6 +151,118 @@ async fn a_warning_in_a_flood_that_nobody_reads_is_the_first_that_is_read_and_ev
     assert!(lost > 0, "the flood was too small");
     // Requests, connections and what else is logged at that level.
     assert!(logged + lost >= 2 * FLOOD as u64, "{logged} and {lost}: every line is there or counted");
+}
+
+/// A folder with a server that logs to a file in it, and the path of that file.
+fn start_with_file(flags: &[&str]) -> (tempfile::TempDir, Server, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let log = File::create(&path).unwrap();
+    let server = Program::at(binary()).log_to(log).serve(folder.path(), WITHOUT_LIFETIMES, flags).unwrap();
+    (folder, server, path)
+}
+
+/// The status and the request ID of each response.
+fn statuses_and_ids(responses: &str) -> Vec<(u64, String)> {
+    let heads = responses.split("HTTP/1.1 ").skip(1);
+    heads
+        .map(|head| {
+            let id = head.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap();
+            (head[..3].parse().unwrap(), id.to_owned())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn every_request_has_exactly_one_line_with_its_fields_under_load_too() {
+    /// How many times each of the requests is sent on each of the connections.
+    const ROUNDS: usize = 50;
+    const CONNECTIONS: usize = 8;
+    const LEFT: usize = 20;
+    let (_folder, mut server, path) = start_with_file(&[]);
+    let key = key(&server);
+    let id = seed::SESSION_ID;
+    let requests = [
+        get("/api/v1/whoami", &key),
+        get(&format!("/api/v1/session/{id}?a=\\"), &key),
+        get("/api/v1/session/short", &key),
+        get("/api/v1/whoami", "guess"),
+        // dropshot refuses these.
+        get("/api/v2/whoami", &key),
+        get("/?x", &key),
+        get("/api/v1/whoami", &key).replacen("GET", "PUT", 1),
+    ];
+    let rounds = vec![requests.clone(); ROUNDS].concat();
+    let mut answered = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(|| exchange(&server, &rounds))).collect();
+        threads.into_iter().flat_map(|one| statuses_and_ids(&one.join().unwrap())).collect::<Vec<_>>()
+    });
+    // Nobody waits for the responses to these: some are made, and the other requests are cancelled.
+    let create = post("/api/v1/session", &key, &json!({ "session_type": "api" }));
+    for _ in 0..LEFT {
+        TcpStream::connect(server.address).unwrap().write_all(create.as_bytes()).unwrap();
+    }
+    let count = answered.len() + LEFT;
+    // While it runs, so that they are not written because it ends.
+    wait_until("all lines are written", async || {
+        let text = std::fs::read_to_string(&path).unwrap();
+        text.matches("\"req_id\"").count() >= count && text.ends_with('\n')
+    })
+    .await;
+    server.signal(Signal::TERM).unwrap();
+    assert_eq!(end_of(&mut server).await, 0);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<&Value> = lines.iter().filter(|line| line["req_id"].is_string()).collect();
+    assert_eq!(lines.len(), count);
+    let (left, lines): (Vec<&Value>, Vec<&Value>) =
+        lines.into_iter().partition(|line| line["method"] == "POST");
+    let mut logged: Vec<(u64, String)> = lines
+        .iter()
+        .map(|line| (line["response_code"].as_u64().unwrap(), line["req_id"].as_str().unwrap().to_owned()))
+        .collect();
+    logged.sort_unstable();
+    answered.sort_unstable();
+    assert_eq!(logged.len(), requests.len() * ROUNDS * CONNECTIONS);
+    assert_eq!(logged, answered);
+    let left: BTreeSet<&str> = left.iter().map(|line| line["req_id"].as_str().unwrap()).collect();
+    assert_eq!(left.len(), LEFT);
+    for line in lines {
+        for field in ["ts", "level", "msg", "listener", "remote_addr", "method", "uri"] {
+            assert!(line[field].is_string(), "{field}: {line}");
+        }
+        assert_eq!((&line["level"], &line["listener"]), (&json!("INFO"), &json!("contract")), "{line}");
+        assert!(line["latency_us"].is_u64(), "{line}");
+        let is_of_dropshot =
+            matches!(line["response_code"].as_u64(), Some(404 | 405)) && line["code"].is_null();
+        assert_eq!(line["operation"].is_null(), is_of_dropshot, "{line}");
+        assert_eq!(line["error_message_external"].is_null(), !is_of_dropshot, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn for_people_each_request_is_one_line_and_at_warn_there_is_none_but_the_warnings() {
+    for (flags, expected) in [(["--log-format", "human"], 20), (["--log-level", "warn"], 0)] {
+        let (_folder, mut server, path) = start_with_file(&flags);
+        let key = key(&server);
+        let warning = use_replaced_token(&server, &key);
+        let requests = vec![get("/api/v1/whoami?marker", "guess"); 20];
+        let answered = statuses_and_ids(&exchange(&server, &requests));
+        wait_until("the warning is written", async || {
+            std::fs::read_to_string(&path).unwrap().contains(&warning)
+        })
+        .await;
+        server.signal(Signal::TERM).unwrap();
+        assert_eq!(end_of(&mut server).await, 0);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().filter(|line| line.contains("?marker")).count(), expected, "{text}");
+        for (_, id) in answered {
+            assert_eq!(text.lines().filter(|line| line.contains(&id)).count(), expected / 20, "{text}");
+        }
+        // It names the request that it is about, which has no other line at warn.
+        let warned = text.lines().find(|line| line.contains(&warning)).unwrap();
+        assert!(warned.contains("req_id"), "{warned}");
+    }
 }
 
 #[tokio::test]

@@ -52,8 +52,10 @@ fn nodes_with_a_stale_cache_accept_dead_tokens_and_have_wrong_orders() {
 
 #[test]
 fn a_database_that_acknowledges_what_it_then_forgets_has_lost_it() {
-    let (totals, code) = totals(binary(), "database", "--database-kills 1 --forgetful");
-    assert!(found(&totals, "lost") > 0 && code == Some(1), "{totals}");
+    for part in ["database", "full-log", "standby"] {
+        let (totals, code) = totals(binary(), part, "--database-kills 1 --forgetful");
+        assert!(found(&totals, "lost") > 0 && code == Some(1), "{part}: {totals}");
+    }
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! What fails while three nodes work: a node, PostgreSQL, or the way between them.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use session_test_support::postgres::Cluster;
-use session_test_support::tcp_proxy::{Mode, TcpProxy};
+use session_test_support::tcp_proxy::Mode;
 use tokio::task::block_in_place;
 use tokio::time::sleep;
 
@@ -14,7 +13,7 @@ use crate::nodes::Nodes;
 use crate::random::Random;
 use crate::report::{Failed, Kind, Outcome};
 use crate::rounds::create;
-use crate::scene::{A_WHILE, NODES, Scene, launch};
+use crate::scene::{A_WHILE, NODES, Scene, behind_proxy, launch};
 use crate::server::Target;
 use crate::service::Counts;
 
@@ -22,21 +21,14 @@ use crate::service::Counts;
 const KILLS_IN_A_ROUND: u64 = 6;
 const KILL_AFTER_MS: (u64, u64) = (20, 500);
 
-/// How long a fault lasts that a request does not outlast: longer than a node waits for its store, which is 5 s. A database
-/// that responds after 30 s is the same to it.
+/// How long a fault lasts that a request does not outlast: longer than a node waits for its store, which is 5 s.
 const UNBEARABLE: Duration = Duration::from_millis(6_500);
 
-/// Starts nodes of which the first connects to PostgreSQL by the proxy that is returned; the others too if `all`.
-async fn behind_proxy(target: &Target, all: bool) -> Result<(Scene, TcpProxy), Failed> {
-    let cluster = launch(&[])?;
-    let database = block_in_place(|| cluster.create_database());
-    let proxy = TcpProxy::start((Ipv4Addr::LOCALHOST, cluster.port()).into()).await?;
-    let direct = cluster.url(&database);
-    let by_proxy = direct.replace(&format!(":{}/", cluster.port()), &format!(":{}/", proxy.address().port()));
-    let url = |node| if all || node == 0 { by_proxy.clone() } else { direct.clone() };
-    let nodes = (0..NODES).map(|node| (target.program(), url(node))).collect();
-    Ok((Scene::start(target, cluster, database, nodes).await?, proxy))
-}
+/// How late a database responds that is late, as issue 12 says.
+const LATE: Duration = Duration::from_secs(30);
+
+/// How long a request may take while its node waits for the database: 5 s, and what a busy machine adds.
+const REFUSED_WITHIN: Duration = Duration::from_secs(8);
 
 /// `kill -9` of nodes at this many random instants; the clock of the last node is 30 s ahead.
 pub(crate) async fn nodes(target: &Target, kills: u64, seed: u64) -> Result<Outcome, Failed> {
@@ -202,6 +194,46 @@ pub(crate) async fn proxy(target: &Target, seed: u64) -> Result<Outcome, Failed>
     Ok(outcome)
 }
 
+/// A database that responds 30 s late: what a node asked of it in the first moments is answered before the delay ends.
+pub(crate) async fn late(target: &Target, seed: u64) -> Result<Outcome, Failed> {
+    let (mut scene, proxy) = behind_proxy(target, true).await?;
+    let (counts, key) = (Arc::<Counts>::default(), scene.rounds.key.clone());
+    let mut probes = Vec::new();
+    let fault = async |_: &mut Cluster, nodes: &mut Nodes, _: &mut Random| {
+        sleep(A_WHILE / 2).await;
+        proxy.set(Mode::Delay(LATE));
+        let began = Instant::now();
+        while began.elapsed() < LATE + A_WHILE {
+            for node in 0..NODES {
+                let (service, sent_at) = (nodes.service_of(node, &counts)?, Instant::now());
+                let created = create(&service, &key).await;
+                probes.push((created, sent_at.elapsed()));
+            }
+        }
+        proxy.set(Mode::Pass);
+        sleep(A_WHILE / 2).await;
+        Ok(1)
+    };
+    scene.round("a database that responds 30 s late", &mut Random::new(seed, 0), fault).await?;
+    let mut outcome = scene.finish().await?;
+    let unknown = Some((503, "unknown".to_owned()));
+    for (created, took) in &probes {
+        if *created != unknown || *took > REFUSED_WITHIN {
+            let text =
+                format!("of a database that responds 30 s late, a node made {created:?} after {took:?}");
+            outcome.add(Kind::Other, text);
+        }
+    }
+    let slowest = probes.iter().map(|(_, took)| *took).max().unwrap_or_default();
+    outcome.summary = format!(
+        "a database that responds 30 s late: {} creations refused with `unknown` after at most {:.1} s: {}",
+        probes.len(),
+        slowest.as_secs_f64(),
+        outcome.summary
+    );
+    Ok(outcome)
+}
+
 /// One node is cut off from the database, while the others work.
 pub(crate) async fn cut_off(target: &Target, seed: u64) -> Result<Outcome, Failed> {
     let (mut scene, proxy) = behind_proxy(target, false).await?;
@@ -212,7 +244,8 @@ pub(crate) async fn cut_off(target: &Target, seed: u64) -> Result<Outcome, Faile
         proxy.set(Mode::Cut);
         sleep(UNBEARABLE).await;
         for node in 0..NODES {
-            statuses.push(create(&nodes.service_of(node, &counts)?, &key).await);
+            let created = create(&nodes.service_of(node, &counts)?, &key).await;
+            statuses.push(created.map(|(status, _)| status));
         }
         proxy.set(Mode::Pass);
         sleep(A_WHILE / 2).await;

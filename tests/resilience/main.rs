@@ -53,7 +53,7 @@ struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 50)]
     kills: u64,
     /// How often one of the nodes on PostgreSQL is killed
-    #[arg(long, value_name = "N", default_value_t = 150)]
+    #[arg(long, value_name = "N", default_value_t = 200)]
     node_kills: u64,
     /// How often PostgreSQL is killed
     #[arg(long, value_name = "N", default_value_t = 5)]
@@ -61,7 +61,7 @@ struct Arguments {
     /// How many sessions are revoked on one node and read on another
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     revocations: usize,
-    /// Have PostgreSQL forget the sessions when it is killed, to test this program
+    /// Have PostgreSQL forget sessions when it is killed, panics or is replaced by a standby, to test this program
     #[arg(long)]
     forgetful: bool,
     /// Put a proxy with a cache that is not told of changes in front of every server, to test this program
@@ -99,12 +99,18 @@ enum Part {
     Failover,
     /// PostgreSQL is silent, late, slow and gone, and connections are reset
     Proxy,
+    /// PostgreSQL responds 30 s late
+    Late,
     /// One node is cut off
     CutOff,
     /// All connections of PostgreSQL are taken
     Exhausted,
     /// The disk of PostgreSQL is full
     FullDisk,
+    /// The disk of PostgreSQL's write-ahead log is full
+    FullLog,
+    /// A streaming standby is in the place of the primary
+    Standby,
     /// PostgreSQL is read-only
     ReadOnly,
     /// Sessions are revoked on one node and read on another
@@ -127,29 +133,27 @@ impl Part {
             }
             Self::Failover => failures::failover(target, seed).await,
             Self::Proxy => failures::proxy(target, seed).await,
+            Self::Late => failures::late(target, seed).await,
             Self::CutOff => failures::cut_off(target, seed).await,
             Self::Exhausted => shortages::connections(target, seed).await,
             Self::FullDisk => shortages::disk(target, seed).await,
+            Self::FullLog => shortages::log_disk(target, arguments.forgetful, seed).await,
+            Self::Standby => shortages::standby(target, arguments.forgetful, seed).await,
             Self::ReadOnly => shortages::read_only(target, seed).await,
             Self::Elsewhere => elsewhere::revocations(target, arguments.revocations).await,
             Self::NodeRaces => elsewhere::races(target, Duration::from_secs(arguments.seconds), seed).await,
         }
     }
 
-    /// Whether it waits for time-outs and processes rather than for the processor.
-    const fn mostly_waits(self) -> bool {
-        matches!(
-            self,
-            Self::Stores
-                | Self::Clock
-                | Self::Database
-                | Self::Failover
-                | Self::Proxy
-                | Self::CutOff
-                | Self::Exhausted
-                | Self::FullDisk
-                | Self::ReadOnly
-        )
+    /// The lane that it runs in. The lanes take about as long as each other on two cores.
+    const fn lane(self) -> usize {
+        match self {
+            // They need the processor.
+            Self::Crash | Self::Nodes | Self::Elsewhere => 0,
+            // They wait for most of the time that the others take.
+            Self::Connections | Self::Late | Self::Races | Self::NodeRaces => 2,
+            _ => 1,
+        }
     }
 
     fn name(self) -> String {
@@ -189,15 +193,11 @@ async fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<bool, Failed>
     let chosen = |part: &&Part| arguments.parts.is_empty() || arguments.parts.contains(part);
     let began = Instant::now();
     writeln!(out, "resilience: seed {seed}")?;
-    let (mut waiting, mut lanes) = (Vec::new(), [Vec::new(), Vec::new()]);
+    let mut lanes = [Vec::new(), Vec::new(), Vec::new()];
     for part in Part::value_variants().iter().filter(chosen) {
-        match part {
-            // It waits for most of the time that the others take.
-            Part::Connections => waiting.push(*part),
-            _ => lanes[usize::from(part.mostly_waits())].push(*part),
-        }
+        lanes[part.lane()].push(*part);
     }
-    let lanes = lanes.into_iter().chain([waiting]).map(|parts| Lane::start(arguments, &target, seed, parts));
+    let lanes = lanes.into_iter().map(|parts| Lane::start(arguments, &target, seed, parts));
     let mut outcomes = Vec::new();
     for lane in lanes.collect::<Vec<_>>() {
         for (part, took, outcome) in lane.end().await? {

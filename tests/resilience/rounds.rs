@@ -124,11 +124,11 @@ impl Rounds {
     }
 }
 
-/// Creates a session with this API key and returns the status.
-pub(crate) async fn create(service: &Service, key: &str) -> Option<u16> {
+/// Creates a session with this API key and returns the status, and the code of an error.
+pub(crate) async fn create(service: &Service, key: &str) -> Option<(u16, String)> {
     let body = json!({ "session_type": "api" });
     let exchange = service.send(Method::POST, "/api/v1/session", key, Some(body)).await;
-    exchange.response.map(|response| response.status)
+    exchange.response.map(|response| (response.status, response.code().to_owned()))
 }
 
 /// Runs the load, with this many creations at once at its beginning, until `fault` is over. Returns what that returned.

@@ -1,10 +1,12 @@
 //! Three nodes on PostgreSQL under mixed load, in rounds with a fault each.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use session_test_support::launcher::Program;
 use session_test_support::postgres::Cluster;
+use session_test_support::tcp_proxy::TcpProxy;
 use tokio::task::block_in_place;
 use tokio::time::sleep;
 
@@ -52,7 +54,11 @@ impl Scene {
 
     /// Starts nodes that connect to PostgreSQL directly, on a new cluster with these settings.
     pub(crate) async fn plain(target: &Target, settings: &[(&str, &str)]) -> Result<Self, Failed> {
-        let cluster = launch(settings)?;
+        Self::on(target, launch(settings)?).await
+    }
+
+    /// Starts nodes that connect to PostgreSQL directly, on this cluster.
+    pub(crate) async fn on(target: &Target, cluster: Cluster) -> Result<Self, Failed> {
         let database = block_in_place(|| cluster.create_database());
         let nodes = vec![(target.program(), cluster.url(&database)); NODES];
         Self::start(target, cluster, database, nodes).await
@@ -84,12 +90,12 @@ impl Scene {
             let service = self.nodes.service_of(node, &counts)?;
             let began = Instant::now();
             loop {
-                let status = create(&service, &self.rounds.key).await;
-                if status == Some(201) {
+                let created = create(&service, &self.rounds.key).await;
+                if matches!(created, Some((201, _))) {
                     break;
                 }
                 if began.elapsed() > RECOVERS_WITHIN {
-                    let text = format!("{when}: node {node} does not serve again: {status:?}");
+                    let text = format!("{when}: node {node} does not serve again: {created:?}");
                     self.rounds.outcome.add(Kind::Other, text);
                     break;
                 }
@@ -115,6 +121,18 @@ impl Scene {
         outcome.faults += self.faults;
         Ok(outcome)
     }
+}
+
+/// Starts nodes of which the first connects to PostgreSQL by the proxy that is returned; the others too if `all`.
+pub(crate) async fn behind_proxy(target: &Target, all: bool) -> Result<(Scene, TcpProxy), Failed> {
+    let cluster = launch(&[])?;
+    let database = block_in_place(|| cluster.create_database());
+    let proxy = TcpProxy::start((Ipv4Addr::LOCALHOST, cluster.port()).into()).await?;
+    let direct = cluster.url(&database);
+    let by_proxy = direct.replace(&format!(":{}/", cluster.port()), &format!(":{}/", proxy.address().port()));
+    let url = |node| if all || node == 0 { by_proxy.clone() } else { direct.clone() };
+    let nodes = (0..NODES).map(|node| (target.program(), url(node))).collect();
+    Ok((Scene::start(target, cluster, database, nodes).await?, proxy))
 }
 
 /// Starts a cluster.

@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use session_test_support::postgres::Cluster;
@@ -15,8 +17,10 @@ use tokio::time::{sleep, timeout};
 use crate::nodes::Nodes;
 use crate::random::Random;
 use crate::report::{Failed, Kind, Outcome};
-use crate::scene::{A_WHILE, NODES, Scene, launch};
+use crate::rounds::create;
+use crate::scene::{A_WHILE, NODES, Scene, behind_proxy, launch};
 use crate::server::Target;
+use crate::service::Counts;
 use crate::stores::Disk;
 
 /// How long a shortage lasts.
@@ -25,8 +29,11 @@ const SHORT_FOR: Duration = Duration::from_secs(3);
 /// How long it may take until all connections are taken.
 const TAKEN_WITHIN: Duration = Duration::from_secs(20);
 
-/// The size of the disk of the tables: an empty database has 7 MB.
-const DISK: &str = "size=40m,mode=0700";
+/// The size of the disk of the tables, or of the log: an empty database has 7 MB, and so has the log of its creation.
+const DISK: &str = "size=40m";
+
+/// How long PostgreSQL may work on when the disk of its log is full: until it needs the next file.
+const STOPS_WITHIN: Duration = Duration::from_secs(30);
 
 /// All connections are taken by somebody else, and those of the nodes are ended.
 pub(crate) async fn connections(target: &Target, seed: u64) -> Result<Outcome, Failed> {
@@ -91,7 +98,7 @@ fn end_connections(cluster: &Cluster, database: &str) {
 pub(crate) async fn disk(target: &Target, seed: u64) -> Result<Outcome, Failed> {
     let cluster = launch(&[])?;
     let owner = std::fs::metadata(cluster.folder())?;
-    let options = format!("{DISK},uid={},gid={}", owner.uid(), owner.gid());
+    let options = format!("{DISK},mode=0700,uid={},gid={}", owner.uid(), owner.gid());
     let Some(disk) = Disk::mount(&options)? else {
         return Ok(Outcome::skipped("SKIPPED, no disk can be mounted".to_owned()));
     };
@@ -116,6 +123,109 @@ pub(crate) async fn disk(target: &Target, seed: u64) -> Result<Outcome, Failed> 
     scene.round("a full disk", &mut Random::new(seed, 0), fault).await?;
     let mut outcome = scene.finish().await?;
     outcome.summary = format!("a disk of PostgreSQL that is full for 3 s: {}", outcome.summary);
+    Ok(outcome)
+}
+
+/// The disk of the write-ahead log is full: PostgreSQL panics and stops. It is started again when there is room.
+///
+/// With `forgetful`, it loses its sessions then: so does a server that acknowledges before a commit.
+pub(crate) async fn log_disk(target: &Target, forgetful: bool, seed: u64) -> Result<Outcome, Failed> {
+    // PostgreSQL's user makes its folder there.
+    let Some(disk) = Disk::mount(&format!("{DISK},mode=0777"))? else {
+        return Ok(Outcome::skipped("SKIPPED, no disk can be mounted".to_owned()));
+    };
+    let log = disk.path().join("log");
+    // Small files, of which the next one is soon needed.
+    let initdb = [&format!("--waldir={}", log.display()), "--wal-segsize=1"];
+    let cluster = block_in_place(|| Cluster::launch_with(&[], &initdb))?;
+    let mut scene = Scene::on(target, cluster).await?;
+    if forgetful {
+        block_in_place(|| scene.cluster.psql(&scene.database, "ALTER TABLE session SET UNLOGGED"));
+    }
+    let filler = disk.path().join("filler");
+    let mut panics = 0;
+    let fault = async |cluster: &mut Cluster, _: &mut Nodes, _: &mut Random| {
+        sleep(A_WHILE / 2).await;
+        let mut file = File::create(&filler)?;
+        let began = Instant::now();
+        while cluster.is_running() && began.elapsed() < STOPS_WITHIN {
+            // Again and again: PostgreSQL removes files that it needs no more. It ends with the error that is wanted.
+            let _ = block_in_place(|| std::io::copy(&mut std::io::repeat(0).take(1 << 30), &mut file));
+            sleep(Duration::from_millis(20)).await;
+        }
+        panics = cluster.log().matches("PANIC:").count();
+        sleep(A_WHILE).await;
+        // A file that is open still has its room.
+        drop(file);
+        std::fs::remove_file(&filler)?;
+        block_in_place(|| cluster.restart());
+        sleep(A_WHILE / 2).await;
+        Ok(1)
+    };
+    scene.round("a full disk of the log", &mut Random::new(seed, 0), fault).await?;
+    let mut outcome = scene.finish().await?;
+    if panics == 0 {
+        outcome.add(Kind::Other, "PostgreSQL worked on although the disk of its log was full");
+    }
+    outcome.summary = format!(
+        "a disk of PostgreSQL's log that is full until it stops, after {panics} panics, and is started again: {}",
+        outcome.summary
+    );
+    Ok(outcome)
+}
+
+/// The primary is gone, and its address leads to a streaming standby, which accepts reads only; then the primary is back.
+///
+/// With `forgetful`, the standby accepts changes, which the primary knows nothing of afterwards.
+pub(crate) async fn standby(target: &Target, forgetful: bool, seed: u64) -> Result<Outcome, Failed> {
+    let (mut scene, proxy) = behind_proxy(target, true).await?;
+    let standby = block_in_place(|| scene.cluster.standby());
+    let (counts, key) = (Arc::<Counts>::default(), scene.rounds.key.clone());
+    let pids: Vec<_> = (0..NODES).map(|node| scene.nodes.pid(node)).collect();
+    let mut probes = Vec::new();
+    let address = |cluster: &Cluster| (Ipv4Addr::LOCALHOST, cluster.port()).into();
+    let fault = async |cluster: &mut Cluster, nodes: &mut Nodes, _: &mut Random| {
+        // What ends from now on is live on the standby: a node that reads there accepts dead tokens.
+        block_in_place(|| standby.psql("postgres", "SELECT pg_wal_replay_pause()"));
+        sleep(A_WHILE).await;
+        block_in_place(|| {
+            cluster.kill();
+            if forgetful {
+                standby.promote();
+            }
+        });
+        proxy.lead_to(address(&standby));
+        let began = Instant::now();
+        while began.elapsed() < SHORT_FOR {
+            for node in 0..NODES {
+                probes.push(create(&nodes.service_of(node, &counts)?, &key).await);
+            }
+        }
+        block_in_place(|| cluster.restart());
+        proxy.lead_to(address(cluster));
+        sleep(A_WHILE / 2).await;
+        Ok(1)
+    };
+    scene.round("a standby in the place of the primary", &mut Random::new(seed, 0), fault).await?;
+    let restarted = pids != (0..NODES).map(|node| scene.nodes.pid(node)).collect::<Vec<_>>();
+    let sql = format!("SELECT sessions FROM pg_stat_database WHERE datname = '{}'", scene.database);
+    let connections = block_in_place(|| standby.psql("postgres", &sql));
+    let mut outcome = scene.finish().await?;
+    if restarted {
+        outcome.add(Kind::Other, "a node was started again because of a standby");
+    }
+    if connections == "0" {
+        outcome.add(Kind::Other, "no node connected to the standby");
+    }
+    let unknown = Some((503, "unknown".to_owned()));
+    for created in probes.iter().filter(|created| **created != unknown) {
+        outcome.add(Kind::Other, format!("on a standby, a creation returned {created:?}"));
+    }
+    outcome.summary = format!(
+        "a standby in the place of the primary for 3 s, which was asked {connections} times and refused all {} creations: {}",
+        probes.len(),
+        outcome.summary
+    );
     Ok(outcome)
 }
 

@@ -97,13 +97,22 @@ impl Cluster {
     ///
     /// The programs are missing, or one of them failed.
     pub fn launch(settings: &[(&str, &str)]) -> Result<Self, LaunchError> {
+        Self::launch_with(settings, &[])
+    }
+
+    /// As [`Cluster::launch`], with more arguments for `initdb`.
+    ///
+    /// # Errors
+    ///
+    /// The programs are missing, or one of them failed.
+    pub fn launch_with(settings: &[(&str, &str)], more: &[&str]) -> Result<Self, LaunchError> {
         let settings = SETTINGS.iter().chain(settings).map(|(name, value)| ((*name).into(), (*value).into()));
         Self::create(settings.collect(), |folder| {
             // C: the same order of texts everywhere. The folder is removed soon, so nothing has to reach the disk.
             let arguments =
                 ["--auth=trust", "--no-sync", "--locale=C", "--encoding=UTF8", "--username", USER];
             let mut initdb = program("initdb", folder)?;
-            initdb.args(arguments).arg("--pgdata").arg(folder.join("data"));
+            initdb.args(arguments).args(more).arg("--pgdata").arg(folder.join("data"));
             run(&mut initdb).map(|_| ())
         })
     }
@@ -193,6 +202,11 @@ impl Cluster {
         String::from_utf8_lossy(&text).trim().to_owned()
     }
 
+    /// Whether the process `postgres` runs; it may end by itself, for example when the disk of its log is full.
+    pub fn is_running(&mut self) -> bool {
+        self.postgres.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
     /// Kills the process `postgres` as `kill -9` does; its children end by themselves. [`Cluster::restart`] starts it
     /// again.
     pub fn kill(&mut self) {
@@ -276,10 +290,13 @@ impl Cluster {
 
     /// Ends the process `postgres` with a signal, if it runs, and waits for it.
     fn end(&mut self, signal: Signal) {
+        // It may have ended by itself; its ID may be that of another process then.
+        let running = self.is_running();
         if let Some(mut child) = self.postgres.take() {
-            let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
-            // It may have ended by itself; wait() then returns at once.
-            let _ = kill_process(pid, signal);
+            if running {
+                let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
+                let _ = kill_process(pid, signal);
+            }
             let _ = child.wait();
             self.watch("");
         }

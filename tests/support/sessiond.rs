@@ -30,8 +30,14 @@ pub fn binary() -> &'static Path {
         let folder = tests.parent().and_then(Path::parent).unwrap();
         let release = folder.file_name().is_some_and(|name| name == "release");
         let mut build = std::process::Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--locked", "--package", "session-server", "--bin", "sessiond"]);
-        build.args(release.then_some("--release"));
+        build.args(["build", "--quiet", "--locked"]);
+        build.args(if release {
+            // Each program is linked for minutes.
+            ["--release", "--package=session-server", "--bin=sessiond"]
+        } else {
+            // The selection of `cargo xtask test`: with another one, cargo chooses other features and compiles again.
+            ["--workspace", "--all-features", "--bins"]
+        });
         build.current_dir(env!("CARGO_MANIFEST_DIR"));
         assert!(build.status().unwrap().success(), "sessiond cannot be built");
         folder.join("sessiond")

@@ -45,6 +45,7 @@ pub enum Mode {
 #[derive(Debug)]
 pub struct TcpProxy {
     address: SocketAddr,
+    server: watch::Sender<SocketAddr>,
     mode: watch::Sender<Mode>,
     resets: Arc<AtomicU64>,
     accepting: JoinHandle<()>,
@@ -60,9 +61,11 @@ impl TcpProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (mode, receiver) = watch::channel(Mode::Pass);
+        let (server, destination) = watch::channel(server);
         let resets = Arc::new(AtomicU64::new(0));
-        let proxy = Proxy { server, mode: receiver, resets: Arc::clone(&resets) };
-        Ok(Self { address, mode, resets, accepting: tokio::spawn(accept(listener, address, proxy)) })
+        let proxy = Proxy { server: destination, mode: receiver, resets: Arc::clone(&resets) };
+        let accepting = tokio::spawn(accept(listener, address, proxy));
+        Ok(Self { address, server, mode, resets, accepting })
     }
 
     /// Its address.
@@ -73,6 +76,11 @@ impl TcpProxy {
     /// Changes what it does from now on.
     pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
+    }
+
+    /// Resets all connections and leads new ones to another server, as when an address moves from one machine to another.
+    pub fn lead_to(&self, server: SocketAddr) {
+        self.server.send_replace(server);
     }
 
     /// The number of connections that it has reset so far.
@@ -90,7 +98,7 @@ impl Drop for TcpProxy {
 /// What each connection needs.
 #[derive(Clone)]
 struct Proxy {
-    server: SocketAddr,
+    server: watch::Receiver<SocketAddr>,
     mode: watch::Receiver<Mode>,
     resets: Arc<AtomicU64>,
 }
@@ -144,25 +152,30 @@ async fn bind_again(address: SocketAddr) -> Option<TcpListener> {
 }
 
 async fn serve(mut client: TcpStream, proxy: Proxy) {
-    let Proxy { server, mut mode, resets } = proxy;
+    let Proxy { mut server, mut mode, resets } = proxy;
+    let address = *server.borrow_and_update();
     let mut refused = mode.clone();
-    let refused = async move {
+    let reset_at = async move {
+        let ended = tokio::select! {
+            refused = refused.wait_for(|mode| *mode == Mode::Refuse) => refused.is_ok(),
+            moved = server.changed() => moved.is_ok(),
+        };
         // An error: the proxy is dropped, and so is this task.
-        if refused.wait_for(|mode| *mode == Mode::Refuse).await.is_err() {
+        if !ended {
             std::future::pending::<()>().await;
         }
     };
-    tokio::pin!(refused);
+    tokio::pin!(reset_at);
     let connecting = async {
         mode.wait_for(|mode| *mode != Mode::Cut).await.map_err(io::Error::other)?;
-        TcpStream::connect(server).await
+        TcpStream::connect(address).await
     };
     let mut server = tokio::select! {
         connected = connecting => match connected {
             Ok(server) => server,
             Err(_) => return,
         },
-        () = &mut refused => return reset(&client, &resets),
+        () = &mut reset_at => return reset(&client, &resets),
     };
     // Otherwise what is small waits for the acknowledgement of what was before.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
@@ -172,7 +185,7 @@ async fn serve(mut client: TcpStream, proxy: Proxy) {
         tokio::select! {
             end = send_requests(from_client, to_server, mode.clone()) => end,
             end = send_responses(from_server, to_client, mode) => end,
-            () = refused => Ok(End::Reset),
+            () = reset_at => Ok(End::Reset),
         }
     };
     match end {
@@ -424,6 +437,20 @@ mod tests {
             }
         };
         assert_eq!(exchange(&mut stream, "three").await.unwrap(), "three");
+    }
+
+    #[tokio::test]
+    async fn connections_are_reset_and_new_ones_lead_to_another_server() {
+        let (proxy, silent) = (echo().await, TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let mut stream = connect(&proxy).await;
+        assert_eq!(exchange(&mut stream, "one").await.unwrap(), "one");
+        proxy.lead_to(silent.local_addr().unwrap());
+        let outcome = read(&mut stream, 1).await;
+        assert!(is_reset(&outcome), "{outcome:?}");
+        let mut stream = connect(&proxy).await;
+        let _other = timeout(PATIENCE, silent.accept()).await.unwrap().unwrap();
+        stream.write_all(b"two").await.unwrap();
+        assert!(is_silent(&mut stream).await);
     }
 
     #[tokio::test]

@@ -16,11 +16,7 @@ use serde_json::{Map, Value};
 use crate::document;
 use crate::generate;
 use crate::ledger::{self, Ledger};
-use crate::process::{Failed, cargo_output, cargo_quiet, root, target};
-
-/// The programs that the legs run: package and name.
-const PROGRAMS: [(&str, &str); 3] =
-    [("session-server", "sessiond"), ("session-tests", "client-leg"), ("session-tests", "wire-leg")];
+use crate::process::{EVERYTHING, Failed, cargo_output, programs, root};
 
 /// A file with a contract, whether or not it can be parsed.
 pub(crate) struct Contract {
@@ -81,7 +77,7 @@ pub(crate) fn run(
     if static_only {
         legs.push(client);
     } else if compile(&mut client.entries)? {
-        let programs = programs()?;
+        let programs = programs(&[])?;
         let checks = run_leg(&contract, &programs, "client-leg", &[], &mut client.entries)?;
         client.agreement =
             format!("generated.rs is current, and the client follows {} in {checks} checks", contract.name);
@@ -197,11 +193,10 @@ fn client_leg(contract: &Contract) -> Result<Leg, Failed> {
     Ok(leg)
 }
 
-/// Returns whether the client compiles; adds the compiler's errors if it does not.
+/// Builds the programs. Returns whether the client compiles; adds the compiler's errors if it does not.
 fn compile(entries: &mut Vec<Entry>) -> Result<bool, Failed> {
-    let arguments =
-        ["check", "--quiet", "--locked", "--package", "session-client", "--message-format", "json"];
-    let (compiles, messages) = cargo_output(&arguments)?;
+    let build = ["build", "--quiet", "--locked", "--bins", "--message-format", "json"];
+    let (compiles, messages) = cargo_output(&[&build[..], &EVERYTHING[..]].concat())?;
     if compiles {
         return Ok(true);
     }
@@ -212,7 +207,8 @@ fn compile(entries: &mut Vec<Entry>) -> Result<bool, Failed> {
         let span = message["spans"]
             .as_array()
             .and_then(|spans| spans.iter().find(|span| span["is_primary"] == true));
-        let Some(span) = span.filter(|_| message["level"] == "error") else { continue };
+        let of_client = line["target"]["name"] == "session_client" && message["level"] == "error";
+        let Some(span) = span.filter(|_| of_client) else { continue };
         let number = |field: &str| span[field].as_u64().and_then(|it| usize::try_from(it).ok()).unwrap_or(1);
         entries.push(Entry {
             level: Level::Error,
@@ -227,7 +223,7 @@ fn compile(entries: &mut Vec<Entry>) -> Result<bool, Failed> {
         });
     }
     if entries.len() == count {
-        return Err(Failed("cargo check of session-client failed without an error in its code".to_owned()));
+        return Err(Failed("cargo build failed without an error in the code of session-client".to_owned()));
     }
     Ok(false)
 }
@@ -244,14 +240,6 @@ fn wire_leg(contract: &Contract, programs: &Path) -> Result<Leg, Failed> {
         agreement: format!("sessiond follows {} in {checks} checks", contract.name),
         fix: format!("fix the server, or change {}", contract.name),
     })
-}
-
-/// Builds the programs that the legs run and returns their folder.
-pub(crate) fn programs() -> Result<PathBuf, Failed> {
-    for (package, name) in PROGRAMS {
-        cargo_quiet(&["build", "--quiet", "--locked", "--package", package, "--bin", name])?;
-    }
-    Ok(target()?.join("debug"))
 }
 
 /// Runs the program of a leg, adds its findings to the entries, and returns the number of its checks.

@@ -6,15 +6,13 @@ use std::process::Command;
 use session_test_support::launcher::WITHOUT_LIFETIMES;
 use session_test_support::seed;
 
-use crate::process::{Failed, cargo, key, launch, output, say, serve, target};
+use crate::process::{Failed, key, launch, output, programs, say, serve};
 
 /// Builds and runs. Only the fetched session of the reference page is written to `out`; the steps are written to `progress`.
 /// With `keep`, the server runs until it is interrupted.
 pub(crate) fn run(keep: bool, out: &mut dyn Write, progress: &mut dyn Write) -> Result<(), Failed> {
     say(progress, "demo: building sessiond and `login`, an example program of the generated client")?;
-    cargo(&["build", "--quiet", "--locked", "--package", "session-server", "--bin", "sessiond"])?;
-    cargo(&["build", "--quiet", "--locked", "--package", "session-client", "--example", "login"])?;
-    let programs = target()?.join("debug");
+    let programs = programs(&["--examples"])?;
     let folder = tempfile::tempdir()
         .map_err(|error| Failed(format!("a temporary folder cannot be created: {error}")))?;
     let mut sessiond = serve(&programs.join("sessiond"), folder.path(), WITHOUT_LIFETIMES, &[])?;

@@ -3,12 +3,11 @@
 use std::io::Write;
 use std::process::Command;
 
-use crate::check::programs;
-use crate::process::{Failed, root, say};
+use crate::process::{Failed, programs, root, say};
 
 /// Seeds the faults of these names, or every fault; returns whether the wire leg finds each of them.
 pub(crate) fn run(names: &[String], out: &mut dyn Write) -> Result<bool, Failed> {
-    let programs = programs()?;
+    let programs = programs(&[])?;
     let mut command = Command::new(programs.join("wire-leg"));
     command
         .arg("--spec")

@@ -20,7 +20,7 @@ use crate::check;
 use crate::document;
 use crate::generate;
 use crate::ledger::Ledger;
-use crate::process::{Failed, root, say};
+use crate::process::{Failed, programs, root, say};
 
 /// Which changes to try, and with which legs.
 #[derive(Debug, Args)]
@@ -58,7 +58,7 @@ pub(crate) fn run(
         .map_err(|error| Failed(format!("openapi.json cannot be read: {error}")))?;
     let contract = Document::parse(&text).map_err(|problem| Failed(format!("openapi.json:{problem}")))?;
     let folder = tempfile::tempdir().map_err(|error| Failed(format!("no temporary folder: {error}")))?;
-    let programs = if settings.static_only { None } else { Some(check::programs()?) };
+    let programs = if settings.static_only { None } else { Some(programs(&[])?) };
     let under = settings.under.as_deref().unwrap_or_default();
     let mutants: Vec<Mutant> = changes::all(contract.value())
         .into_iter()

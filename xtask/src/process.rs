@@ -29,6 +29,16 @@ fn cargo_command() -> Command {
     command
 }
 
+/// All code of all packages. Cargo chooses features for a selection of packages: with one selection for everything, no
+/// dependency is compiled twice.
+pub(crate) const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
+
+/// Builds the programs of the workspace, and what else these arguments select, and returns the programs' folder.
+pub(crate) fn programs(more: &[&str]) -> Result<PathBuf, Failed> {
+    cargo_quiet(&[&["build", "--quiet", "--locked"], &EVERYTHING[..], &["--bins"], more].concat())?;
+    Ok(target()?.join("debug"))
+}
+
 /// Runs cargo with these arguments; its output goes to ours. Fails if cargo fails.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<(), Failed> {
     if cargo_succeeds(arguments)? {
@@ -94,15 +104,17 @@ impl Counts {
     }
 }
 
-/// As [`cargo_succeeds`], for `cargo test` with these variables: copies its output to `out` and counts the tests.
-pub(crate) fn cargo_test(
-    arguments: &[&str],
-    variables: &[(&str, &str)],
-    out: &mut dyn Write,
-) -> Result<(bool, Counts), Failed> {
+/// As [`cargo_succeeds`], for `cargo test`: copies its output to `out` and counts the tests.
+pub(crate) fn cargo_test(arguments: &[&str], out: &mut dyn Write) -> Result<(bool, Counts), Failed> {
     let mut command = cargo_command();
-    command.args(arguments).envs(variables.iter().copied()).stdout(Stdio::piped());
-    let failed = |what: &str, error: std::io::Error| Failed(format!("cargo test {what}: {error}"));
+    run_tests(command.args(arguments), out)
+}
+
+/// Runs tests: copies the output to `out` and counts them.
+pub(crate) fn run_tests(command: &mut Command, out: &mut dyn Write) -> Result<(bool, Counts), Failed> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let failed = |what: &str, error: std::io::Error| Failed(format!("{program} {what}: {error}"));
+    command.stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|error| failed("cannot be started", error))?;
     let mut counts = Counts::default();
     for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {

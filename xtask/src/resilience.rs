@@ -5,8 +5,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use crate::check::programs;
-use crate::process::{Failed, cargo_quiet, say};
+use crate::process::{Failed, programs, say};
 
 /// How long and how often.
 #[derive(Clone, Debug, clap::Args)]
@@ -34,14 +33,13 @@ pub(crate) struct Settings {
 impl Default for Settings {
     /// At most ten minutes on two cores.
     fn default() -> Self {
-        Self { parts: Vec::new(), kills: 50, node_kills: 150, revocations: 10_000, seconds: 30, seed: None }
+        Self { parts: Vec::new(), kills: 50, node_kills: 200, revocations: 10_000, seconds: 30, seed: None }
     }
 }
 
 /// Runs it and returns whether it found nothing. Its output is copied to `out` as it comes.
 pub(crate) fn run(settings: &Settings, out: &mut dyn Write) -> Result<bool, Failed> {
-    let programs = programs()?;
-    cargo_quiet(&["build", "--quiet", "--locked", "--package", "session-tests", "--bin", "resilience"])?;
+    let programs = programs(&[])?;
     let mut command = Command::new(programs.join("resilience"));
     command.arg("--sessiond").arg(programs.join("sessiond")).env("NO_PROXY", "127.0.0.1");
     for (name, value) in [

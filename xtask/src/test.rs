@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use openapi_drift::report::Format;
@@ -13,7 +13,10 @@ use crate::check;
 use crate::demo;
 use crate::deny;
 use crate::faults;
-use crate::process::{Counts, Failed, cargo_output, cargo_succeeds, cargo_test, has_cargo, root, say};
+use crate::process::{
+    Counts, EVERYTHING, Failed, cargo_output, cargo_succeeds, cargo_test, has_cargo, output, root, run_tests,
+    say,
+};
 use crate::resilience;
 
 /// The programs that the tests use, the argument with which each prints its version, and the Debian packages that contain
@@ -56,7 +59,7 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
         }
     }
     let (passed, counts) =
-        cargo_test(&[&["test", "--locked", "--no-fail-fast"], &EVERYTHING[..]].concat(), &[], out)?;
+        cargo_test(&[&["test", "--locked", "--no-fail-fast"], &EVERYTHING[..]].concat(), out)?;
     let (passed_again, again) = end_to_end_on_postgres(&counts, out)?;
     let agree =
         passed && passed_again && check::run(None, false, Format::Human, out)? && faults::run(&[], out)?;
@@ -72,14 +75,18 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
 fn end_to_end_on_postgres(embedded: &Counts, out: &mut dyn Write) -> Result<(bool, Counts), Failed> {
     /// The modules of the tests that are about one store alone.
     const OF_ONE_STORE: [&str; 2] = ["embedded::", "postgres::"];
-    let program = [&["test", "--locked"], &EVERYTHING[..], &["--test", "e2e"]].concat();
-    let (_, listed) = cargo_output(&[&program[..], &["--", "--list"]].concat())?;
+    let program = end_to_end_program()?;
+    let listed = output(Command::new(&program).arg("--list"))?;
     let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
     let of_both = |name: &&str| !OF_ONE_STORE.iter().any(|module| name.starts_with(module));
     let common: BTreeSet<String> = names.filter(of_both).map(str::to_owned).collect();
-    let variables = [(STORE_VARIABLE, "postgres")];
-    let skip = OF_ONE_STORE.into_iter().flat_map(|module| ["--skip", module]).collect::<Vec<_>>();
-    let again = cargo_test(&[&program[..], &["--no-fail-fast", "--"], &skip].concat(), &variables, out)?;
+    let mut tests = Command::new(&program);
+    tests.args(OF_ONE_STORE.into_iter().flat_map(|module| ["--skip", module]));
+    // As cargo runs it.
+    let package = root().join("tests");
+    tests.env("CARGO_MANIFEST_DIR", &package).current_dir(package);
+    tests.env(STORE_VARIABLE, "postgres").env("NO_PROXY", "127.0.0.1");
+    let again = run_tests(&mut tests, out)?;
     let mut same = true;
     for (store, passed) in [("the embedded store", &embedded.names), ("PostgreSQL", &again.1.names)] {
         for name in common.difference(passed) {
@@ -97,8 +104,18 @@ fn end_to_end_on_postgres(embedded: &Counts, out: &mut dyn Write) -> Result<(boo
     Ok((again.0 && same && count > 0, again.1))
 }
 
-/// All code of all packages.
-const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
+/// The program of the end-to-end tests, as the run of all tests has built it: for `--test e2e`, cargo selects other features
+/// and compiles again.
+fn end_to_end_program() -> Result<PathBuf, Failed> {
+    let build = ["test", "--quiet", "--locked", "--no-run", "--message-format", "json"];
+    let (_, messages) = cargo_output(&[&build[..], &EVERYTHING[..]].concat())?;
+    let program = messages.lines().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let found = message["target"]["name"] == "e2e" && message["profile"]["test"] == true;
+        found.then(|| message["executable"].as_str().map(PathBuf::from))?
+    });
+    program.ok_or_else(|| Failed("the end-to-end tests cannot be built".to_owned()))
+}
 
 /// The arguments for each selection of code that is linted: everything, and the library of each package that has
 /// features without them.

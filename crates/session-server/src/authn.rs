@@ -16,6 +16,7 @@ use crate::origin::Origin;
 use crate::request::Prefetched;
 use crate::session_entry::{CurrentSession, SessionEntry};
 use crate::sessions::Sessions;
+use crate::storage::{Read, Storage};
 
 /// Returns the token of `Authorization: Bearer TOKEN` (RFC 6750), if there is one; the case of the scheme does not matter.
 /// Several such headers are an empty token, which is never valid.
@@ -30,12 +31,12 @@ pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 /// Returns the caller with this token, the token, and the session `target` that the request's path names, if it was read with
-/// the caller: each by one read by primary key, both at once.
+/// the caller: each by one read by primary key, both at once, and with an API key as one call of the store.
 ///
 /// What the cache has of the caller only ever lets a request pass: one that is refused has read the store, whatever the
 /// cache has, so that neither its time nor its error depends on that. A token without which nothing is read for the caller
-/// reads nothing for `target` either. A refusal does not wait for the read of `target`, so that neither its time nor its error
-/// depends on that session.
+/// reads nothing for `target` either. A refusal is the same whether or not `target` exists or can be read: with an API key both
+/// are looked up in any case, and without one the refusal does not wait for the read of `target`.
 ///
 /// Fails with `not_authenticated` without a token, with `bad_authtoken` if it is malformed, unknown, replaced,
 /// revoked, expired or of an ended session, and over a rate limit as [`Limits::failed_authentication`] does.
@@ -100,8 +101,13 @@ async fn read_and_verify(
     target: Option<SessionId>,
 ) -> Result<(Caller, Prefetched), Error> {
     let storage = sessions.storage();
+    let target = target.filter(|target| target.0 != credential.id);
+    if let (Kind::ApiKey, Some(target)) = (credential.kind, target) {
+        let (key, session) = storage.key_and_session_read(KeyId(credential.id), target).await?;
+        return Ok((verify_key(storage, hash, &key)?, Prefetched::new(target, session)));
+    }
     let prefetch = async {
-        Ok(match target.filter(|target| target.0 != credential.id) {
+        Ok(match target {
             Some(target) => Prefetched::new(target, storage.session_read(target).await),
             None => Prefetched::default(),
         })
@@ -115,12 +121,16 @@ async fn verify(sessions: &Sessions, credential: &Credential, hash: SecretHash) 
     match credential.kind {
         Kind::Session => verify_session(sessions, SessionId(credential.id), hash).await,
         Kind::ApiKey => {
-            let read = storage.key_read(KeyId(credential.id)).await?;
-            let caller = key_caller(hash, read.record.clone()).ok_or_else(Error::bad_authtoken)?;
-            storage.key_keep(&read);
-            Ok(caller)
+            verify_key(storage, hash, &storage.key_read(KeyId(credential.id)).await?)
         }
     }
+}
+
+/// Returns the caller with an API key, which is kept in the cache then.
+fn verify_key(storage: &Storage, hash: SecretHash, read: &Read<ApiKey>) -> Result<Caller, Error> {
+    let caller = key_caller(hash, read.record.clone()).ok_or_else(Error::bad_authtoken)?;
+    storage.key_keep(read);
+    Ok(caller)
 }
 
 async fn verify_session(sessions: &Sessions, id: SessionId, hash: SecretHash) -> Result<Caller, Error> {

@@ -9,8 +9,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::os::fd::RawFd;
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{Shutdown, SockaddrStorage, getpeername, getsockname, shutdown};
 use nix::sys::stat::Mode;
 use slog::{Logger, info, warn};
+
+use crate::activity::{Activity, Requests};
 
 /// How long a connection may be open before its first request has arrived. hyper, below dropshot, has the same limit for
 /// the headers of a request, once it has seen enough to know that they are HTTP/1.
@@ -65,76 +67,6 @@ pub(crate) fn raise_descriptor_limit(log: &Logger) -> io::Result<u64> {
             warn!(log, "the descriptor limit cannot be raised"; "limit" => soft, "cause" => %error);
             Ok(soft)
         }
-    }
-}
-
-/// The requests that run or have run on the public listener's connections, by the address of the peer.
-#[derive(Default)]
-pub struct Activity {
-    /// By the peer's port, so that requests rarely wait for each other.
-    shards: [Mutex<Peers>; SHARDS],
-}
-
-type Peers = HashMap<SocketAddr, Requests>;
-
-/// Many more than processors.
-const SHARDS: usize = 32;
-
-/// The requests of one connection.
-#[derive(Clone, Copy, Debug)]
-struct Requests {
-    /// How many run now; HTTP/2 has many at once.
-    running: u32,
-    /// When the last one began or ended.
-    last: Instant,
-}
-
-impl Activity {
-    /// Notes that a request of this peer runs, until the returned value is dropped.
-    pub fn begin(self: &Arc<Self>, peer: SocketAddr) -> Running {
-        self.change(peer, 1);
-        Running { activity: Arc::clone(self), peer }
-    }
-
-    fn change(&self, peer: SocketAddr, by: i32) {
-        let last = Instant::now();
-        let mut peers = self.peers(peer);
-        let requests = peers.entry(peer).or_insert(Requests { running: 0, last });
-        requests.running = requests.running.saturating_add_signed(by);
-        requests.last = last;
-    }
-
-    /// Returns the peers in the shard of this one.
-    fn peers(&self, peer: SocketAddr) -> MutexGuard<'_, Peers> {
-        lock(&self.shards[usize::from(peer.port()) % SHARDS])
-    }
-
-    /// Returns the requests of this peer.
-    fn of(&self, peer: SocketAddr) -> Option<Requests> {
-        self.peers(peer).get(&peer).copied()
-    }
-
-    /// Forgets the peers without a running request for which `keep` returns false.
-    fn retain(&self, keep: impl Fn(&SocketAddr, &Requests) -> bool) {
-        for shard in &self.shards {
-            lock(shard).retain(|peer, requests| requests.running > 0 || keep(peer, requests));
-        }
-    }
-}
-
-fn lock(shard: &Mutex<Peers>) -> MutexGuard<'_, Peers> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A request that runs.
-pub struct Running {
-    activity: Arc<Activity>,
-    peer: SocketAddr,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.activity.change(self.peer, -1);
     }
 }
 
@@ -402,19 +334,5 @@ mod tests {
         assert_eq!(ports(3), [3, 4]);
         assert_eq!(ports(2), [2, 3, 4]);
         assert_eq!(ports(0), [1, 2, 3, 4]);
-    }
-
-    #[test]
-    fn requests_of_one_connection_are_counted_until_the_last_one_ends() {
-        let activity = Arc::new(Activity::default());
-        let peer: SocketAddr = ([192, 0, 2, 1], 1).into();
-        let running = || activity.of(peer).unwrap().running;
-        let one = activity.begin(peer);
-        let other = activity.begin(peer);
-        assert_eq!(running(), 2);
-        drop(one);
-        assert_eq!(running(), 1);
-        drop(other);
-        assert_eq!(running(), 0);
     }
 }

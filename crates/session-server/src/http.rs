@@ -14,10 +14,11 @@ use session_api::{
 };
 use session_types::{ErrorCode, SessionId};
 
+use crate::activity::Activity;
 use crate::authn::{authenticate, bearer_token};
-use crate::connections::Activity;
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::logging::{RequestLine, RequestLog};
 use crate::message;
 use crate::metrics::Metrics;
 use crate::origin::{Origin, TrustedProxies};
@@ -39,6 +40,8 @@ pub struct Context {
     pub limits: Arc<Limits>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// Their lines in the log.
+    pub requests: RequestLog,
     /// The requests of the public listener's connections.
     pub activity: Arc<Activity>,
     /// The proxies that are trusted to report the caller's address.
@@ -69,7 +72,7 @@ async fn receive<T: DeserializeOwned>(body: JsonBody<T>) -> Result<T, Error> {
 }
 
 /// What every handler does: checks that the operation is offered and the message well-formed, finds the caller, carries
-/// out the operation, counts it, logs the cause of a failure and makes the response.
+/// out the operation, counts and logs it and the cause of a failure, and makes the response.
 async fn handle<T, B, F>(rqctx: RequestContext<Context>, rule: impl FnOnce(Request) -> F) -> Response<T>
 where
     T: HttpCodedResponse,
@@ -106,12 +109,18 @@ where
     F: Future<Output = Result<B, Error>>,
 {
     let start = Instant::now();
-    let _running = rqctx.context().activity.begin(rqctx.request.remote_addr());
+    let context = rqctx.context();
+    let _running = context.activity.begin(rqctx.request.remote_addr(), start);
+    let operation: Operation = rqctx.endpoint.operation_id.parse().map_err(|error: strum::ParseError| {
+        HttpError::for_internal_error(format!("{}: {error}", rqctx.endpoint.operation_id))
+    })?;
     let outcome = async {
-        let body = rule(accept(&rqctx, target).await?).await?;
+        let body = rule(accept(&rqctx, operation, target).await?).await?;
         body.into_reply().map_err(Error::unexpected)
     };
+    let mut code = None;
     let reply = outcome.await.unwrap_or_else(|error| {
+        code = Some(error.code);
         if let Some(cause) = &error.cause {
             slog::error!(rqctx.log, "request failed"; "code" => error.code.as_ref(), "cause" => cause);
         }
@@ -120,16 +129,30 @@ where
         }
         Reply::error(&error.body(), error.status, error.retry_after_s)
     });
-    let status = dropshot::HttpResponse::status_code(&reply);
-    rqctx.context().metrics.request(&rqctx.endpoint.operation_id, status.as_u16(), start.elapsed());
+    let (status, latency) = (dropshot::HttpResponse::status_code(&reply), start.elapsed());
+    context.metrics.request(operation, status, latency);
+    // From here to the response nothing waits, so that dropshot does not also log the request as cancelled.
+    context.requests.completed(RequestLine {
+        remote_addr: rqctx.request.remote_addr(),
+        request_id: &rqctx.request_id,
+        method: rqctx.request.method(),
+        uri: rqctx.request.uri(),
+        operation,
+        status,
+        code,
+        latency,
+    });
     Ok(reply)
 }
 
 /// Returns the request with its caller, if this deployment offers the operation, the message is well-formed and the token
 /// is valid. `target` is the session that the path names.
-async fn accept(rqctx: &RequestContext<Context>, target: Option<SessionId>) -> Result<Request, Error> {
+async fn accept(
+    rqctx: &RequestContext<Context>,
+    operation: Operation,
+    target: Option<SessionId>,
+) -> Result<Request, Error> {
     let context = rqctx.context();
-    let operation: Operation = rqctx.endpoint.operation_id.parse().map_err(Error::unexpected)?;
     if context.disabled_operations.contains(&operation) {
         let message = format!("{operation}: this deployment does not offer it; ask its operator");
         return Err(Error::new(ErrorCode::NotImplemented, message));

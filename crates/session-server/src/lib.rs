@@ -4,6 +4,7 @@
 //! do it, [`rules`] do it to the sessions in the store, and [`http`] responds. The rules know neither HTTP nor SQL; time
 //! and randomness reach them through [`environment`] only.
 
+pub mod activity;
 pub mod admin;
 pub mod authn;
 pub mod authorize;

@@ -1,28 +1,37 @@
 //! The log on standard error: JSON for programs or lines for people.
 //!
 //! A record becomes one line of bytes on the thread that logs it; [`queue`] holds the lines until another thread has written
-//! them.
+//! them. The line of a request is not made from a record: see [`RequestLog`].
 
 mod queue;
+mod request_line;
 
 use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use session_types::without_tokens;
-use slog::{Drain, Level, LevelFilter, Logger, Never, OwnedKVList, Record, b, o, record};
+use slog::{
+    Drain, KV, Key, Level, LevelFilter, Logger, Never, OwnedKVList, Record, Serializer, b, o, record,
+};
 
 use crate::config::{LogFormat, LogLevel};
 
 pub(crate) use queue::LostLines;
+pub(crate) use request_line::RequestLine;
+
 use queue::Queue;
 
 /// How long the end of the program waits for the last lines to be written.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Starts the log; lines that are lost are counted in `lost`.
-pub(crate) fn start(format: LogFormat, level: LogLevel, lost: LostLines) -> io::Result<(Logger, LogGuard)> {
+pub(crate) fn start(
+    format: LogFormat,
+    level: LogLevel,
+    lost: LostLines,
+) -> io::Result<(Logger, RequestLog, LogGuard)> {
     let level = match level {
         LogLevel::Trace => Level::Trace,
         LogLevel::Debug => Level::Debug,
@@ -40,7 +49,94 @@ pub(crate) fn start(format: LogFormat, level: LogLevel, lost: LostLines) -> io::
         });
     })?;
     let lines = Lines { format, queue: Arc::clone(&queue) };
-    Ok((Logger::root(LevelFilter::new(lines, level).fuse(), o!()), LogGuard(queue)))
+    let log = Logger::root(LevelFilter::new(lines.clone(), level).fuse(), o!());
+    Ok((log, RequestLog { lines, level }, LogGuard(queue)))
+}
+
+/// The lines of the requests that reach a handler of the public listener.
+///
+/// dropshot's own logger boxes the values of a request, and its record formats them one by one, through several dynamic
+/// calls for each. It has no setting against that, but its logger can leave out the records of requests that were logged here.
+#[derive(Clone)]
+pub struct RequestLog {
+    lines: Lines,
+    level: Level,
+}
+
+impl RequestLog {
+    /// Logs a request, at level info.
+    pub(crate) fn completed(&self, request: RequestLine<'_>) {
+        if !Level::Info.is_at_least(self.level) {
+            return;
+        }
+        let line = match self.lines.format {
+            LogFormat::Json => request.to_json(SystemTime::now()),
+            LogFormat::Human => {
+                let text = format_args!("request completed");
+                line_of(
+                    LogFormat::Human,
+                    &record!(
+                        Level::Info,
+                        "",
+                        &text,
+                        b!(
+                            "latency_us" => request.latency_us(),
+                            "code" => request.code.as_ref().map(AsRef::<str>::as_ref),
+                            "response_code" => request.status.as_u16(),
+                            "operation" => request.operation.as_ref(),
+                            "uri" => %request.uri,
+                            "method" => request.method.as_str(),
+                            "req_id" => request.request_id,
+                            "remote_addr" => request.remote_addr
+                        )
+                    ),
+                    &o!().into(),
+                )
+            }
+        };
+        self.lines.queue.push(&line, false);
+    }
+
+    /// Returns the logger for the listener whose handlers log their requests here. It logs those that dropshot refuses itself,
+    /// such as one for an unknown path, those whose client disconnects, and everything else.
+    pub(crate) fn logger(&self) -> Logger {
+        let drain = LevelFilter::new(NotCompleted(self.lines.clone()), self.level);
+        Logger::root(drain.fuse(), o!("listener" => "contract"))
+    }
+}
+
+/// Leaves out dropshot's records of requests that a handler responded to.
+struct NotCompleted(Lines);
+
+impl Drain for NotCompleted {
+    type Ok = ();
+    type Err = Never;
+
+    fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
+        if is_of_a_response(record) { Ok(()) } else { self.0.log(record, values) }
+    }
+}
+
+/// Whether this is dropshot's record of a request that a handler responded to: of a request that dropshot refuses itself, the
+/// record has the message of the error as well.
+fn is_of_a_response(record: &Record<'_>) -> bool {
+    struct HasError(bool);
+
+    impl Serializer for HasError {
+        fn emit_arguments(&mut self, key: Key, _: &std::fmt::Arguments<'_>) -> slog::Result {
+            self.0 |= key == "error_message_external";
+            Ok(())
+        }
+    }
+
+    if record.level() != Level::Info
+        || !record.module().starts_with("dropshot::")
+        || record.msg().as_str() != Some("request completed")
+    {
+        return false;
+    }
+    let mut error = HasError(false);
+    record.kv().serialize(record, &mut error).is_ok() && !error.0
 }
 
 /// Writes the waiting lines when it is dropped, for at most [`CLOSE_TIMEOUT`].
@@ -52,6 +148,7 @@ impl Drop for LogGuard {
     }
 }
 
+#[derive(Clone)]
 struct Lines {
     format: LogFormat,
     queue: Arc<Queue>,

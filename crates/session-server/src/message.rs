@@ -32,14 +32,35 @@ pub(crate) fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<
 
 /// Whether this is `uri-host [ ":" port ]` (RFC 9110, section 7.2), so without user information.
 fn is_host(host: &[u8]) -> bool {
-    !host.contains(&b'@') && Authority::try_from(host).is_ok()
+    is_plain(host) || (!host.contains(&b'@') && Authority::try_from(host).is_ok())
+}
+
+/// Whether this is a name or an IPv4 address with or without a port, of which no copy has to be made to see that it is valid.
+fn is_plain(host: &[u8]) -> bool {
+    let colon = host.iter().position(|byte| *byte == b':');
+    let (name, port) = host.split_at(colon.unwrap_or(host.len()));
+    !name.is_empty()
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+        && port.iter().skip(1).all(u8::is_ascii_digit)
+        && port.len() != 1
 }
 
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
+    use crate::near_miss::cases;
+
+    proptest! {
+        #![proptest_config(cases())]
+
+        #[test]
+        fn a_host_that_is_accepted_at_first_sight_is_an_authority(host in "[a-zA-Z0-9.:-]{1,40}|[a-z.]{1,9}:[0-9]{0,9}") {
+            prop_assert!(!is_plain(host.as_bytes()) || Authority::try_from(host.as_bytes()).is_ok(), "{}", host);
+        }
+    }
 
     #[test]
     fn a_path_has_no_empty_segment_and_a_request_one_valid_host() {

@@ -1,8 +1,10 @@
 //! Metrics in the OpenMetrics text format. No ID and no token is ever a label.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use http::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -10,6 +12,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use session_api::Operation;
+use strum::VariantArray;
 
 use crate::logging::LostLines;
 
@@ -18,13 +22,13 @@ const DURATION_BUCKETS: [f64; 9] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResponseLabels {
-    operation: String,
+    operation: &'static str,
     status: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OperationLabels {
-    operation: String,
+    operation: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -32,9 +36,21 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+/// The statuses of success that the contract has, with places of their own in [`Found`].
+const SUCCESSES: [StatusCode; 2] = [StatusCode::OK, StatusCode::CREATED];
+
+/// The metrics of one operation that nearly every request changes, once one has looked them up.
+#[derive(Default)]
+struct Found {
+    duration: OnceLock<Histogram>,
+    successes: [OnceLock<Counter>; SUCCESSES.len()],
+}
+
 /// The metrics of one server.
 pub struct Metrics {
     registry: Registry,
+    /// By operation.
+    found: [Found; Operation::VARIANTS.len()],
     requests: Family<ResponseLabels, Counter>,
     durations: Family<OperationLabels, Histogram>,
     log_lines_dropped: Family<ReasonLabels, Counter>,
@@ -60,18 +76,29 @@ impl Default for Metrics {
         let nodes_with_other_settings = Gauge::default();
         let help = "Other nodes on the same store that have other lifetimes";
         registry.register("nodes_with_other_settings", help, nodes_with_other_settings.clone());
-        Self { registry, requests, durations, log_lines_dropped, nodes_with_other_settings }
+        let found = std::array::from_fn(|_| Found::default());
+        Self { registry, found, requests, durations, log_lines_dropped, nodes_with_other_settings }
     }
 }
 
 impl Metrics {
     /// Counts a response and the time that it took.
-    pub(crate) fn request(&self, operation: &str, status: u16, elapsed: Duration) {
-        let operation = operation.to_owned();
-        self.durations
-            .get_or_create(&OperationLabels { operation: operation.clone() })
+    pub(crate) fn request(&self, operation: Operation, status: StatusCode, elapsed: Duration) {
+        let (index, operation) = (operation as usize, Operation::VARIANTS[operation as usize].as_ref());
+        let found = &self.found[index];
+        found
+            .duration
+            .get_or_init(|| self.durations.get_or_create_owned(&OperationLabels { operation }))
             .observe(elapsed.as_secs_f64());
-        self.requests.get_or_create(&ResponseLabels { operation, status: u32::from(status) }).inc();
+        let labels = ResponseLabels { operation, status: u32::from(status.as_u16()) };
+        match SUCCESSES.iter().position(|success| *success == status) {
+            Some(at) => {
+                found.successes[at].get_or_init(|| self.requests.get_or_create_owned(&labels)).inc();
+            }
+            None => {
+                self.requests.get_or_create(&labels).inc();
+            }
+        }
     }
 
     /// The counters of log lines that were lost.

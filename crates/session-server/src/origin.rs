@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::{FORWARDED, USER_AGENT};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use serde::Deserialize;
 use session_types::UserAgent;
@@ -56,8 +56,8 @@ pub struct Origin {
     pub request_id: String,
     /// The caller's address.
     pub address: IpAddr,
-    /// The caller's `User-Agent`; `None` if there is none or it is not valid for a session.
-    pub user_agent: Option<UserAgent>,
+    /// The caller's header `User-Agent`, if there is one.
+    pub user_agent: Option<HeaderValue>,
 }
 
 impl Origin {
@@ -68,13 +68,18 @@ impl Origin {
         headers: &HeaderMap,
         trusted_proxies: Option<&TrustedProxies>,
     ) -> Self {
-        let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
         Self {
             request_id: request_id.to_owned(),
             address: trusted_proxies
                 .map_or_else(|| peer.ip().to_canonical(), |proxies| address_of(peer.ip(), headers, proxies)),
-            user_agent: user_agent.and_then(|text| UserAgent::try_from(text.to_owned()).ok()),
+            user_agent: headers.get(USER_AGENT).cloned(),
         }
+    }
+
+    /// Returns the caller's `User-Agent`; `None` if there is none or it is not valid for a session.
+    pub fn user_agent(&self) -> Option<UserAgent> {
+        let text = self.user_agent.as_ref()?.to_str().ok()?;
+        UserAgent::try_from(text.to_owned()).ok()
     }
 }
 

@@ -12,15 +12,16 @@ use session_api::{REQUEST_BODY_MAX_BYTES, session_api_mod};
 use slog::{Logger, info, o, warn};
 use tokio::time::timeout;
 
+use crate::activity::Activity;
 use crate::admin::socket;
 use crate::config::Config;
-use crate::connections::{Activity, Reaper, raise_descriptor_limit};
+use crate::connections::{Reaper, raise_descriptor_limit};
 use crate::dev;
 use crate::error::Error;
 use crate::http::{Context, SessionServer};
 use crate::internal;
 use crate::limits::Limits;
-use crate::logging;
+use crate::logging::{self, RequestLog};
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::open_store::{self, Opened};
@@ -39,13 +40,14 @@ const INTERNAL_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Serves until a signal to stop.
 pub(crate) fn serve(config: &Config, dev: bool) -> Result<(), Box<dyn std::error::Error>> {
     let metrics = Arc::new(Metrics::default());
-    let (log, _guard) = logging::start(config.log_format, config.log_level, metrics.lost_log_lines())?;
+    let (log, requests, _guard) =
+        logging::start(config.log_format, config.log_level, metrics.lost_log_lines())?;
     // Otherwise the message of a panic is written to standard error by the thread that panics, which a reader that is slow
     // would stop.
     let panics = log.clone();
     std::panic::set_hook(Box::new(move |panic| slog::error!(panics, "panicked"; "cause" => %panic)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(run(config, dev, metrics, &log));
+    let outcome = runtime.block_on(run(config, dev, metrics, &log, requests));
     // Not longer than the store may take to respond: a query that never ends must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
@@ -56,6 +58,7 @@ async fn run(
     dev: bool,
     metrics: Arc<Metrics>,
     log: &Logger,
+    requests: RequestLog,
 ) -> Result<(), Box<dyn std::error::Error>> {
     // First, so that a signal that comes early is not lost.
     let mut signals = Signals::handle()?;
@@ -77,6 +80,7 @@ async fn run(
         sessions: Arc::clone(&sessions),
         limits: Arc::new(Limits::new(config.limits.clone())),
         metrics: Arc::clone(&metrics),
+        requests: requests.clone(),
         activity: Arc::clone(&activity),
         trusted_proxies: config.trusted_proxies.clone(),
         disabled_operations: config.disabled_operations.clone(),
@@ -84,7 +88,7 @@ async fn run(
     let internal_context = internal::Context::new(Arc::clone(&sessions), metrics);
 
     let api = session_api_mod::api_description::<SessionServer>()?;
-    let server = listen(api, context, config.listen, log, "contract")?;
+    let server = listen(api, context, config.listen, requests.logger())?;
     let reaper = Reaper::start(
         server.local_addr(),
         activity,
@@ -96,7 +100,12 @@ async fn run(
         slog::warn!(log, "connections without requests are not closed, as /proc/self/fd cannot be read; \
             mount /proc, or put a reverse proxy in front"; "cause" => %error);
     }
-    let internal = listen(internal::api()?, internal_context, config.internal_listen, log, "internal")?;
+    let internal = listen(
+        internal::api()?,
+        internal_context,
+        config.internal_listen,
+        log.new(o!("listener" => "internal")),
+    )?;
     // Only an embedded store needs it: any process can use a database.
     let admin = folder
         .map(|folder| socket::listen(&folder, Arc::clone(&sessions), log.new(o!("listener" => "admin"))));
@@ -177,10 +186,9 @@ fn listen<C: ServerContext>(
     api: ApiDescription<C>,
     context: C,
     address: SocketAddr,
-    log: &Logger,
-    listener: &'static str,
+    log: Logger,
 ) -> Result<HttpServer<C>, String> {
-    ServerBuilder::new(api, context, log.new(o!("listener" => listener)))
+    ServerBuilder::new(api, context, log)
         .config(ConfigDropshot {
             bind_address: address,
             default_request_body_max_bytes: REQUEST_BODY_MAX_BYTES,

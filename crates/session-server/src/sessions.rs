@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use session_store::{Actor, Event, EventAction, EventId, LastSeen, StoredSession};
-use session_types::{DomainId, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp};
+use session_store::{Actor, Event, EventAction, EventId, StoredSession};
+use session_types::{DomainId, PoolId, SessionId, SessionStatus, SessionType, Timestamp};
 use slog::{Logger, info, warn};
 use tokio::sync::Notify;
 
@@ -14,7 +14,7 @@ use crate::change_queue::{ChangeKind, ChangeQueues, Turn};
 use crate::clock_watch::{Belief, CLOCK_JUMP_MIN, CLOCK_STEADY_FOR, ClockWatch, Notice};
 use crate::error::Error;
 use crate::lifecycle::future::{count_as_now, is_ahead};
-use crate::lifecycle::last_seen::{Buffered, LastSeenBuffer, Which};
+use crate::lifecycle::last_seen::{Buffered, Interaction, LastSeenBuffer, Which};
 use crate::lifecycle::lifetime::Lifetimes;
 use crate::origin::Origin;
 use crate::session_entry::{CurrentSession, SessionEntry};
@@ -254,35 +254,39 @@ impl Sessions {
     /// since.
     pub fn buffer_last_seen(&self, session: &StoredSession, origin: &Origin) {
         let at = self.storage.now();
-        let expires_at = |session: &_| self.lifetimes.expiry_of(session).map(|(expires_at, _)| expires_at);
-        if session.status.is_final() || expires_at(session).is_some_and(|expires_at| expires_at <= at) {
+        let has_expired = self.lifetimes.expiry_of(session).is_some_and(|(expires_at, _)| expires_at <= at);
+        if session.status.is_final() || has_expired {
             return;
         }
-        let details = InteractionDetails {
-            at,
-            remote_ip: Some(origin.address.into()),
-            user_agent: origin.user_agent.clone(),
-        };
-        let after = StoredSession { last_seen: Some(details.clone()), ..session.clone() };
-        let expires_at = expires_at(&after);
-        self.last_seen
-            .insert(session, LastSeen { session_id: session.id, first_at: at, details, expires_at });
+        let expires_at = self.lifetimes.expiry_if_used(session, at).map(|(expires_at, _)| expires_at);
+        let user_agent = origin.user_agent();
+        self.last_seen.insert(session, &Interaction { at, address: origin.address, user_agent: user_agent.as_ref(), expires_at });
     }
 
-    /// Writes the buffered interactions. Those that cannot be written stay in the buffer.
+    /// Writes all buffered interactions. Those that cannot be written stay in the buffer.
     pub async fn write_last_seen(&self) -> Result<(), Error> {
-        for ids in self.last_seen.sessions(Which::All, usize::MAX).chunks(LAST_SEEN_BATCH) {
+        self.write_selected(Which::All).await
+    }
+
+    /// Writes the buffered interactions that are due, and those of the next shard of the buffer. Those that cannot be written
+    /// stay in the buffer.
+    pub async fn write_due_last_seen(&self) -> Result<(), Error> {
+        self.write_selected(Which::Due(self.storage.now())).await
+    }
+
+    async fn write_selected(&self, which: Which) -> Result<(), Error> {
+        for ids in self.last_seen.sessions(which, usize::MAX).chunks(LAST_SEEN_BATCH) {
             self.write_buffered(ids).await?;
         }
         Ok(())
     }
 
-    /// Writes the buffered interactions without which sessions of the domain would have expired at `at`: normally none,
-    /// because a session is rarely used right before the end of its lifetime.
-    pub async fn write_reviving(&self, domain_id: DomainId, at: Timestamp) -> Result<(), Error> {
+    /// Writes the buffered interactions without which sessions would have expired at `at`: normally none, because a session
+    /// is rarely used right before the end of its lifetime.
+    pub async fn write_reviving(&self, at: Timestamp) -> Result<(), Error> {
         loop {
             // An interaction stays in the buffer while it is written, so one that another task writes is waited for.
-            let ids = self.last_seen.sessions(Which::Reviving(domain_id, at), LAST_SEEN_BATCH);
+            let ids = self.last_seen.sessions(Which::Reviving(at), LAST_SEEN_BATCH);
             if ids.is_empty() {
                 return Ok(());
             }
@@ -297,7 +301,7 @@ impl Sessions {
             return Ok(());
         }
         self.renew_stored_ends(&batch).await?;
-        let seen = batch.iter().map(|buffered| buffered.seen.clone()).collect();
+        let seen = batch.iter().map(|(id, buffered)| buffered.last_seen(*id)).collect();
         self.storage.session_update_last_seen(seen).await?;
         self.last_seen.remove_written(&batch);
         Ok(())
@@ -305,9 +309,9 @@ impl Sessions {
 
     /// Computes the end of the lifetime again of those sessions whose stored end was before their interaction. It is by
     /// other lifetimes than this node's then, and the store would skip the interaction.
-    async fn renew_stored_ends(&self, batch: &[Buffered]) -> Result<(), Error> {
-        let late = batch.iter().filter(|buffered| buffered.is_after_stored_end());
-        let fetches = late.map(|late| self.storage.session_fetch_current(late.seen.session_id));
+    async fn renew_stored_ends(&self, batch: &[(SessionId, Buffered)]) -> Result<(), Error> {
+        let late = batch.iter().filter(|(_, buffered)| buffered.is_after_stored_end());
+        let fetches = late.map(|(id, _)| self.storage.session_fetch_current(*id));
         let stored = try_join_all(fetches).await?;
         let renewed = stored.into_iter().flatten().filter_map(|session| self.with_new_times(&session));
         let renewed: Vec<_> = renewed.map(|session| (session, None)).collect();
@@ -318,7 +322,7 @@ impl Sessions {
         Ok(())
     }
 
-    /// Waits until the buffer of interactions is half full.
+    /// Waits until the buffer of interactions is nearly full.
     pub async fn last_seen_filling(&self) {
         self.last_seen.filling().await;
     }

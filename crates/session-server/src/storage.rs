@@ -111,8 +111,17 @@ impl Storage {
     pub(crate) async fn session_read(&self, id: SessionId) -> Result<Read<SessionEntry>, Error> {
         let ticket = self.ticket(|caches| &caches.sessions, id.0);
         let stored = self.call(|store| store.session_fetch(id)).await?;
+        Ok(self.session(id, stored, ticket))
+    }
+
+    fn session(
+        &self,
+        id: SessionId,
+        stored: Option<StoredSession>,
+        ticket: Option<Ticket>,
+    ) -> Read<SessionEntry> {
         let record = stored.map(|stored| Arc::new(SessionEntry::new(stored)));
-        Ok(self.read(|caches| &caches.sessions, id.0, record, ticket))
+        self.read(|caches| &caches.sessions, id.0, record, ticket)
     }
 
     /// Keeps a session that was read for a caller who may read it in the cache.
@@ -168,6 +177,20 @@ impl Storage {
         if let (Some(caches), Some(record), Some(ticket)) = (&self.caches, &read.record, &read.ticket) {
             cache(caches).keep(ticket, record);
         }
+    }
+
+    /// Reads an API key and a session from the store, in one round trip. Fails if the key cannot be read.
+    pub(crate) async fn key_and_session_read(
+        &self,
+        key: KeyId,
+        session: SessionId,
+    ) -> Result<(Read<ApiKey>, Result<Read<SessionEntry>, Error>), Error> {
+        let key_ticket = self.ticket(|caches| &caches.keys, key.0);
+        let session_ticket = self.ticket(|caches| &caches.sessions, session.0);
+        let (found, stored) = self.call(|store| store.key_and_session_fetch(key, session)).await?;
+        let found = self.read(|caches| &caches.keys, key.0, found.map(Arc::new), key_ticket);
+        let stored = stored.map(|stored| self.session(session, stored, session_ticket)).map_err(Error::from);
+        Ok((found, stored))
     }
 
     /// As [`session_store::Sessions::session_replace`], or `None` if there is a record of the same request.

@@ -205,11 +205,11 @@ async fn beat(node: &Node, log: &Logger) {
 
 async fn write_last_seen(sessions: &Sessions, log: &Logger) {
     loop {
-        tokio::select! {
-            () = tokio::time::sleep(LAST_SEEN_INTERVAL) => {}
-            () = sessions.last_seen_filling() => {}
-        }
-        if let Err(error) = sessions.write_last_seen().await {
+        let written = tokio::select! {
+            () = tokio::time::sleep(LAST_SEEN_INTERVAL) => sessions.write_due_last_seen().await,
+            () = sessions.last_seen_filling() => sessions.write_last_seen().await,
+        };
+        if let Err(error) = written {
             warn!(log, "last interactions were not written"; "cause" => error.into_cause());
         }
     }

@@ -50,6 +50,8 @@ use tempfile::TempDir;
 mod clock;
 #[path = "rules/contention.rs"]
 mod contention;
+#[path = "rules/last_seen.rs"]
+mod last_seen;
 #[path = "rules/nodes.rs"]
 mod nodes;
 #[path = "rules/read_cache.rs"]
@@ -229,6 +231,18 @@ impl session_store::Keys for Counted {
             return Err(StoreError::Failed("broken".to_owned()));
         }
         self.store.key_fetch(id).await
+    }
+    async fn key_and_session_fetch(
+        &self,
+        key: KeyId,
+        session: SessionId,
+    ) -> Result<(Option<ApiKey>, Result<Option<StoredSession>, StoreError>), StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        futures::future::join(take(&self.key_ms), take(&self.session_ms)).await;
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(StoreError::Failed("broken".to_owned()));
+        }
+        self.store.key_and_session_fetch(key, session).await
     }
     async fn key_create(&self, key: ApiKey) -> Result<(), StoreError> {
         self.store.key_create(key).await

@@ -61,6 +61,8 @@ macro_rules! contract_suite {
             ended_sessions_are_deleted_in_batches,
             a_reader_sees_every_session_while_others_are_added_and_deleted,
             keys_come_back_equal_and_stay_revoked,
+            a_key_and_a_session_are_read_at_once_whether_or_not_either_exists,
+            a_session_that_is_read_with_a_key_has_the_pending_revocation_that_applies_to_it,
             an_event_is_stored_if_and_only_if_its_change_is,
             events_are_read_in_order_and_deleted_in_batches,
             a_record_is_added_with_its_change_or_not_at_all,

@@ -157,6 +157,14 @@ impl Keys for PostgresStore {
         records::key_fetch(&self.database, id).await
     }
 
+    async fn key_and_session_fetch(
+        &self,
+        key: KeyId,
+        session: SessionId,
+    ) -> Result<(Option<ApiKey>, Result<Option<StoredSession>>)> {
+        records::key_and_session_fetch(&self.database, key, session).await
+    }
+
     async fn key_create(&self, key: ApiKey) -> Result<()> {
         records::key_create(&self.database, &key).await
     }

@@ -59,7 +59,7 @@ use crate::store::{
 pub struct SqliteStore {
     /// For reads by key, on the threads of the runtime: such a read takes microseconds, less than moving it to another
     /// thread.
-    readers: Readers,
+    readers: Arc<Readers>,
     /// For reads of many rows, on threads that may block, so that no fetch waits for a list.
     scanners: Scanners,
     writer: Writer,
@@ -88,12 +88,14 @@ impl SqliteStore {
             connection::open_reader(path).and_then(|reader| migrations::version(&reader)).map_err(failed)?
         };
         let connection = connection::open_writer(path).map_err(failed)?;
-        let writer =
-            Writer::start(connection, Arc::clone(&directory), verified.checkpointed).map_err(failed)?;
         // One for each thread of the runtime.
         let readers = std::thread::available_parallelism().map_or(2, usize::from);
+        let readers = Arc::new(Readers::open(path, readers).map_err(failed)?);
+        let writer =
+            Writer::start(connection, Arc::clone(&readers), Arc::clone(&directory), verified.checkpointed)
+                .map_err(failed)?;
         Ok(Self {
-            readers: Readers::open(path, readers).map_err(failed)?,
+            readers,
             scanners: Scanners::open(path).map_err(failed)?,
             writer,
             nodes: LiveNodes::default(),
@@ -127,7 +129,7 @@ impl SqliteStore {
 #[async_trait]
 impl Sessions for SqliteStore {
     async fn session_fetch(&self, id: SessionId) -> Result<Option<StoredSession>> {
-        table::fetch(&self.readers.lock(), id.0)
+        self.readers.read(|connection| table::fetch(connection, id.0))
     }
 
     async fn session_create(
@@ -211,16 +213,10 @@ impl Sessions for SqliteStore {
                  AND (expires_at IS NULL OR expires_at > :first_at)"
             )
         });
-        // Apart, because SQLite writes every index with a column that an update sets, also if the value is the same, and
-        // from one interaction to the next the minute seldom changes.
-        let update_minute = "UPDATE session SET expires_minute = expires_at / 60000 \
-                             WHERE id = :id AND expires_minute IS NOT expires_at / 60000";
         self.writer
             .submit(move |connection| {
                 last_seen.iter().try_for_each(|seen| {
-                    table::execute_in_txn(connection, &UPDATE, &seen.parameters()[..])?;
-                    let parameters = named_params! { ":id": seen.session_id.to_column() };
-                    table::execute_in_txn(connection, update_minute, parameters).map(drop)
+                    table::execute_in_txn(connection, &UPDATE, &seen.parameters()[..]).map(drop)
                 })
             })
             .await
@@ -243,7 +239,7 @@ impl Sessions for SqliteStore {
         domain_id: DomainId,
         pool_id: Option<PoolId>,
     ) -> Result<Option<ReferenceKind>> {
-        reference::reference_find(&self.readers.lock(), id, domain_id, pool_id)
+        self.readers.read(|connection| reference::reference_find(connection, id, domain_id, pool_id))
     }
 }
 
@@ -267,10 +263,9 @@ impl Revocations for SqliteStore {
     }
 
     async fn revocation_write(&self, now: Timestamp) -> Result<bool> {
-        let (first, has_finished) = {
-            let reader = self.readers.lock();
-            (revocation::first_of_each_domain(&reader)?, revocation::has_finished(&reader)?)
-        };
+        let (first, has_finished) = self.readers.read(|connection| {
+            Ok((revocation::first_of_each_domain(connection)?, revocation::has_finished(connection)?))
+        })?;
         for number in first {
             let write = move |connection: &_| revocation::write_batch_in_txn(connection, number, now);
             self.writer.submit(write).await?;
@@ -278,14 +273,23 @@ impl Revocations for SqliteStore {
         if has_finished {
             self.writer.submit(move |connection| revocation::remove_finished_in_txn(connection, now)).await?;
         }
-        Ok(!revocation::first_of_each_domain(&self.readers.lock())?.is_empty())
+        Ok(!self.readers.read(revocation::first_of_each_domain)?.is_empty())
     }
 }
 
 #[async_trait]
 impl Keys for SqliteStore {
     async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>> {
-        table::fetch(&self.readers.lock(), id.0)
+        self.readers.read(|connection| table::fetch(connection, id.0))
+    }
+
+    async fn key_and_session_fetch(
+        &self,
+        key: KeyId,
+        session: SessionId,
+    ) -> Result<(Option<ApiKey>, Result<Option<StoredSession>>)> {
+        let reader = self.readers.lock();
+        Ok((table::fetch(&reader, key.0)?, table::fetch(&reader, session.0)))
     }
 
     async fn key_create(&self, key: ApiKey) -> Result<()> {
@@ -346,7 +350,7 @@ impl Events for SqliteStore {
 #[async_trait]
 impl Idempotency for SqliteStore {
     async fn record_fetch(&self, id: RecordId) -> Result<Option<IdempotencyRecord>> {
-        idempotency::record_fetch(&self.readers.lock(), id)
+        self.readers.read(|connection| idempotency::record_fetch(connection, id))
     }
 
     async fn record_delete(&self, at: Timestamp, limit: u32) -> Result<u64> {
@@ -358,11 +362,10 @@ impl Idempotency for SqliteStore {
 impl Settings for SqliteStore {
     async fn setting_fetch(&self, name: &'static str) -> Result<Option<String>> {
         let sql = "SELECT value FROM setting WHERE name = :name";
-        self.readers
-            .lock()
-            .query_row(sql, named_params! { ":name": name }, table::read_value)
-            .optional()
-            .map_err(failed)
+        self.readers.read(|connection| {
+            let parameters = named_params! { ":name": name };
+            connection.query_row(sql, parameters, table::read_value).optional().map_err(failed)
+        })
     }
 
     async fn setting_replace(&self, name: &'static str, value: String) -> Result<()> {
@@ -391,7 +394,7 @@ impl Nodes for SqliteStore {
 impl Store for SqliteStore {
     async fn ready(&self) -> Result<()> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM session LIMIT 1)";
-        self.readers.lock().query_row(sql, [], |_| Ok(())).map_err(failed)?;
+        self.readers.read(|connection| connection.query_row(sql, [], |_| Ok(())).map_err(failed))?;
         // The writer counts the commit in that row.
         let sql = "UPDATE store_state SET commits = commits";
         self.writer.submit(move |connection| table::execute_in_txn(connection, sql, []).map(drop)).await

@@ -410,6 +410,17 @@ pub trait Keys: Send + Sync {
     /// Returns the API key, or `None` if there is none. One read by primary key.
     async fn key_fetch(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError>;
 
+    /// Returns the API key of a request and the session that its path names: each as [`Keys::key_fetch`] and
+    /// [`Sessions::session_fetch`] return it, in one round trip to the store.
+    ///
+    /// Fails if the key cannot be read. That the session cannot be read is a result of its own, so that what is said about
+    /// the key does not depend on the session.
+    async fn key_and_session_fetch(
+        &self,
+        key: KeyId,
+        session: SessionId,
+    ) -> Result<(Option<ApiKey>, Result<Option<StoredSession>, StoreError>), StoreError>;
+
     /// Adds an API key.
     ///
     /// Fails with [`StoreError::AlreadyExists`].

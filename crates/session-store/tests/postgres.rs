@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_store::contract_suite::{self, event, revocation, session};
+use session_store::contract_suite::{self, event, key, revocation, session};
 use session_store::{
-    PostgresOptions, PostgresStore, Revocation, Revocations, SecretHash, Sessions, Store, StoreError,
+    Keys, PostgresOptions, PostgresStore, Revocation, Revocations, SecretHash, Sessions, Store, StoreError,
     StoredSession, TokenGuard,
 };
 use session_test_support::postgres::Cluster;
@@ -215,6 +215,26 @@ fn migrate_to_a_newer_version(database: &str) {
                CREATE INDEX session_by_region ON session (domain_id, region, id); \
                UPDATE session_store_schema SET version = version + 1; COMMIT";
     Cluster::shared().psql(database, sql);
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_read_does_not_hide_the_key_and_a_key_that_cannot_be_read_is_an_error() {
+    let database = Cluster::shared().create_database();
+    let store = open(&database).await;
+    let (one, key) = (session(1), key(1));
+    store.session_create(one.clone(), event(1, one.id), None).await.unwrap();
+    store.key_create(key.clone()).await.unwrap();
+    let damage = |sql: &str| Cluster::shared().psql(&database, sql);
+    damage("UPDATE session SET title = repeat('x', 300)");
+    let (found, read) = store.key_and_session_fetch(key.id, one.id).await.unwrap();
+    assert_eq!((found, &read), (Some(key.clone()), &store.session_fetch(one.id).await));
+    let named = |error: StoreError, table: &str, id: Id| {
+        let StoreError::Failed(text) = error else { panic!("{error}") };
+        assert!(text.starts_with(&format!("{table} {id} cannot be read")), "{text}");
+    };
+    named(read.unwrap_err(), "session", one.id.0);
+    damage("UPDATE api_key SET scopes = 'everything'");
+    named(store.key_and_session_fetch(key.id, one.id).await.unwrap_err(), "api_key", key.id.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

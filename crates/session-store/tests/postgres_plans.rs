@@ -179,6 +179,34 @@ async fn a_fetch_of_an_api_key_is_one_statement_with_one_search() {
     assert_eq!(read.searches, BTreeMap::from([("api_key_pkey".to_owned(), 1)]));
 }
 
+#[tokio::test]
+async fn a_fetch_of_an_api_key_and_a_session_is_one_statement_with_one_search_for_each() {
+    // Without statistics too.
+    for analyze in [true, false] {
+        let sample = Sample::new(analyze).await;
+        // One on which the planner would rather read the whole table.
+        sample.store.key_create(key(1)).await.unwrap();
+        for (last, has_key) in [(1, true), (2, false)] {
+            for (id, has_session) in [(number(2), true), (number(3), false)] {
+                let read = sample.read(async |store| {
+                    let (key, session) =
+                        store.key_and_session_fetch(key(last).id, SessionId(id)).await.unwrap();
+                    assert_eq!((key.is_some(), session.unwrap().is_some()), (has_key, has_session));
+                });
+                let read = read.await;
+                assert_eq!((read.statements, &read.others), (1, &Vec::new()), "{read:?}");
+                for (index, found) in [("api_key_pkey", has_key), ("session_pkey", has_session)] {
+                    assert_eq!(read.searches[index], 1, "{read:?}");
+                    assert_eq!(read.indexes[index], u64::from(found), "{read:?}");
+                }
+                let expected = ["api_key_pkey", "session_pkey", "revocation_pkey"];
+                assert!(read.searches.keys().all(|index| expected.contains(&&**index)), "{read:?}");
+                assert!(read.searches.get("revocation_pkey").is_none_or(|searches| *searches == 1));
+            }
+        }
+    }
+}
+
 /// Returns a name, and a filter with whether a list of it has ten sessions of the domain or pool.
 fn filters() -> Vec<(String, SessionFilter, bool)> {
     let at = Timestamp::from_ms(50).unwrap();

@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use session_store::contract_suite::{event, revocation, session};
+use session_store::contract_suite::{event, key, revocation, session};
 use session_store::{
-    Keys, NodeId, Nodes, OpenError, Revocations, SecretHash, Sessions, SqliteStore, StoredSession,
+    Keys, NodeId, Nodes, OpenError, Revocations, SecretHash, Sessions, Settings, SqliteStore, StoredSession,
 };
 use session_types::{
     AccountId, DomainId, Id, InteractionDetails, PoolId, SessionId, SessionStatus, SessionType, Timestamp,
@@ -80,6 +80,21 @@ async fn texts_that_an_earlier_version_allowed_stay_readable() {
 }
 
 #[tokio::test]
+async fn a_session_that_cannot_be_read_does_not_hide_the_key_and_a_key_that_cannot_be_read_is_an_error() {
+    let (folder, store) = open();
+    let (one, key) = (session(1), key(1));
+    store.session_create(one.clone(), event(1, one.id), None).await.unwrap();
+    store.key_create(key.clone()).await.unwrap();
+    let damage = |batch: &str| sql(&folder.path().join("sessions.db"), batch);
+    damage("UPDATE session SET title = printf('%0300d', 1)");
+    let (found, read) = store.key_and_session_fetch(key.id, one.id).await.unwrap();
+    assert_eq!((found, &read), (Some(key.clone()), &store.session_fetch(one.id).await));
+    assert!(read.is_err());
+    damage("UPDATE api_key SET scopes = 'everything'");
+    assert!(store.key_and_session_fetch(key.id, one.id).await.is_err());
+}
+
+#[tokio::test]
 async fn a_change_that_was_handed_over_is_made_even_if_its_future_is_dropped() {
     let (_folder, store) = open();
     let mut change = store.session_create(session(1), event(1, session(1).id), None);
@@ -90,6 +105,30 @@ async fn a_change_that_was_handed_over_is_made_even_if_its_future_is_dropped() {
     // A later change is made after it.
     store.session_create(session(2), event(2, session(2).id), None).await.unwrap();
     assert_eq!(store.session_fetch(session(1).id).await, Ok(Some(session(1))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_after_an_acknowledged_change_sees_it_on_every_thread() {
+    const NAMES: [&str; 16] =
+        ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
+    const CHANGES: u64 = 625;
+    let (_folder, store) = open();
+    let store = std::sync::Arc::new(store);
+    let tasks = NAMES.map(|name| {
+        let store = std::sync::Arc::clone(&store);
+        tokio::spawn(async move {
+            for change in 0..CHANGES {
+                store.setting_replace(name, change.to_string()).await.unwrap();
+                // The task goes on on any thread, and others read there in between.
+                assert_eq!(store.setting_fetch(name).await, Ok(Some(change.to_string())));
+                tokio::task::yield_now().await;
+                assert_eq!(store.setting_fetch(name).await, Ok(Some(change.to_string())));
+            }
+        })
+    });
+    for task in tasks {
+        task.await.unwrap();
+    }
 }
 
 #[tokio::test]

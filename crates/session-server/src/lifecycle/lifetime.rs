@@ -76,9 +76,18 @@ impl Lifetimes {
     /// Returns when the session's lifetime passes unless it is used again, and which lifetime that is; `None` if it is
     /// unlimited.
     pub fn expiry_of(&self, session: &StoredSession) -> Option<(Timestamp, ExpiryReason)> {
+        let used = session.last_seen.as_ref().map_or(session.created_at, |last| last.at);
+        self.expiry_if_used(session, used)
+    }
+
+    /// As [`Lifetimes::expiry_of`], of the session if its last interaction is at `used`.
+    pub(crate) fn expiry_if_used(
+        &self,
+        session: &StoredSession,
+        used: Timestamp,
+    ) -> Option<(Timestamp, ExpiryReason)> {
         let lifetime = self.of(session.pool_id, session.session_type);
         let created = session.created_at;
-        let used = session.last_seen.as_ref().map_or(created, |last| last.at);
         let idle = lifetime.idle.map(|idle| (used.saturating_add(idle), ExpiryReason::Idle));
         let absolute =
             lifetime.absolute.map(|absolute| (created.saturating_add(absolute), ExpiryReason::Absolute));

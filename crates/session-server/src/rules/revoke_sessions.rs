@@ -67,7 +67,7 @@ pub async fn revoke_sessions(
     };
     // The store ends every session, whatever is buffered here or on other nodes. By its stored lifetime it decides which
     // are revoked and counted, and which had ended before: for that it has to know what this node has buffered.
-    sessions.write_reviving(domain_id, revocation.at).await?;
+    sessions.write_reviving(revocation.at).await?;
     let revoked = storage.session_revoke_many(revocation, token).await;
     // Also after a failure: its outcome may not be known.
     sessions.revocation_was_made();

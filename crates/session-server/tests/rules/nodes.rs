@@ -14,7 +14,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const VALID_FOR: Duration = Duration::from_secs(20);
 
 /// The default lifetimes, but a browser's session may be idle for this long.
-fn idle(browser: Duration) -> Lifetimes {
+pub(super) fn idle(browser: Duration) -> Lifetimes {
     let mut default = TypeLifetimes::default();
     default.browser.idle = Some(browser);
     Lifetimes { default, ..Lifetimes::default() }
@@ -22,7 +22,7 @@ fn idle(browser: Duration) -> Lifetimes {
 
 impl World {
     /// Another node on the same store, which starts now with these lifetimes.
-    fn node_with(&self, lifetimes: Lifetimes) -> World {
+    pub(super) fn node_with(&self, lifetimes: Lifetimes) -> World {
         static SEED: AtomicU64 = AtomicU64::new(1);
         let random = Arc::new(Counter(AtomicU64::new(SEED.fetch_add(1, Ordering::SeqCst) << 3)));
         let storage = Storage::new(self.store.clone(), self.clock.clone(), random, STORE_TIMEOUT);

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use session_types::{Id, PoolId};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use session_types::{Id, PoolId, SessionStatus};
 
-use super::fixture::{at, event, id, key, session};
-use crate::{Actor, Event, EventAction, EventId, Store, StoreError};
+use super::fixture::{any_session, at, create, event, id, import, key, revocation, session};
+use crate::{Actor, ApiKey, Event, EventAction, EventId, Revocation, Store, StoreError};
 
 pub async fn keys_come_back_equal_and_stay_revoked(store: Arc<impl Store>) {
     let mut bound = key(2);
@@ -21,6 +23,45 @@ pub async fn keys_come_back_equal_and_stay_revoked(store: Arc<impl Store>) {
     assert_eq!(store.key_revoke(bound.id, at(9)).await, Ok(true));
     bound.revoked_at = Some(at(8));
     assert_eq!(store.key_fetch(bound.id).await, Ok(Some(bound)));
+}
+
+pub async fn a_key_and_a_session_are_read_at_once_whether_or_not_either_exists(store: Arc<impl Store>) {
+    let mut runner = TestRunner::default();
+    for last in 0..32 {
+        let key = ApiKey { pool_id: (last % 2 == 0).then_some(PoolId(id(1, 2))), ..key(last) };
+        let session = any_session().new_tree(&mut runner).expect("a strategy without filters").current();
+        let fetch = async || store.key_and_session_fetch(key.id, session.id).await;
+        assert_eq!(fetch().await, Ok((None, Ok(None))));
+        if last % 4 < 2 {
+            assert_eq!(store.key_create(key.clone()).await, Ok(()));
+            assert_eq!(fetch().await, Ok((Some(key.clone()), Ok(None))));
+            create(&*store, &session).await.expect("created");
+        } else {
+            create(&*store, &session).await.expect("created");
+            assert_eq!(fetch().await, Ok((None, Ok(Some(session.clone())))));
+            assert_eq!(store.key_create(key.clone()).await, Ok(()));
+        }
+        assert_eq!(fetch().await, Ok((Some(key.clone()), Ok(Some(session.clone())))));
+    }
+}
+
+pub async fn a_session_that_is_read_with_a_key_has_the_pending_revocation_that_applies_to_it(
+    store: Arc<impl Store>,
+) {
+    // So many that the revocation stays pending.
+    let sessions: Vec<_> = (0..300).map(session).collect();
+    import(&*store, sessions.clone()).await.expect("imported");
+    store.key_create(key(1)).await.expect("created");
+    let excepted = sessions[7].id;
+    let pending = Revocation { except: Some(excepted), ..revocation(1, 5_000) };
+    assert_eq!(store.session_revoke_many(pending, None).await, Ok(299));
+    for session in &sessions {
+        let (found, read) = store.key_and_session_fetch(key(1).id, session.id).await.expect("read");
+        assert_eq!((found, &read), (Some(key(1)), &store.session_fetch(session.id).await));
+        let status = read.expect("readable").expect("exists").status;
+        let expected = if session.id == excepted { SessionStatus::New } else { SessionStatus::Revoked };
+        assert_eq!(status, expected);
+    }
 }
 
 pub async fn an_event_is_stored_if_and_only_if_its_change_is(store: Arc<impl Store>) {

@@ -200,7 +200,7 @@ pub(super) fn list<T: Column>(values: &[T]) -> Value<'_> {
 }
 
 /// Returns the value in a column.
-fn value_at(row: &Row, column: usize) -> Result<Value<'_>, Invalid> {
+pub(super) fn value_at(row: &Row, column: usize) -> Result<Value<'_>, Invalid> {
     row.try_get(column).map_err(|error| Invalid { column, cause: text_of(error) })
 }
 

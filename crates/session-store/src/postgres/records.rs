@@ -68,6 +68,28 @@ pub(super) async fn key_fetch(database: &Database, id: KeyId) -> Result<Option<A
     table::one(&rows, |row| ApiKey::read(row, 0))
 }
 
+/// As [`crate::Keys::key_and_session_fetch`]. One statement, which looks both up by primary key and always returns a row:
+/// what does not exist is null in it.
+pub(super) async fn key_and_session_fetch(
+    database: &Database,
+    key: KeyId,
+    session: SessionId,
+) -> Result<(Option<ApiKey>, Result<Option<StoredSession>>)> {
+    static SELECT: LazyLock<String> = LazyLock::new(|| {
+        let (key, session) =
+            (ApiKey::columns().names("api_key."), StoredSession::columns().names("session."));
+        format!(
+            "SELECT {key}, {session}, {} FROM (SELECT 1) AS always \
+             LEFT JOIN api_key ON api_key.id = $1::bytea LEFT JOIN session ON session.id = $2::bytea",
+            revoked_at("session", "true")
+        )
+    });
+    let rows = database.read(&SELECT, &[&key.to_column(), &session.to_column()]).await?;
+    let row = table::only(&rows)?;
+    let key = table::joined(row, 0, ApiKey::read)?;
+    Ok((key, table::joined(row, ApiKey::columns().len(), table::session_at)))
+}
+
 /// As [`crate::Keys::key_create`].
 pub(super) async fn key_create(database: &Database, key: &ApiKey) -> Result<()> {
     static INSERT: LazyLock<String> = LazyLock::new(|| {

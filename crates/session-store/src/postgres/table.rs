@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use session_types::{Id, Timestamp};
 use tokio_postgres::Row;
 
-use super::column::{Invalid, Property, Value, read};
+use super::column::{Invalid, Property, Value, read, value_at};
 use super::error::Result;
 use crate::event::Event;
 use crate::idempotency::IdempotencyRecord;
@@ -148,11 +148,27 @@ pub(super) fn expires_minute(expires_at: Option<Timestamp>) -> Value<'static> {
 
 /// Reads a row with the columns of a session and, after them, the time of the pending revocation that applies to it.
 pub(super) fn session(row: &Row) -> std::result::Result<StoredSession, Invalid> {
-    let mut session = StoredSession::read(row, 0)?;
-    if let Some(at) = read(row, StoredSession::columns().len())? {
+    session_at(row, 0)
+}
+
+/// As [`session`], of a row that has these columns from `position` on.
+pub(super) fn session_at(row: &Row, position: usize) -> std::result::Result<StoredSession, Invalid> {
+    let mut session = StoredSession::read(row, position)?;
+    if let Some(at) = read(row, position + StoredSession::columns().len())? {
         session.revoke(at);
     }
     Ok(session)
+}
+
+/// Returns what `read` makes of the columns of an outer join from `position` on, the ID first; `None` if nothing was joined.
+pub(super) fn joined<T: Record>(
+    row: &Row,
+    position: usize,
+    read: impl FnOnce(&Row, usize) -> std::result::Result<T, Invalid>,
+) -> Result<Option<T>> {
+    let is_joined = value_at(row, position).map(|id| id != Value::Null);
+    let record = is_joined.and_then(|is_joined| is_joined.then(|| read(row, position)).transpose());
+    record.map_err(|invalid| StoreError::Failed(T::columns().skipped(row, position, &invalid).to_string()))
 }
 
 /// Returns what `read` makes of the one row of a read by primary key; `None` without a row.

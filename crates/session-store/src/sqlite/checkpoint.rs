@@ -1,11 +1,12 @@
 //! When the write-ahead log is copied into the database.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::connection::WRITER_BUSY_TIMEOUT;
+use super::connection::{Readers, WRITER_BUSY_TIMEOUT};
 use super::error::{Result, failed};
 
 /// How many pages of 4 KiB the write-ahead log grows to before a checkpoint copies them into the database: 64 MiB.
@@ -34,6 +35,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     database: PathBuf,
+    /// Whose snapshots hold up a checkpoint.
+    readers: Arc<Readers>,
     /// The number of commits as of which the database file is complete.
     checkpointed: u64,
     /// How many pages the write-ahead log has.
@@ -46,12 +49,18 @@ pub(super) struct Checkpoints {
 
 impl Checkpoints {
     /// Takes over the checkpoints from SQLite. `checkpointed` is how many commits the database file has.
-    pub(super) fn new(connection: &Connection, database: &Path, checkpointed: u64) -> Result<Self> {
+    pub(super) fn new(
+        connection: &Connection,
+        readers: Arc<Readers>,
+        database: &Path,
+        checkpointed: u64,
+    ) -> Result<Self> {
         connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(failed)?;
         connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT).map_err(failed)?;
         let now = Instant::now();
         let (log_pages, _) = checkpoint(connection, "NOOP").map_err(failed)?;
-        Ok(Self { database: database.to_owned(), checkpointed, log_pages, last: now, paused_until: now })
+        let database = database.to_owned();
+        Ok(Self { database, readers, checkpointed, log_pages, last: now, paused_until: now })
     }
 
     /// How many commits the database file has without its write-ahead log, at least.
@@ -90,7 +99,15 @@ impl Checkpoints {
 
     fn run(&mut self, connection: &Connection, mode: &str, commits: u64) {
         let now = Instant::now();
-        match checkpoint(connection, mode) {
+        // Those that begin from here on have every page, so that all can be copied.
+        self.readers.end_snapshots();
+        let mut copied = checkpoint(connection, "PASSIVE");
+        // Those that begin from here on need the database alone, so that the log can be emptied or begin again.
+        self.readers.end_snapshots();
+        if mode == "TRUNCATE" {
+            copied = copied.and_then(|_| checkpoint(connection, mode));
+        }
+        match copied {
             Ok((log, copied)) if log == copied => {
                 self.checkpointed = commits;
                 self.log_pages = log;
@@ -118,6 +135,8 @@ fn has_little_space(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::sqlite::connection::open_writer;
 
@@ -126,7 +145,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sessions.db");
         let connection = open_writer(&path).unwrap();
-        let mut checkpoints = Checkpoints::new(&connection, &path, 0).unwrap();
+        let readers = Arc::new(Readers::open(&path, 2).unwrap());
+        let mut checkpoints = Checkpoints::new(&connection, Arc::clone(&readers), &path, 0).unwrap();
         let log_bytes = || folder.path().join("sessions.db-wal").metadata().unwrap().len();
         let set = |value: u32| {
             let bytes = 4_096 * value;
@@ -168,5 +188,61 @@ mod tests {
         reader.execute_batch("COMMIT").unwrap();
         checkpoints.truncate(&connection, 5);
         assert_eq!((checkpoints.checkpointed(), log_bytes()), (5, 0));
+    }
+
+    /// Reads on a connection of [`Readers`] until the flag is set. Returns the number of reads.
+    fn read_until(readers: &Readers, ended: &AtomicBool) -> u64 {
+        let mut reads = 0;
+        while !ended.load(Ordering::Relaxed) {
+            let read = |connection: &Connection| {
+                connection.query_row("SELECT count(*) FROM setting", [], |_| Ok(())).map_err(failed)
+            };
+            readers.read(read).unwrap();
+            reads += 1;
+        }
+        reads
+    }
+
+    /// Commits and makes a checkpoint, many times. Returns the lengths of the log in bytes, after each.
+    fn log_bytes(checkpoints: &mut Checkpoints, connection: &Connection, mode: &str) -> Vec<u64> {
+        let log = checkpoints.database.with_extension("db-wal");
+        let mut bytes = Vec::new();
+        for _ in 0..50 {
+            connection
+                .execute("INSERT OR REPLACE INTO setting VALUES ('x', hex(randomblob(20000)))", [])
+                .unwrap();
+            checkpoints.readers.committed();
+            checkpoints.run(connection, mode, 1);
+            bytes.push(log.metadata().unwrap().len());
+        }
+        bytes
+    }
+
+    #[test]
+    fn checkpoints_empty_the_log_or_let_it_begin_again_while_readers_are_idle_or_busy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions.db");
+        let connection = open_writer(&path).unwrap();
+        let readers = Arc::new(Readers::open(&path, 2).unwrap());
+        let mut checkpoints = Checkpoints::new(&connection, Arc::clone(&readers), &path, 0).unwrap();
+        let mut measure = |readers_are: &str| {
+            let emptied = log_bytes(&mut checkpoints, &connection, "TRUNCATE");
+            assert!(emptied.iter().all(|bytes| *bytes == 0), "{readers_are}: {emptied:?}");
+            let begun_again = log_bytes(&mut checkpoints, &connection, "PASSIVE");
+            // As long as two of the commits.
+            assert!(begun_again.iter().all(|bytes| *bytes <= 200_000), "{readers_are}: {begun_again:?}");
+        };
+        readers
+            .read(|reader| reader.query_row("SELECT count(*) FROM setting", [], |_| Ok(())).map_err(failed))
+            .unwrap();
+        measure("idle");
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let busy = [0; 2].map(|_| scope.spawn(|| read_until(&readers, &ended)));
+            let measured = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| measure("busy")));
+            ended.store(true, Ordering::Relaxed);
+            assert!(busy.into_iter().all(|reader| reader.join().unwrap() > 0), "a reader never read");
+            measured.unwrap();
+        });
     }
 }

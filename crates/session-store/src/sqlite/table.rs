@@ -41,8 +41,8 @@ pub(super) trait Record: Sized {
 /// How many rows one page visits at most, whether or not they match: some 20 ms.
 pub(super) const VISITS_MAX: u32 = 10_000;
 
-/// The minute in which a lifetime passes, for the indexes.
-const EXPIRES_MINUTE: Option<(&str, &str)> = Some(("expires_minute", ":expires_at / 60000"));
+/// The minute in which a lifetime passes, for the indexes: its column and expression.
+const EXPIRES_MINUTE: (&str, &str) = ("expires_minute", ":expires_at / 60000");
 
 /// The columns of a session that an update compares instead of setting them.
 const COMPARED: [&str; 5] = ["id", "domain_id", "pool_id", "session_type", "revision"];
@@ -58,8 +58,6 @@ pub(super) struct Statements {
     pub(super) columns: String,
     /// How many values that are.
     width: usize,
-    /// The assignment of [`Record::COMPUTED`], with a comma, or nothing.
-    computed: String,
     /// The first row from an ID on.
     select_from_id: String,
     select_page: String,
@@ -83,7 +81,6 @@ impl Statements {
         let names = columns.iter().map(String::as_str).chain(name).collect::<Vec<_>>().join(", ");
         let values = parameters.iter().map(String::as_str).chain(expression).collect::<Vec<_>>().join(", ");
         let insert = format!("INSERT INTO {table} ({names}) VALUES ({values})");
-        let computed = computed.map_or_else(String::new, |(name, value)| format!("{name} = {value}, "));
         let columns = columns.iter().map(String::as_str).chain(derived).collect::<Vec<_>>().join(", ");
         Self {
             table: table.to_owned(),
@@ -92,13 +89,12 @@ impl Statements {
             insert,
             columns,
             width,
-            computed,
             parameters,
         }
     }
 
-    /// Returns the `UPDATE` of a session that sets the columns of this record, compares those of [`COMPARED`] and
-    /// increments the revision, unless a pending revocation applies to the session. It ends in its `WHERE`, so that a
+    /// Returns the `UPDATE` of a session that sets the columns of this record, one of which is the end of the lifetime,
+    /// compares those of [`COMPARED`] and increments the revision, unless a pending revocation applies to the session. It ends in its `WHERE`, so that a
     /// further condition can be appended.
     pub(super) fn session_update(&self) -> String {
         let fields = self.parameters.iter().map(|parameter| &parameter[1..]);
@@ -108,10 +104,10 @@ impl Statements {
             columns.iter().map(|column| format!("{column} = :{column}")).collect::<Vec<_>>().join(separator)
         };
         let (set, compared) = (equal(set, ", "), equal(compared, " AND "));
+        let (minute, expression) = EXPIRES_MINUTE;
         format!(
-            "UPDATE session SET {set}, {}revision = revision + 1, \
-             written_after = {LAST_PENDING} WHERE {compared} AND {IS_NOT_REVOKED}",
-            self.computed
+            "UPDATE session SET {set}, {minute} = {expression}, revision = revision + 1, \
+             written_after = {LAST_PENDING} WHERE {compared} AND {IS_NOT_REVOKED}"
         )
     }
 
@@ -178,7 +174,7 @@ macro_rules! session_record {
                 $($field,)*
                 ;
                 const DERIVED: Option<&str> = Some(REVOKED_AT);
-                const COMPUTED: Option<(&str, &str)> = EXPIRES_MINUTE;
+                const COMPUTED: Option<(&str, &str)> = Some(EXPIRES_MINUTE);
 
                 fn derive(mut self, row: &Row<'_>, mut position: usize) -> rusqlite::Result<Self> {
                     if let Some(at) = Property::read(row, &mut position)? {
@@ -311,7 +307,7 @@ mod tests {
             statements.session_update(),
             "UPDATE session SET last_seen_at = :last_seen_at, last_seen_ip = :last_seen_ip, \
              last_seen_user_agent = :last_seen_user_agent, expires_at = :expires_at, \
-             revision = revision + 1, written_after = "
+             expires_minute = :expires_at / 60000, revision = revision + 1, written_after = "
                 .to_owned()
                 + LAST_PENDING
                 + " WHERE id = :id AND "

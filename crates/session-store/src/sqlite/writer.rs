@@ -11,6 +11,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpoints;
+use super::connection::Readers;
 use super::directory::{Directory, Record};
 use super::error::{Result, begin_failed, commit_failed, failed};
 use super::verify::{self, State};
@@ -38,9 +39,11 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread, which owns the connection. `checkpointed` is how many commits the database file has without
-    /// its write-ahead log. Records the commits that the database has in the lock file.
+    /// its write-ahead log. Records the commits that the database has in the lock file. `readers` see every change that was
+    /// acknowledged.
     pub(super) fn start(
         connection: Connection,
+        readers: Arc<Readers>,
         directory: Arc<Directory>,
         checkpointed: u64,
     ) -> Result<Self> {
@@ -48,7 +51,8 @@ impl Writer {
         let Some(State { record, .. }) = verify::state(&connection).map_err(failed)? else {
             return Err(StoreError::Failed("it has no row in store_state".to_owned()));
         };
-        let mut checkpoints = Checkpoints::new(&connection, directory.database(), checkpointed)?;
+        let mut checkpoints =
+            Checkpoints::new(&connection, Arc::clone(&readers), directory.database(), checkpointed)?;
         if checkpointed == 0 {
             // A new database, or one of an older schema: from now on, the file has the row without its log.
             checkpoints.truncate(&connection, record.commits);
@@ -56,7 +60,7 @@ impl Writer {
         directory.sync_record(Some(record)).map_err(failed_io)?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed_io)?;
-        let committer = Committer { connection, record, checkpoints, directory };
+        let committer = Committer { readers, checkpoints, connection, record, directory };
         let (queue, changes) = mpsc::channel(QUEUE_MAX);
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
@@ -105,10 +109,12 @@ impl Drop for Writer {
 
 /// What the thread owns.
 struct Committer {
+    readers: Arc<Readers>,
+    checkpoints: Checkpoints,
+    /// Dropped after the readers: SQLite empties the write-ahead log when the last connection is closed, if that one may write.
     connection: Connection,
     /// As of the last commit.
     record: Record,
-    checkpoints: Checkpoints,
     directory: Arc<Directory>,
 }
 
@@ -124,6 +130,8 @@ impl Committer {
             }
             let mut responses = Vec::with_capacity(group.len());
             let committed = self.commit(group, &mut responses);
+            // Whether or not it failed: what the disk has stored may not be known.
+            self.readers.committed();
             for respond in responses {
                 respond(committed.clone());
             }
@@ -227,7 +235,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let directory = Arc::new(Directory::lock(&folder.path().join("sessions.db")).unwrap());
         let connection = open_writer(directory.database()).unwrap();
-        let writer = Writer::start(connection, directory, 0).unwrap();
+        let readers = Arc::new(Readers::open(directory.database(), 1).unwrap());
+        let writer = Writer::start(connection, readers, directory, 0).unwrap();
         (folder, writer)
     }
 
