@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use session_store::{Actor, Event, EventAction, EventId, StoredSession};
+use session_store::{Actor, Event, EventAction, EventId, LastSeen, StoredSession};
 use session_types::{DomainId, PoolId, SessionId, SessionStatus, SessionType, Timestamp};
 use slog::{Logger, info, warn};
 use tokio::sync::Notify;
