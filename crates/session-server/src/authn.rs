@@ -120,9 +120,7 @@ async fn verify(sessions: &Sessions, credential: &Credential, hash: SecretHash) 
     let storage = sessions.storage();
     match credential.kind {
         Kind::Session => verify_session(sessions, SessionId(credential.id), hash).await,
-        Kind::ApiKey => {
-            verify_key(storage, hash, &storage.key_read(KeyId(credential.id)).await?)
-        }
+        Kind::ApiKey => verify_key(storage, hash, &storage.key_read(KeyId(credential.id)).await?),
     }
 }
 

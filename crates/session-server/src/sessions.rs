@@ -260,7 +260,10 @@ impl Sessions {
         }
         let expires_at = self.lifetimes.expiry_if_used(session, at).map(|(expires_at, _)| expires_at);
         let user_agent = origin.user_agent();
-        self.last_seen.insert(session, &Interaction { at, address: origin.address, user_agent: user_agent.as_ref(), expires_at });
+        self.last_seen.insert(
+            session,
+            &Interaction { at, address: origin.address, user_agent: user_agent.as_ref(), expires_at },
+        );
     }
 
     /// Writes all buffered interactions. Those that cannot be written stay in the buffer.

@@ -294,3 +294,33 @@ impl Storage {
         self.minter.secret()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    fn sources(folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+    }
+
+    #[test]
+    fn no_other_file_changes_a_session_or_a_key_that_may_be_in_the_cache() {
+        let changes = [
+            "session_replace",
+            "session_replace_many",
+            "session_update_last_seen",
+            "session_revoke_many",
+            "key_revoke",
+        ];
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        for path in sources(&folder).iter().filter(|path| !path.ends_with("storage.rs")) {
+            let source = fs::read_to_string(path).unwrap();
+            for change in changes {
+                let call = format!("store.{change}(");
+                assert!(!source.contains(&call), "{}: call Storage::{change}", path.display());
+            }
+        }
+    }
+}

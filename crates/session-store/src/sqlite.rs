@@ -288,9 +288,8 @@ impl Keys for SqliteStore {
         key: KeyId,
         session: SessionId,
     ) -> Result<(Option<ApiKey>, Result<Option<StoredSession>>)> {
-        self.readers.read(|connection| {
-            Ok((table::fetch(connection, key.0)?, table::fetch(connection, session.0)))
-        })
+        self.readers
+            .read(|connection| Ok((table::fetch(connection, key.0)?, table::fetch(connection, session.0))))
     }
 
     async fn key_create(&self, key: ApiKey) -> Result<()> {

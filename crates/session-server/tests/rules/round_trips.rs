@@ -119,6 +119,8 @@ async fn an_invalid_token_is_refused_alike_whatever_session_the_path_names() {
     for is_damaged in [false, true] {
         if is_damaged {
             damage();
+            // A commit of the store's own, after which readers see that.
+            slow.world.store.ready().await.unwrap();
         }
         assert_eq!(slow.fetch(&slow.key, slow.id).await.0.is_err(), is_damaged);
         for kind in [Kind::ApiKey, Kind::Session] {
