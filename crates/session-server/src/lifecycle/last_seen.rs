@@ -292,10 +292,12 @@ impl LastSeenBuffer {
     /// store, are written together.
     pub(crate) fn sessions(&self, which: Which, max: usize) -> Vec<SessionId> {
         let turn = match which {
-            Which::Due(_) => self.turns.fetch_add(1, Ordering::Relaxed) % SHARDS,
+            Which::Due(_) => {
+                self.remove_agents();
+                self.turns.fetch_add(1, Ordering::Relaxed) % SHARDS
+            }
             Which::All | Which::Reviving(_) => SHARDS,
         };
-        self.remove_agents();
         let mut ids = Vec::new();
         for (place, shard) in self.shards.iter().enumerate() {
             let Shard { sessions, earliest_expiry_ms } = &mut *lock(shard);
