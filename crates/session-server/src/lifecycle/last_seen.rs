@@ -189,7 +189,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl LastSeenBuffer {
     fn shard(&self, id: SessionId) -> MutexGuard<'_, Shard> {
-        #[expect(clippy::cast_possible_truncation, reason = "only the last bits count")]
         let place = (id.0.time_ms() >> SHARD_TIME_BITS) as usize % SHARDS;
         lock(&self.shards[place])
     }
