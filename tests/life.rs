@@ -142,13 +142,22 @@ async fn a_fetch_with_the_own_token_updates_last_seen_at_once_and_survives_a_sto
     assert_eq!(summary["status"], "unauthenticated", "it changes no state");
     let server = Sessiond::start_on(server.stop().await, &[]).await;
     assert_eq!(last_seen(&server).await, seen);
+}
 
-    // It has been written by now, so that a crash loses only later ones.
-    server.fetch(&id, &token).await;
-    let later = last_seen(&server).await;
-    tokio::time::sleep(Duration::from_secs(7)).await;
+#[tokio::test]
+async fn a_crash_loses_no_interaction_of_a_session_that_was_used_a_step_after_its_stored_one() {
+    // An eighth of it, 2 s, is a step.
+    let server = Sessiond::start_with_settings("[lifetime.browser]\nidle = '16s'").await;
+    let key = server.key(&SCOPES);
+    let (id, token) = created(&server, &key, json!({ "session_type": "browser", "interaction": {} })).await;
+    let last_seen =
+        async |server: &Sessiond| server.fetch(&id, &key).await.body["summary"]["last_seen"].clone();
+    assert_eq!(server.fetch(&id, &token).await.status, 200);
+    let seen = last_seen(&server).await;
+    // Then it is written at the next interval of 5 s.
+    tokio::time::sleep(Duration::from_secs(8)).await;
     let server = Sessiond::start_on(server.kill(), &[]).await;
-    assert_eq!(last_seen(&server).await, later);
+    assert_eq!(last_seen(&server).await, seen);
 }
 
 #[tokio::test]

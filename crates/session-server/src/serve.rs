@@ -37,6 +37,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests of operators may take to finish after that.
 const INTERNAL_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long a stop waits for the last interactions: a full buffer of a million takes some ten seconds.
+const LAST_SEEN_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// Serves until a signal to stop.
 pub(crate) fn serve(config: &Config, dev: bool) -> Result<(), Box<dyn std::error::Error>> {
     let metrics = Arc::new(Metrics::default());
@@ -154,10 +157,10 @@ async fn run(
         // After the last change of this node.
         node.leave().await
     };
-    let cause = match timeout(STORE_TIMEOUT, finish).await {
+    let cause = match timeout(LAST_SEEN_TIMEOUT, finish).await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.into_cause()),
-        Err(_) => Some(format!("the store took longer than {STORE_TIMEOUT:?}")),
+        Err(_) => Some(format!("the store took longer than {LAST_SEEN_TIMEOUT:?}")),
     };
     if let Some(cause) = cause {
         warn!(log, "last interactions were not written"; "cause" => cause);

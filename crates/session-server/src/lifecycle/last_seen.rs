@@ -189,7 +189,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl LastSeenBuffer {
     fn shard(&self, id: SessionId) -> MutexGuard<'_, Shard> {
-        #[expect(clippy::cast_possible_truncation, reason = "only the last bits count")]
         let place = (id.0.time_ms() >> SHARD_TIME_BITS) as usize % SHARDS;
         lock(&self.shards[place])
     }
@@ -292,10 +291,12 @@ impl LastSeenBuffer {
     /// store, are written together.
     pub(crate) fn sessions(&self, which: Which, max: usize) -> Vec<SessionId> {
         let turn = match which {
-            Which::Due(_) => self.turns.fetch_add(1, Ordering::Relaxed) % SHARDS,
+            Which::Due(_) => {
+                self.remove_agents();
+                self.turns.fetch_add(1, Ordering::Relaxed) % SHARDS
+            }
             Which::All | Which::Reviving(_) => SHARDS,
         };
-        self.remove_agents();
         let mut ids = Vec::new();
         for (place, shard) in self.shards.iter().enumerate() {
             let Shard { sessions, earliest_expiry_ms } = &mut *lock(shard);
