@@ -5,13 +5,14 @@ mod load;
 mod postgres;
 
 use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use session_test_support::seed::{DOMAIN_ID, POOL_ID};
+use session_test_support::seed::DOMAIN_ID;
 
 pub(crate) use self::load::Settings;
-use self::load::{Measured, ROUNDS, Store, machine, measure, memory, on_connections, rate, request};
+use self::load::{
+    CREATE_CONNECTIONS, Measured, ROUNDS, Store, create, machine, measure, memory, rate, request,
+};
 use crate::process::{Failed, cargo, key, say, serve, target};
 
 /// Fills a store, then measures fetches side by side with a bare response of the same HTTP stack.
@@ -87,31 +88,4 @@ pub(crate) fn fetch(settings: &Settings, out: &mut dyn Write) -> Result<(), Fail
         by_key.per_second() / bare.per_second(),
     ))?;
     say(memory(sessiond.pid()))
-}
-
-/// The number of connections that create sessions: enough that many share each commit.
-const CREATE_CONNECTIONS: usize = 128;
-
-/// Creates sessions and returns their IDs and tokens.
-fn create(address: &str, key: &str, count: usize) -> Result<Vec<(String, String)>, Failed> {
-    let body = format!(
-        r#"{{"pool_id":"{POOL_ID}","session_type":"browser","interaction":{{"remote_ip":"127.0.0.1","user_agent":"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/91.0.4472.114 Safari/537.36"}}}}"#
-    );
-    let request = format!(
-        "POST /api/v1/session HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let next = AtomicUsize::new(0);
-    on_connections(address, CREATE_CONNECTIONS, |connection, _| {
-        let mut made = Vec::new();
-        while next.fetch_add(1, Ordering::Relaxed) < count {
-            let body = connection.send(&request, "201")?;
-            let body: serde_json::Value = serde_json::from_slice(body)
-                .map_err(|error| Failed(format!("a response is not JSON: {error}")))?;
-            let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-            made.push((text(&body["session"]["summary"]["id"]), text(&body["authtoken"])));
-        }
-        Ok(made)
-    })
 }

@@ -1,15 +1,19 @@
 //! How many rows per second one process reads from a PostgreSQL store by primary key. `cargo xtask bench fetch` runs it beside
 //! `sessiond`.
 //!
-//! `select_rate select|store URL IDS CONCURRENCY SECONDS`: `select` sends bare statements on two connections that pipeline,
-//! and looks at no column; `store` fetches through the store. IDS is a file with an ID in each line. Prints the number of
+//! `select_rate select|pool|store URL IDS CONCURRENCY SECONDS`: `select` sends bare statements on two connections that pipeline,
+//! and looks at no column; `pool` sends the same ones, each on a connection that it takes from a pool of sixteen; `store`
+//! fetches through the store. IDS is a file of which each line begins with an ID and a space. Prints the number of
 //! reads and their 50th and 99th percentile in microseconds.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program for measurements")]
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use deadpool::managed::{Manager, Metrics, Pool, RecycleResult};
+use futures::future::join_all;
 use session_store::{PostgresOptions, PostgresStore, Sessions};
 use session_types::SessionId;
 use tokio_postgres::{Client, NoTls, Statement};
@@ -17,8 +21,12 @@ use tokio_postgres::{Client, NoTls, Statement};
 /// As many as the store has.
 const CONNECTIONS: usize = 2;
 
+/// As many as a common pool has that is made for two cores and some waiting.
+const POOL_CONNECTIONS: usize = 16;
+
 enum Reader {
     Select(Vec<(Client, Statement)>),
+    Pool(Pool<Connect>),
     Store(Box<PostgresStore>),
 }
 
@@ -29,8 +37,38 @@ impl Reader {
                 let (client, statement) = &connections[number % CONNECTIONS];
                 client.query_opt(statement, &[&&id.0.as_bytes()[..]]).await.unwrap().is_some()
             }
+            Self::Pool(pool) => {
+                let connection = pool.get().await.unwrap();
+                let (client, statement) = &*connection;
+                client.query_opt(statement, &[&&id.0.as_bytes()[..]]).await.unwrap().is_some()
+            }
             Self::Store(store) => store.session_fetch(id).await.unwrap().is_some(),
         }
+    }
+}
+
+/// Returns a connection and the bare statement.
+async fn connect(url: &str) -> (Client, Statement) {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let statement = client.prepare("SELECT * FROM session WHERE id = $1").await.unwrap();
+    (client, statement)
+}
+
+struct Connect {
+    url: String,
+}
+
+impl Manager for Connect {
+    type Type = (Client, Statement);
+    type Error = Infallible;
+
+    async fn create(&self) -> Result<(Client, Statement), Infallible> {
+        Ok(connect(&self.url).await)
+    }
+
+    async fn recycle(&self, _: &mut (Client, Statement), _: &Metrics) -> RecycleResult<Infallible> {
+        Ok(())
     }
 }
 
@@ -39,18 +77,17 @@ async fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, what, url, ids, concurrency, seconds] = &arguments[..] else { panic!("see the source") };
     let ids = std::fs::read_to_string(ids).unwrap();
-    let ids: Arc<Vec<SessionId>> = Arc::new(ids.lines().map(|id| id.parse().unwrap()).collect());
-    let reader = if what == "store" {
-        Reader::Store(Box::new(PostgresStore::open(PostgresOptions::parse(url).unwrap()).await.unwrap()))
-    } else {
-        let mut connections = Vec::new();
-        for _ in 0..CONNECTIONS {
-            let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-            tokio::spawn(connection);
-            let statement = client.prepare("SELECT * FROM session WHERE id = $1").await.unwrap();
-            connections.push((client, statement));
+    let ids: Arc<Vec<SessionId>> =
+        Arc::new(ids.lines().map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect());
+    let reader = match &**what {
+        "store" => {
+            Reader::Store(Box::new(PostgresStore::open(PostgresOptions::parse(url).unwrap()).await.unwrap()))
         }
-        Reader::Select(connections)
+        "pool" => {
+            let pool = Pool::builder(Connect { url: url.clone() }).max_size(POOL_CONNECTIONS);
+            Reader::Pool(pool.build().unwrap())
+        }
+        _ => Reader::Select(join_all((0..CONNECTIONS).map(|_| connect(url))).await),
     };
     let reader = Arc::new(reader);
     let warm = Instant::now() + Duration::from_secs(1);

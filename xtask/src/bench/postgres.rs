@@ -1,7 +1,7 @@
 //! `cargo xtask bench fetch --store postgres`: fetches from a full PostgreSQL, side by side with bare statements.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use session_test_support::postgres::Cluster;
 use session_test_support::seed::{DOMAIN_ID, POOL_ID};
 use session_types::SessionId;
 
-use super::load::{Measured, ROUNDS, Settings, machine, measure, memory, request};
+use super::load::{ROUNDS, Settings, create, machine, memory, rate};
 use crate::process::{Failed, cargo, key, launch, output, say, target};
 
 /// What fills the database.
@@ -19,9 +19,18 @@ const FILL: &str = include_str!("fill.sql");
 /// How many of the sessions are fetched, at random: so many that their pages do not stay in the processor's cache.
 const FETCHED: usize = 200_000;
 
+/// How many sessions are created, to be fetched with their own tokens.
+const CREATED: usize = 20_000;
+
+/// The load over HTTP.
+const LOAD: &str = include_str!("fetch.lua");
+
 /// How fast a node must start, and at what share of the bare rate it must fetch: issue 12.
 const STARTS_WITHIN: Duration = Duration::from_secs(2);
 const SHARE_MIN: f64 = 0.6;
+
+/// How much faster the store must be than a pool of connections: issue 13.
+const POOL_FACTOR_MIN: f64 = 1.4;
 
 /// Fills a new cluster with sessions, and measures the start of a node and fetches from it.
 pub(super) fn fetch(settings: &Settings, out: &mut dyn Write) -> Result<(), Failed> {
@@ -65,52 +74,50 @@ pub(super) fn fetch(settings: &Settings, out: &mut dyn Write) -> Result<(), Fail
         started.as_millis(),
         if started <= STARTS_WITHIN { "within" } else { "NOT within" }
     ))?;
-    let key = key(&sessiond, &["--domain", DOMAIN_ID], &["session:read"])?;
-    let ids = ids(&cluster, &database)?;
-    let file = folder.path().join("ids");
-    std::fs::write(&file, ids.join("\n")).map_err(|error| Failed(format!("the IDs: {error}")))?;
+    let key = key(&sessiond, &["--domain", DOMAIN_ID], &["session:read", "session:create"])?;
+    let address = sessiond.address.to_string();
+    let by_key: Vec<_> = ids(&cluster, &database)?.into_iter().map(|id| (id, key.clone())).collect();
+    let own = create(&address, &key, CREATED)?;
+    // A session's ID and a token in each line.
+    let write = |name: &str, fetches: &[(String, String)]| -> Result<PathBuf, Failed> {
+        let lines: Vec<_> = fetches.iter().map(|(id, token)| format!("{id} {token}")).collect();
+        let file = folder.path().join(name);
+        std::fs::write(&file, lines.join("\n")).map_err(|error| Failed(format!("{name}: {error}")))?;
+        Ok(file)
+    };
+    let (by_key, own) = (write("by-key", &by_key)?, write("own", &own)?);
+    let script = folder.path().join("fetch.lua");
+    std::fs::write(&script, LOAD).map_err(|error| Failed(format!("fetch.lua: {error}")))?;
 
     say(format!("{} at the same time, {} s each:", settings.connections, settings.seconds))?;
-    let address = sessiond.address.to_string();
-    let [mut bare, mut store, mut http] = [(); 3].map(|()| Measured::default());
-    let (mut bare_p99_us, mut store_p99_us) = (0, 0);
+    let [mut bare, mut pool, mut store, mut http, mut http_own] = [(); 5].map(|()| Turns::default());
     // In turns, so that a slow phase of the machine affects all of them.
     for _ in 0..ROUNDS {
-        for (what, measured, p99_us) in
-            [("select", &mut bare, &mut bare_p99_us), ("store", &mut store, &mut store_p99_us)]
-        {
-            let (more, p99) = select(&select_rate, what, &url, &file, settings)?;
-            measured.add(more);
-            *p99_us = p99.max(*p99_us);
+        for (what, turns) in [("select", &mut bare), ("pool", &mut pool), ("store", &mut store)] {
+            turns.add(&select(&select_rate, what, &url, &by_key, settings)?);
         }
-        http.add(measure(&address, settings, |random| {
-            request(&format!("/api/v1/session/{}", ids[random % ids.len()]), &key)
-        })?);
+        for (fetches, turns) in [(&by_key, &mut http), (&own, &mut http_own)] {
+            turns.add(&load(&script, &address, fetches, settings)?);
+        }
     }
-    http.latencies_us.sort_unstable();
-    let rate = |measured: &Measured| measured.per_second();
-    say(format!(
-        "{:<44} {:>7.0}/s  p99 {:>6} µs",
-        "SELECT by primary key, two connections",
-        rate(&bare),
-        bare_p99_us
-    ))?;
-    say(format!(
-        "{:<44} {:>7.0}/s  p99 {:>6} µs",
-        "fetch of the store, by the session's ID",
-        rate(&store),
-        store_p99_us
-    ))?;
-    say(format!(
-        "{:<44} {:>7.0}/s  p99 {:>6} µs",
-        "GET of sessiond with an API key, over HTTP",
-        rate(&http),
-        http.percentile_us(99)
-    ))?;
-    for (name, measured) in [("the store", &store), ("sessiond", &http)] {
-        let share = rate(measured) / rate(&bare);
-        let bar = if share >= SHARE_MIN { "reached" } else { "NOT reached" };
-        say(format!("relative to the SELECT: {share:.2} of {name}; the bar of {SHARE_MIN} is {bar}"))?;
+    for (name, turns) in [
+        ("SELECT by primary key, two connections", &bare),
+        ("the same SELECT, a pool of sixteen", &pool),
+        ("fetch of the store, by the session's ID", &store),
+        ("GET of sessiond with an API key, over HTTP", &http),
+        ("the same with the session's own token", &http_own),
+    ] {
+        say(format!("{name:<44} {:>7.0}/s  p99 {:>6} µs", turns.per_second(), turns.p99_us))?;
+    }
+    for (name, turns, to, minimum) in [
+        ("the store, relative to the SELECT", &store, &bare, SHARE_MIN),
+        ("sessiond with an API key, relative to the SELECT", &http, &bare, SHARE_MIN),
+        ("sessiond with own tokens, relative to the SELECT", &http_own, &bare, SHARE_MIN),
+        ("the store, relative to the pool", &store, &pool, POOL_FACTOR_MIN),
+    ] {
+        let share = turns.per_second() / to.per_second();
+        let bar = if share >= minimum { "reached" } else { "NOT reached" };
+        say(format!("{name}: {share:.2}; the bar of {minimum} is {bar}"))?;
     }
     say(memory(sessiond.pid()))
 }
@@ -154,20 +161,57 @@ fn ids(cluster: &Cluster, database: &str) -> Result<Vec<String>, Failed> {
     lines.lines().map(|hex| id(hex).ok_or_else(|| Failed(format!("{hex} is no ID")))).collect()
 }
 
-/// One turn of bare statements, or of fetches of the store. Returns also the 99th percentile.
-fn select(
-    program: &Path,
-    what: &str,
-    url: &str,
-    ids: &Path,
-    settings: &Settings,
-) -> Result<(Measured, u32), Failed> {
-    let turn = Duration::from_secs(settings.seconds.into()) / ROUNDS;
+/// What the turns of a measurement have measured.
+#[derive(Default)]
+struct Turns {
+    count: usize,
+    elapsed: Duration,
+    /// Of the slowest turn.
+    p99_us: u32,
+}
+
+impl Turns {
+    fn add(&mut self, turn: &Self) {
+        self.count += turn.count;
+        self.elapsed += turn.elapsed;
+        self.p99_us = self.p99_us.max(turn.p99_us);
+    }
+
+    fn per_second(&self) -> f64 {
+        rate(self.count, self.elapsed)
+    }
+}
+
+/// One turn of bare statements, or of fetches of the store.
+fn select(program: &Path, what: &str, url: &str, ids: &Path, settings: &Settings) -> Result<Turns, Failed> {
+    let elapsed = Duration::from_secs(settings.seconds.into()) / ROUNDS;
     let mut command = Command::new(program);
     command.args([what, url]).arg(ids).arg(settings.connections.to_string());
-    let printed = output(command.arg(turn.as_secs_f64().to_string()))?;
+    let printed = output(command.arg(elapsed.as_secs_f64().to_string()))?;
     let numbers: Vec<u32> = printed.split_whitespace().filter_map(|number| number.parse().ok()).collect();
-    let [count, p50_us, p99_us] = numbers[..] else { return Err(Failed(format!("unexpected: {printed}"))) };
-    let count = usize::try_from(count).unwrap_or_default();
-    Ok((Measured { latencies_us: vec![p50_us; count], elapsed: turn }, p99_us))
+    let [count, _, p99_us] = numbers[..] else { return Err(Failed(format!("unexpected: {printed}"))) };
+    Ok(Turns { count: usize::try_from(count).unwrap_or_default(), elapsed, p99_us })
+}
+
+/// One turn of requests over HTTP, after a second of warming up: by wrk, whose share of the two cores is small.
+fn load(script: &Path, address: &str, fetches: &Path, settings: &Settings) -> Result<Turns, Failed> {
+    let run = |seconds: u32| {
+        let mut wrk = Command::new("wrk");
+        wrk.args(["-t1", &format!("-c{}", settings.connections), &format!("-d{seconds}s"), "-s"]);
+        wrk.arg(script).arg(format!("http://{address}")).arg("--").arg(fetches);
+        output(&mut wrk).map_err(|error| Failed(format!("{error}; wrk is the Debian package `wrk`")))
+    };
+    run(1)?;
+    let printed = run((settings.seconds / ROUNDS).max(1))?;
+    let numbers: Option<Vec<u32>> = printed.lines().find_map(|line| {
+        line.strip_prefix("measured ")?.split_whitespace().map(|number| number.parse().ok()).collect()
+    });
+    match numbers.as_deref() {
+        Some([count, elapsed_us, p99_us, 0]) => Ok(Turns {
+            count: usize::try_from(*count).unwrap_or_default(),
+            elapsed: Duration::from_micros((*elapsed_us).into()),
+            p99_us: *p99_us,
+        }),
+        _ => Err(Failed(format!("responses failed, or wrk printed something unexpected: {printed}"))),
+    }
 }

@@ -279,17 +279,25 @@ async fn after_error(
 struct Repeats {
     deadline: Instant,
     at_once: usize,
-    delays: ExponentialBackoff,
+    /// Made for the first of them.
+    delays: Option<ExponentialBackoff>,
 }
 
 impl Repeats {
-    fn new(deadline: Instant) -> Self {
-        let delays = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(5))
-            .with_max_delay(Duration::from_millis(200))
-            .with_max_times(CONFLICTS_MAX)
-            .with_jitter();
-        Self { deadline, at_once: REPEATS_MAX, delays: delays.build() }
+    const fn new(deadline: Instant) -> Self {
+        Self { deadline, at_once: REPEATS_MAX, delays: None }
+    }
+
+    fn next_delay(&mut self) -> Option<Duration> {
+        let delays = self.delays.get_or_insert_with(|| {
+            let delays = ExponentialBuilder::default()
+                .with_min_delay(Duration::from_millis(5))
+                .with_max_delay(Duration::from_millis(200))
+                .with_max_times(CONFLICTS_MAX)
+                .with_jitter();
+            delays.build()
+        });
+        delays.next()
     }
 
     /// Waits until the next attempt. Fails with the error if there is none.
@@ -299,7 +307,7 @@ impl Repeats {
                 self.at_once -= 1;
                 Ok(())
             }
-            Next::Later(error) => match self.delays.next() {
+            Next::Later(error) => match self.next_delay() {
                 Some(delay) if Instant::now() + delay < self.deadline => {
                     sleep(delay).await;
                     Ok(())
