@@ -200,7 +200,8 @@ pub(crate) async fn late(target: &Target, seed: u64) -> Result<Outcome, Failed> 
     let (counts, key) = (Arc::<Counts>::default(), scene.rounds.key.clone());
     let mut probes = Vec::new();
     let fault = async |_: &mut Cluster, nodes: &mut Nodes, _: &mut Random| {
-        sleep(A_WHILE / 2).await;
+        // Until there are many sessions: of one that hundreds of unanswered requests name, no order can be found.
+        sleep(A_WHILE * 4).await;
         proxy.set(Mode::Delay(LATE));
         let began = Instant::now();
         while began.elapsed() < LATE + A_WHILE {

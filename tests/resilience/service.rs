@@ -51,7 +51,7 @@ impl Counts {
         let one = |counter: &AtomicU64| {
             counter.fetch_add(1, Ordering::Relaxed);
         };
-        if !reads && response.is_none_or(|response| response.status == 503) {
+        if !reads && response.is_none_or(|response| response.status == 503 && !response.is_without_change()) {
             one(&self.unknown);
         }
         let Some(response) = response else { return };
@@ -96,6 +96,12 @@ pub(crate) struct Response {
 }
 
 impl Response {
+    /// Whether it is a 503 that says that nothing was changed.
+    fn is_without_change(&self) -> bool {
+        let message = self.body["message"].as_str().unwrap_or_default();
+        self.status == 503 && message.contains("nothing was changed")
+    }
+
     /// The status and the code of an error.
     pub(crate) fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
@@ -283,6 +289,8 @@ impl Done {
 fn seen(action: &Action, id: &str, response: &Response) -> Option<Seen> {
     match response.status {
         429 => return None,
+        // What it says is checked: the model does not make the change.
+        503 if response.is_without_change() => return None,
         500.. => return Some(Seen::Open),
         400.. => return Some(Seen::refused(response.code())),
         _ => {}

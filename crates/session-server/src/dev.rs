@@ -27,7 +27,7 @@ const USER_AGENT: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleW
 /// A store that is not empty stays as it is, and the returned line says so.
 pub(crate) async fn prepare(sessions: &Arc<Sessions>, address: SocketAddr) -> Result<String, Error> {
     let storage = sessions.storage();
-    let keys = storage.page(|store| store.key_list()).await?;
+    let keys = storage.page(|store| store.key_page(None, 1)).await?;
     let page = storage.page(|store| store.session_page(None, 1)).await?;
     if keys != Page::default() || page != Page::default() {
         return Ok("the store is not empty, so --dev leaves it as it is\n".to_owned());

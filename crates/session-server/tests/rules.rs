@@ -247,8 +247,8 @@ impl session_store::Keys for Counted {
     async fn key_create(&self, key: ApiKey) -> Result<(), StoreError> {
         self.store.key_create(key).await
     }
-    async fn key_list(&self) -> Result<Page<ApiKey>, StoreError> {
-        self.store.key_list().await
+    async fn key_page(&self, after: Option<KeyId>, limit: u32) -> Result<Page<ApiKey>, StoreError> {
+        self.store.key_page(after, limit).await
     }
     async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool, StoreError> {
         self.store.key_revoke(id, at).await

@@ -169,8 +169,8 @@ impl Keys for PostgresStore {
         records::key_create(&self.database, &key).await
     }
 
-    async fn key_list(&self) -> Result<Page<ApiKey>> {
-        records::key_list(&self.database).await
+    async fn key_page(&self, after: Option<KeyId>, limit: u32) -> Result<Page<ApiKey>> {
+        records::key_page(&self.database, after, limit).await
     }
 
     async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool> {

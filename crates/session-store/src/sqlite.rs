@@ -298,20 +298,9 @@ impl Keys for SqliteStore {
             .await
     }
 
-    async fn key_list(&self) -> Result<Page<ApiKey>> {
+    async fn key_page(&self, after: Option<KeyId>, limit: u32) -> Result<Page<ApiKey>> {
         self.scanners
-            .scan(Owner::Server, |connection| {
-                let mut keys = Page::<ApiKey>::default();
-                loop {
-                    let page = table::page(connection, keys.next, u32::MAX)?;
-                    keys.items.extend(page.items);
-                    keys.skipped.extend(page.skipped);
-                    keys.next = page.next;
-                    if keys.next.is_none() {
-                        return Ok(keys);
-                    }
-                }
-            })
+            .scan(Owner::Server, move |connection| table::page(connection, after.map(|id| id.0), limit))
             .await
     }
 

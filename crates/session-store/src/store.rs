@@ -426,8 +426,8 @@ pub trait Keys: Send + Sync {
     /// Fails with [`StoreError::AlreadyExists`].
     async fn key_create(&self, key: ApiKey) -> Result<(), StoreError>;
 
-    /// Returns every API key, by ascending ID.
-    async fn key_list(&self) -> Result<Page<ApiKey>, StoreError>;
+    /// Returns at most `limit` API keys with an ID above `after`, by ascending ID.
+    async fn key_page(&self, after: Option<KeyId>, limit: u32) -> Result<Page<ApiKey>, StoreError>;
 
     /// Revokes an API key; the time of a key that is already revoked stays. Returns whether the key exists.
     async fn key_revoke(&self, id: KeyId, at: Timestamp) -> Result<bool, StoreError>;

@@ -404,7 +404,7 @@ async fn a_database_with_global_pools_is_migrated_with_its_sessions_and_keys() {
         (SessionStatus::Authenticated, Some(at(88)), Some(AccountId(Id::from_bytes([9; 20]))))
     );
     assert_eq!(authenticated.token_hash, Some(SecretHash([0; 32])));
-    let keys = store.key_list().await.unwrap().items;
+    let keys = store.key_page(None, 10).await.unwrap().items;
     assert_eq!((keys.len(), keys[0].pool_id, keys[0].revoked_at), (1, Some(new.pool_id), Some(at(5))));
     assert_eq!(
         store.session_list_expired(at(88), 10).await.unwrap().items,

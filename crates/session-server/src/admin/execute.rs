@@ -53,11 +53,18 @@ async fn perform(
             Ok(true)
         }
         Command::KeyList { json } => {
-            let keys = storage.page(|store| store.key_list()).await?;
-            for key in keys.items {
-                out(if json { key_as_json(&key) } else { key_as_text(&key) }).await;
+            let (mut after, mut is_complete) = (None, true);
+            loop {
+                let page = storage.page(|store| store.key_page(after, u32::MAX)).await?;
+                for key in &page.items {
+                    out(if json { key_as_json(key) } else { key_as_text(key) }).await;
+                }
+                is_complete &= transfer::report_skipped(&page.skipped, output).await;
+                after = page.next.map(KeyId);
+                if after.is_none() {
+                    return Ok(is_complete);
+                }
             }
-            Ok(transfer::report_skipped(&keys.skipped, output).await)
         }
         Command::KeyRevoke { id } => {
             let id: KeyId =

@@ -43,7 +43,7 @@ pub async fn missing_records_are_not_found(store: Arc<impl Store>) {
     assert_eq!(store.session_page(None, 10).await, Ok(Page::default()));
     assert_eq!(store.session_replace(session(1), None, None, None).await, Ok(false));
     assert_eq!(store.key_fetch(key(1).id).await, Ok(None));
-    assert_eq!(store.key_list().await, Ok(Page::default()));
+    assert_eq!(store.key_page(None, 10).await, Ok(Page::default()));
     assert_eq!(store.key_revoke(key(1).id, at(1)).await, Ok(false));
     assert_eq!(store.reference_find(id(9, 9), DomainId(id(1, 1)), None).await, Ok(None));
 }

@@ -7,7 +7,7 @@ use proptest::test_runner::TestRunner;
 use session_types::{Id, PoolId, SessionStatus};
 
 use super::fixture::{any_session, at, create, event, id, import, key, revocation, session};
-use crate::{Actor, ApiKey, Event, EventAction, EventId, Revocation, Store, StoreError};
+use crate::{Actor, ApiKey, Event, EventAction, EventId, KeyId, Revocation, Store, StoreError};
 
 pub async fn keys_come_back_equal_and_stay_revoked(store: Arc<impl Store>) {
     let mut bound = key(2);
@@ -18,7 +18,10 @@ pub async fn keys_come_back_equal_and_stay_revoked(store: Arc<impl Store>) {
         assert_eq!(store.key_create(key.clone()).await, Err(StoreError::AlreadyExists));
         assert_eq!(store.key_fetch(key.id).await, Ok(Some(key)));
     }
-    assert_eq!(store.key_list().await.map(|keys| keys.items), Ok(vec![key(1), bound.clone()]));
+    assert_eq!(store.key_page(None, 10).await.map(|keys| keys.items), Ok(vec![key(1), bound.clone()]));
+    let first = store.key_page(None, 1).await.expect("listed");
+    let second = store.key_page(first.next.map(KeyId), 1).await.expect("listed");
+    assert_eq!([first.items, second.items], [vec![key(1)], vec![bound.clone()]]);
     assert_eq!(store.key_revoke(bound.id, at(8)).await, Ok(true));
     assert_eq!(store.key_revoke(bound.id, at(9)).await, Ok(true));
     bound.revoked_at = Some(at(8));

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 
 use tokio_postgres::Error;
+use tokio_postgres::error::Severity;
 
 use crate::store::StoreError;
 
@@ -58,6 +59,12 @@ const CAUSES: &[(&str, Cause)] = &[
 
 /// Returns the cause of an error that the server or the connection has reported; `None` for a defect.
 pub(super) fn cause(error: &Error) -> Option<Cause> {
+    // The server stops wherever it is, for example because the disk of its log is full. What it has written of the log counts
+    // when it starts again, whatever the code says.
+    let severity = error.as_db_error().and_then(|error| error.parsed_severity());
+    if severity == Some(Severity::Panic) {
+        return Some(Cause::Lost);
+    }
     match error.code() {
         Some(code) => cause_of_code(code.code()),
         None if error.is_closed() => Some(Cause::Lost),

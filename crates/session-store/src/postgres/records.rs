@@ -99,20 +99,11 @@ pub(super) async fn key_create(database: &Database, key: &ApiKey) -> Result<()> 
     database.change(&INSERT, &parameters(&key.values())).await.map(drop)
 }
 
-/// As [`crate::Keys::key_list`].
-pub(super) async fn key_list(database: &Database) -> Result<Page<ApiKey>> {
+/// As [`crate::Keys::key_page`].
+pub(super) async fn key_page(database: &Database, after: Option<KeyId>, limit: u32) -> Result<Page<ApiKey>> {
     static SELECT: LazyLock<String> = LazyLock::new(|| ApiKey::columns().select(PAGE));
-    let mut keys = Page::<ApiKey>::default();
-    loop {
-        let (rows, limit) = rows_after(database, &SELECT, keys.next, VISITS_MAX).await?;
-        let page = table::page(&rows, limit, |row| ApiKey::read(row, 0))?;
-        keys.items.extend(page.items);
-        keys.skipped.extend(page.skipped);
-        keys.next = page.next;
-        if keys.next.is_none() {
-            return Ok(keys);
-        }
-    }
+    let (rows, limit) = rows_after(database, &SELECT, after.map(|id| id.0), limit).await?;
+    table::page(&rows, limit, |row| ApiKey::read(row, 0))
 }
 
 /// As [`crate::Keys::key_revoke`].
