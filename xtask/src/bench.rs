@@ -1,7 +1,10 @@
 //! `cargo xtask bench`: measurements side by side in one run, so that their ratios carry over to other machines.
 
 pub(crate) mod compare;
+mod figures;
+pub(crate) mod instructions;
 mod load;
+mod operation;
 mod postgres;
 
 use std::io::Write;
