@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measurements side by side in one run, so that their ratios carry over to other machines.
 
+pub(crate) mod all;
 pub(crate) mod compare;
 mod figures;
 pub(crate) mod instructions;

@@ -72,9 +72,14 @@ enum Task {
         #[arg(long)]
         keep: bool,
     },
-    /// Measure performance
-    #[command(subcommand)]
-    Bench(Bench),
+    /// Measure performance; without a command, everything side by side in one go
+    #[command(args_conflicts_with_subcommands = true)]
+    Bench {
+        #[command(subcommand)]
+        part: Option<Bench>,
+        #[command(flatten)]
+        all: bench::all::Settings,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -102,8 +107,11 @@ fn main() -> ExitCode {
         Task::Deny => deny::run(&mut out, &mut progress),
         Task::Test => test::run(&mut out, &mut progress),
         Task::Demo { keep } => demo::run(keep, &mut out, &mut progress).map(|()| true),
-        Task::Bench(Bench::Compare) => bench::compare::run(&mut out).map(|()| true),
-        Task::Bench(Bench::Fetch(settings)) => bench::fetch(&settings, &mut out).map(|()| true),
+        Task::Bench { part: None, all } => bench::all::run(&all, &mut out, &mut progress).map(|()| true),
+        Task::Bench { part: Some(part), .. } => match part {
+            Bench::Compare => bench::compare::run(&mut out).map(|()| true),
+            Bench::Fetch(settings) => bench::fetch(&settings, &mut out).map(|()| true),
+        },
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
