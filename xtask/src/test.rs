@@ -9,6 +9,7 @@ use openapi_drift::report::Format;
 use session_test_support::launcher::STORE_VARIABLE;
 use session_test_support::postgres;
 
+use crate::bench::instructions;
 use crate::check;
 use crate::demo;
 use crate::deny;
@@ -18,13 +19,14 @@ use crate::resilience;
 
 /// The programs that the tests use, the argument with which each prints its version, and the Debian packages that contain
 /// them.
-const PROGRAMS: [(&str, &str, &str); 7] = [
+const PROGRAMS: [(&str, &str, &str); 8] = [
     ("curl", "--version", "curl"),
     ("git", "--version", "git"),
     ("openssl", "version", "openssl"),
     ("nginx", "-v", "nginx-light"),
     ("caddy", "version", "caddy"),
     ("faketime", "--version", "faketime"),
+    ("valgrind", "--version", "valgrind"),
     (POSTGRES, "--version", "postgresql"),
 ];
 
@@ -60,6 +62,7 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
     let (passed_again, again) = end_to_end_on_postgres(&counts, out)?;
     let agree =
         passed && passed_again && check::run(None, false, Format::Human, out)? && faults::run(&[], out)?;
+    let agree = agree && instructions::run(None, false, out)?;
     let withstands = agree && resilience::run(&resilience::Settings::default(), out)?;
     let demo = withstands && demo_is_as_the_readme_shows(out, progress)?;
     let (passed, failed) = (counts.passed + again.passed, counts.failed + again.failed);

@@ -1,5 +1,5 @@
-//! `fill URL SESSIONS FILE`: fills the store at this URL, `sqlite:PATH` or `postgres://…`, with live sessions, each with a
-//! token, and writes a line `ID TOKEN` to the file for each of them.
+//! `fill URL SESSIONS FILE [EXPIRED]`: fills the store at this URL, `sqlite:PATH` or `postgres://…`, with live sessions, each
+//! with a token, and writes a line `ID TOKEN` to the file for each of them. The lifetime of the first EXPIRED has passed.
 //!
 //! The tokens are made from a counter: the sessions of a measurement are nobody's.
 
@@ -37,6 +37,8 @@ struct Arguments {
     url: String,
     sessions: u64,
     file: String,
+    #[arg(default_value_t = 0)]
+    expired: u64,
 }
 
 #[tokio::main]
@@ -55,7 +57,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for batch in numbers.chunks(usize::try_from(BATCH)?) {
         let mut sessions = Vec::with_capacity(batch.len());
         for number in batch {
-            let at_ms = now_ms - HOUR_MS + number * HOUR_MS / arguments.sessions;
+            let mut at_ms = now_ms - HOUR_MS + number * HOUR_MS / arguments.sessions;
+            if *number < arguments.expired {
+                at_ms -= LIFETIME_MS;
+            }
             let (session, token) = session(*number, at_ms)?;
             let event = Event {
                 id: EventId(id("event", *number, at_ms)),

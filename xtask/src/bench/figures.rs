@@ -96,7 +96,10 @@ mod tests {
             processor: "x86_64 with AVX2".to_owned(),
             rustc: "1".to_owned(),
             valgrind: "3".to_owned(),
-            instructions_per_request: counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+            instructions_per_request: counts
+                .iter()
+                .map(|(name, count)| ((*name).to_owned(), *count))
+                .collect(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -58,29 +58,21 @@ const SCRIPT: &str = "counted";
 const PROCESSOR_VARIABLE: &str = "XTASK_PROCESSOR";
 const COUNTS_VARIABLE: &str = "XTASK_COUNTS";
 
-/// The settings of `bench --instructions`.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Settings {
-    /// Whether to write the counts instead of comparing them with the stored ones.
-    pub(crate) write: bool,
-    /// The server, instead of a release that is built.
-    pub(crate) sessiond: Option<PathBuf>,
-}
-
-/// Counts, and writes the file or compares with it. Returns whether the counts are as stored.
-pub(crate) fn run(settings: &Settings, out: &mut dyn Write) -> Result<bool, Failed> {
+/// Counts, of a release that is built or of the `sessiond` in a folder, and compares with the stored counts; with `write`,
+/// stores them instead. Returns whether the counts are as stored.
+pub(crate) fn run(programs: Option<&Path>, write: bool, out: &mut dyn Write) -> Result<bool, Failed> {
     let began = Instant::now();
-    let measured = measure(settings)?;
+    let measured = measure(programs)?;
     for (operation, count) in &measured.instructions_per_request {
         say(out, &format!("{operation:<16} {count:>9} instructions per request"))?;
     }
     say(out, &format!("counted in {} s, with valgrind {}", began.elapsed().as_secs(), measured.valgrind))?;
     let file = root().join(FILE);
     let failed = |error: &dyn std::fmt::Display| Failed(format!("{FILE}: {error}"));
-    if settings.write {
+    if write {
         let text = serde_json::to_string_pretty(&measured).map_err(|error| failed(&error))?;
-        let written = std::fs::create_dir_all(root().join("bench"))
-            .and_then(|()| std::fs::write(file, text + "\n"));
+        let written =
+            std::fs::create_dir_all(root().join("bench")).and_then(|()| std::fs::write(file, text + "\n"));
         return written.map(|()| true).map_err(|error| failed(&error));
     }
     let stored = std::fs::read_to_string(file).map_err(|error| failed(&error))?;
@@ -99,14 +91,14 @@ pub(crate) fn run(settings: &Settings, out: &mut dyn Write) -> Result<bool, Fail
 }
 
 /// Counts the instructions of every operation.
-fn measure(settings: &Settings) -> Result<Figures, Failed> {
+fn measure(programs: Option<&Path>) -> Result<Figures, Failed> {
     let valgrind = output(Command::new("valgrind").arg("--version")).map_err(|_| {
         Failed("valgrind is missing; install it, on Debian with `apt-get install valgrind`".to_owned())
     })?;
     let rustc = output(Command::new("rustc").arg("--version"))?;
     let target = target()?;
-    let sessiond = if let Some(sessiond) = &settings.sessiond {
-        sessiond.clone()
+    let sessiond = if let Some(programs) = programs {
+        programs.join("sessiond")
     } else {
         cargo(&["build", "--release", "--locked", "--package", "session-server", "--bin", "sessiond"])?;
         target.join("release/sessiond")
@@ -174,7 +166,8 @@ impl Counter {
             let threads: Vec<_> = processors()?.into_iter().map(start).collect();
             let mut counts = Vec::new();
             for thread in threads {
-                counts.extend(thread.join().map_err(|_| Failed("a thread of the runs panicked".to_owned()))??);
+                counts
+                    .extend(thread.join().map_err(|_| Failed("a thread of the runs panicked".to_owned()))??);
             }
             Ok::<_, Failed>(counts)
         })?;
@@ -244,7 +237,7 @@ fn processors_in(list: &str) -> Option<Vec<u32>> {
     let mut numbers = Vec::new();
     for part in list.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        numbers.extend(first.parse().ok()?..=last.parse().ok()?);
+        numbers.extend(first.parse::<u32>().ok()?..=last.parse::<u32>().ok()?);
     }
     Some(numbers)
 }
@@ -252,7 +245,8 @@ fn processors_in(list: &str) -> Option<Vec<u32>> {
 /// The kind of processor that valgrind simulates here.
 fn processor() -> String {
     let avx2 = std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| {
-        text.lines().any(|line| line.starts_with("flags") && line.split_whitespace().any(|flag| flag == "avx2"))
+        text.lines()
+            .any(|line| line.starts_with("flags") && line.split_whitespace().any(|flag| flag == "avx2"))
     });
     std::env::consts::ARCH.to_owned() + if avx2 { " with AVX2" } else { "" }
 }

@@ -35,7 +35,7 @@ pub(super) enum Operation {
     ListOfTen,
     /// A creation with an interaction.
     Create,
-    /// An interaction of a few sessions.
+    /// An interaction, of each session in turn.
     Interaction,
     /// A revocation, each of another session.
     Revoke,
@@ -75,6 +75,7 @@ impl Operation {
             Self::FetchMiss => &made[HOT + number],
             // From the end, so that few of them were fetched before.
             Self::Revoke => &made[made.len() - 1 - number],
+            Self::Interaction => &made[number % made.len()],
             _ => &made[number % HOT.min(made.len())],
         };
         let key = &sessions.key;
@@ -91,8 +92,9 @@ impl Operation {
 
 /// A request with this method, path below that of sessions, token and body.
 fn message(method: &str, path: &str, token: &str, body: &str) -> String {
-    let head =
-        format!("{method} /api/v1/session{path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n");
+    let head = format!(
+        "{method} /api/v1/session{path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n"
+    );
     if body.is_empty() {
         return head + "\r\n";
     }
@@ -104,10 +106,8 @@ fn interaction() -> String {
 }
 
 fn create(key: &str) -> String {
-    let body = format!(
-        r#"{{"pool_id":"{POOL_ID}","session_type":"browser","interaction":{}}}"#,
-        interaction()
-    );
+    let body =
+        format!(r#"{{"pool_id":"{POOL_ID}","session_type":"browser","interaction":{}}}"#, interaction());
     message("POST", "", key, &body)
 }
 
