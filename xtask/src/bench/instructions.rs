@@ -34,16 +34,16 @@ const COMMAND: &str = "cargo xtask bench --instructions --write";
 /// The operations, and how many requests the difference is about: fewer for those that take more instructions. The longest
 /// runs are first.
 const MEASURED: [(Operation, usize); 6] = [
-    (Operation::Create, 1_000),
-    (Operation::Revoke, 1_000),
-    (Operation::ListOfTen, 500),
+    (Operation::Create, 500),
+    (Operation::Revoke, 500),
+    (Operation::ListOfTen, 250),
     (Operation::FetchMiss, 2_000),
     (Operation::FetchOwnToken, 2_000),
     (Operation::FetchHit, 2_000),
 ];
 
 /// Requests before those of the shorter run: what is read, prepared or allocated once is there then.
-const WARM_UP: usize = 500;
+const WARM_UP: usize = 300;
 
 /// Settings of the server: nothing is swept meanwhile.
 const SETTINGS: &str = "[sweep]\ninterval = '1h'\n";
