@@ -2,8 +2,14 @@
 
 pub(crate) mod all;
 pub(crate) mod compare;
+mod cores;
 mod load;
+mod peers;
 mod postgres;
+mod report;
+mod results;
+mod scenario;
+mod servers;
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
