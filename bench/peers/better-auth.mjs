@@ -36,6 +36,6 @@ await auth.api.signUpEmail({ body: account });
 await listen(createServer(toNodeHandler(auth)), sessions, (url) =>
     fetch(`${url}/api/auth/sign-in/email`, {
         method: "POST",
-        headers: { "content-type": "application/json", "user-agent": user.user_agent },
+        headers: { "content-type": "application/json", origin: url, "user-agent": user.user_agent },
         body: JSON.stringify(account),
     }));

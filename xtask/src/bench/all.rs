@@ -5,9 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
-use session_test_support::sessiond::raise_file_limit;
-
-use super::cores::{Cores, Memory};
+use super::cores::{Cores, Memory, raise_file_limit};
 use super::load::machine;
 use super::peers;
 use super::report;
@@ -66,7 +64,7 @@ pub(crate) fn run(settings: &Settings, out: &mut dyn Write, progress: &mut dyn W
     provide("wrk", "--version", "wrk", progress)?;
     provide(POSTGRES, "--version", "postgresql", progress)?;
     let programs = if let Some(folder) = &settings.programs { folder.clone() } else { build()? };
-    raise_file_limit();
+    raise_file_limit()?;
     let cores = Cores::choose()?;
     // On the disk of the build, because a temporary folder may be in memory.
     let folder = tempfile::tempdir_in(target()?).map_err(|error| Failed(format!("no folder: {error}")))?;
