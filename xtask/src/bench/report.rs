@@ -46,7 +46,7 @@ pub(crate) fn text(results: &Results) -> String {
         let _ = write!(
             text,
             "\nMemory of sessiond, embedded, with the default cache: {:.0} MB resident ({:.0} MB anonymous, {:.0} MB of \
-             mapped files), {:.0} MB at most.\n",
+             mapped files), and {:.0} MB at most in the whole run.\n",
             memory.resident_mb, memory.anonymous_mb, memory.file_mb, memory.peak_mb
         );
     }

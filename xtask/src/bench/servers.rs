@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -247,7 +248,7 @@ impl Servers {
         let url = cluster.url(&database);
         let folders = ["postgres", "postgres-cache"].map(|name| place.folder.join(name));
         for folder in &folders {
-            std::fs::create_dir_all(folder).map_err(|error| Failed(format!("a folder: {error}")))?;
+            create_folder(folder)?;
             store_set(folder, &url);
         }
         // It makes the tables.
@@ -299,7 +300,7 @@ fn embedded_store(place: &Place) -> Result<(PathBuf, Tokens), Failed> {
     let folder = place.folder.join("embedded");
     let file = folder.join("tokens");
     if !file.exists() {
-        std::fs::create_dir_all(&folder).map_err(|error| Failed(format!("a folder: {error}")))?;
+        create_folder(&folder)?;
         fill(place, &sqlite_url(&folder), &file)?;
         // For the other server, before one runs on this.
         copy_store(&folder, &place.folder.join("tenth"))?;
@@ -307,10 +308,18 @@ fn embedded_store(place: &Place) -> Result<(PathBuf, Tokens), Failed> {
     Ok((folder, Tokens::read(&file)?))
 }
 
+/// Creates a folder that only this user may access, as a data directory must be.
+fn create_folder(folder: &Path) -> Result<(), Failed> {
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| Failed(format!("{} cannot be created: {error}", folder.display())))
+}
+
 /// Copies a store that no process uses.
 fn copy_store(from: &Path, to: &Path) -> Result<(), Failed> {
+    create_folder(to)?;
     let copy = || {
-        std::fs::create_dir_all(to)?;
         for name in ["sessions.db", "sessiond.lock"] {
             std::fs::copy(from.join(name), to.join(name))?;
         }
