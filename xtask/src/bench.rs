@@ -9,8 +9,13 @@ pub(crate) mod growth;
 pub(crate) mod instructions;
 mod load;
 mod operation;
+mod peers;
 mod postgres;
 mod record;
+mod report;
+mod results;
+mod scenario;
+mod servers;
 pub(crate) mod writes;
 
 use std::io::Write;

@@ -7,6 +7,7 @@ mod deny;
 mod document;
 mod faults;
 mod generate;
+mod install;
 mod ledger;
 mod mutants;
 mod process;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,13 @@ impl Cores {
         set(&self.all)?;
         outcome
     }
+}
+
+/// Has the processes that this one starts open as many files as the machine lets them.
+pub(crate) fn raise_file_limit() -> Result<(), Failed> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+        .map_err(|error| Failed(format!("the limit of open files: {error}")))
 }
 
 /// The time on a processor that these processes have used so far, in user mode and in the kernel, in microseconds. Its
