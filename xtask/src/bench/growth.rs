@@ -35,6 +35,9 @@ const MEASURED: [(Operation, usize); 5] = [
 /// Requests before those that are measured.
 const WARM_UP: usize = 200;
 
+/// A prime number larger than a sample: as many steps of this length as it has places visit each of them once.
+const STEP: usize = 1_000_003;
+
 /// The share of sessions whose lifetime has passed when the server starts: 1 in this many.
 const EXPIRED_ONE_IN: u64 = 100;
 
@@ -127,8 +130,8 @@ pub(crate) fn run(settings: &Settings, out: &mut dyn Write) -> Result<bool, Fail
         say(out, text)?;
     }
     let file = record::store("growth", &points)?;
-    let verdicts: String = bars.iter().map(|(text, _)| format!("- {text}\n")).collect();
-    let part = format!("{}.\n\n{table}\n{verdicts}\n![growth](growth.svg)\n", machine());
+    let verdicts: Vec<String> = bars.iter().map(|(text, _)| format!("- {text}")).collect();
+    let part = format!("{}.\n\n{table}\n{}\n\n![growth](growth.svg)\n", machine(), verdicts.join("\n"));
     record::document("docs/growth.md", "growth", &part)?;
     std::fs::write(root().join("docs/growth.svg"), plot(&points))
         .map_err(|error| Failed(format!("docs/growth.svg: {error}")))?;
@@ -208,8 +211,6 @@ fn sample(file: &Path, size: u64, expired: u64) -> std::io::Result<Vec<(String, 
             made.extend(line.split_once(' ').map(|(id, token)| (id.to_owned(), token.to_owned())));
         }
     }
-    // A prime step, larger than the sample and no divisor of its size, visits each place once.
-    const STEP: usize = 1_000_003;
     Ok((0..made.len()).map(|place| made[place * STEP % made.len()].clone()).collect())
 }
 
@@ -404,8 +405,8 @@ mod tests {
     #[test]
     fn a_sample_has_enough_live_sessions_each_once() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let lines: String = (0..10_000).map(|number| format!("{number} token\n")).collect();
-        std::fs::write(file.path(), lines).unwrap();
+        let lines: Vec<String> = (0..10_000).map(|number| format!("{number} token")).collect();
+        std::fs::write(file.path(), lines.join("\n")).unwrap();
         let made = sample(file.path(), 10_000, 100).unwrap();
         let numbers: std::collections::BTreeSet<u64> =
             made.iter().map(|(id, _)| id.parse().unwrap()).collect();
