@@ -29,8 +29,8 @@ const BATCH: usize = 5_000;
 /// They were created within this time before now, in order, as the IDs of a busy service are.
 const HOUR_MS: u64 = 3_600_000;
 
-/// The default idle lifetime of a browser's session.
-const LIFETIME_MS: u64 = 14 * 24 * HOUR_MS;
+/// The default idle lifetime of a session of type `api`: that of a browser's would pass during a measurement.
+const LIFETIME_MS: u64 = 30 * 24 * HOUR_MS;
 
 #[derive(Parser)]
 struct Arguments {
@@ -91,7 +91,7 @@ fn session(number: u64, at_ms: u64) -> Result<(StoredSession, Credential), Box<d
         user_agent: Some(UserAgent::from_stored(USER_AGENT.to_owned())?),
     };
     let mut session =
-        StoredSession::new(id, DomainId(DOMAIN_ID.parse()?), PoolId(POOL_ID.parse()?), SessionType::Browser);
+        StoredSession::new(id, DomainId(DOMAIN_ID.parse()?), PoolId(POOL_ID.parse()?), SessionType::Api);
     session.status = SessionStatus::Authenticated;
     session.account_id = Some(AccountId(self::id("account", number, at_ms)));
     session.identity_id = Some(IdentityId(self::id("identity", number, at_ms)));

@@ -5,13 +5,15 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use session_test_support::launcher::{Program, Server, sqlite_url, store_set};
 use session_test_support::postgres::Cluster;
 use session_test_support::seed::DOMAIN_ID;
 
-use super::cores::{Cores, Memory};
+use super::cores::{Cores, Memory, cpu_us};
 use super::scenario::{CONNECTIONS, Load, Requests, Scenario};
 use crate::process::{Failed, key, launch, output};
 
@@ -202,7 +204,7 @@ impl Servers {
         let own = tokens.requests(folder.join("own"), false, None)?;
         // Until the cache is full, and last interactions are written as in operation.
         wrk(&address, own).run(place.script, &place.cores, place.fill_seconds)?;
-        std::thread::sleep(LAST_SEEN.1);
+        thread::sleep(LAST_SEEN.1);
         self.memory = Some(Memory::of(pid)?);
 
         let hot = tokens.requests(folder.join("key-hot"), true, Some(&key))?;
@@ -251,11 +253,8 @@ impl Servers {
             create_folder(folder)?;
             store_set(folder, &url);
         }
-        // It makes the tables.
-        let program = Program::at(&place.programs.join("sessiond"));
-        drop(program.serve(&folders[0], "", &[]).map_err(launch)?);
         let file = folders[0].join("tokens");
-        fill(place, &url, &file)?;
+        prepare(place, &folders[0], &url, &file)?;
         cluster.psql(&database, "VACUUM ANALYZE");
         let tokens = Tokens::read(&file)?;
         let ids = folders[0].join("ids");
@@ -301,7 +300,7 @@ fn embedded_store(place: &Place) -> Result<(PathBuf, Tokens), Failed> {
     let file = folder.join("tokens");
     if !file.exists() {
         create_folder(&folder)?;
-        fill(place, &sqlite_url(&folder), &file)?;
+        prepare(place, &folder, &sqlite_url(&folder), &file)?;
         // For the other server, before one runs on this.
         copy_store(&folder, &place.folder.join("tenth"))?;
     }
@@ -328,7 +327,32 @@ fn copy_store(from: &Path, to: &Path) -> Result<(), Failed> {
     copy().map_err(|error: std::io::Error| Failed(format!("the store cannot be copied: {error}")))
 }
 
-fn fill(place: &Place, url: &str, file: &Path) -> Result<(), Failed> {
+/// Fills the store at this URL, which belongs to this folder, and writes its tokens to the file. Has a server do what it does
+/// once on a store that it does not know: make the tables, and compute the lifetimes of all sessions.
+fn prepare(place: &Place, folder: &Path, url: &str, file: &Path) -> Result<(), Failed> {
+    /// It computes some ten thousand sessions a second.
+    const PATIENCE: Duration = Duration::from_mins(10);
+    /// It begins once it has the lease for such work.
+    const QUIET_S: u32 = 10;
+    let program = Program::at(&place.programs.join("sessiond"));
+    let serve = || program.serve(folder, "", &["--log-level", "info"]).map_err(launch);
+    let stop = |mut server: Server| {
+        server.signal(Signal::TERM).map_err(|error| Failed(format!("sessiond: {error}")))?;
+        server.wait();
+        Ok::<_, Failed>(())
+    };
+    stop(serve()?)?;
     let mut fill = Command::new(place.programs.join("fill"));
-    output(fill.arg(url).arg(place.sessions.to_string()).arg(file)).map(drop)
+    output(fill.arg(url).arg(place.sessions.to_string()).arg(file))?;
+    let server = serve()?;
+    let (began, mut quiet_s) = (Instant::now(), 0);
+    while quiet_s < QUIET_S {
+        if began.elapsed() > PATIENCE {
+            return Err(Failed(format!("sessiond does not become quiet: {}", server.log())));
+        }
+        let before = cpu_us(&[server.pid()])?;
+        thread::sleep(Duration::from_secs(1));
+        quiet_s = if cpu_us(&[server.pid()])? - before > 30_000 { 0 } else { quiet_s + 1 };
+    }
+    stop(server)
 }
