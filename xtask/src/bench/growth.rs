@@ -41,11 +41,9 @@ const STEP: usize = 1_000_003;
 /// The share of sessions whose lifetime has passed when the server starts: 1 in this many.
 const EXPIRED_ONE_IN: u64 = 100;
 
-/// The lifetime of the sessions that `fill` stores, and the interval of sweeps.
+/// The settings of the server: the lifetimes are the default ones, by which `fill` stores sessions.
 fn settings(sweep_interval: &str) -> String {
-    format!(
-        "[lifetime]\nbrowser = {{ idle = '14d', absolute = 'none' }}\n[sweep]\ninterval = '{sweep_interval}'\n"
-    )
+    format!("[sweep]\ninterval = '{sweep_interval}'\n")
 }
 
 /// How long the server that measures a sweep waits before it.
@@ -120,7 +118,10 @@ pub(crate) fn run(settings: &Settings, out: &mut dyn Write) -> Result<bool, Fail
     for size in sizes {
         let began = Instant::now();
         let point = measure(&programs, &target, *size)?;
-        say(out, &format!("{} sessions, in {} s", thousands(*size), began.elapsed().as_secs()))?;
+        say(
+            out,
+            &format!("{} sessions, in {} s: {}", thousands(*size), began.elapsed().as_secs(), row(&point)),
+        )?;
         points.push(point);
     }
     let table = table(&points);
@@ -289,22 +290,26 @@ fn table(points: &[Point]) -> String {
     text += &"--:|".repeat(MEASURED.len() + 5);
     text.push('\n');
     for point in points {
-        let _ = write!(text, "| {} |", thousands(point.sessions));
-        for cost in &point.operations {
-            let _ = write!(text, " {} ({:.0}) |", cost.p50_us, cost.cpu_us);
-        }
-        let sweep = point.sweep;
-        let (seconds, tenths) = (sweep.elapsed_ms / 1000, sweep.elapsed_ms % 1000 / 100);
-        let _ = writeln!(
-            text,
-            " {} | {} | {:.0}, {:.0} | {seconds}.{tenths} ({:.0}) |",
-            point.start_ms,
-            point.bytes_per_session,
-            point.started_mb,
-            point.used_mb,
-            sweep.cpu_us_per_session
-        );
+        text += &row(point);
+        text.push('\n');
     }
+    text
+}
+
+/// A row of the table.
+fn row(point: &Point) -> String {
+    let mut text = format!("| {} |", thousands(point.sessions));
+    for cost in &point.operations {
+        // Writing to a string cannot fail.
+        let _ = write!(text, " {} ({:.0}) |", cost.p50_us, cost.cpu_us);
+    }
+    let sweep = point.sweep;
+    let (seconds, tenths) = (sweep.elapsed_ms / 1000, sweep.elapsed_ms % 1000 / 100);
+    let _ = write!(
+        text,
+        " {} | {} | {:.0}, {:.0} | {seconds}.{tenths} ({:.0}) |",
+        point.start_ms, point.bytes_per_session, point.started_mb, point.used_mb, sweep.cpu_us_per_session
+    );
     text
 }
 
