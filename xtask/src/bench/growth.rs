@@ -334,7 +334,8 @@ fn bars(points: &[Point]) -> Vec<(String, bool)> {
                         thousands(last.sessions),
                         thousands(first.sessions)
                     ),
-                    grown <= allowed,
+                    // As printed: 1.5 is not a number of the processor's.
+                    (grown * 100.0).round() <= (allowed * 100.0).round(),
                 );
             }
         }
