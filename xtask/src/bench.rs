@@ -1,8 +1,22 @@
 //! `cargo xtask bench`: measurements side by side in one run, so that their ratios carry over to other machines.
 
+pub(crate) mod all;
+mod chart;
 pub(crate) mod compare;
+mod cores;
+mod figures;
+pub(crate) mod growth;
+pub(crate) mod instructions;
 mod load;
+mod operation;
+mod peers;
 mod postgres;
+mod record;
+mod report;
+mod results;
+mod scenario;
+mod servers;
+pub(crate) mod writes;
 
 use std::io::Write;
 use std::time::Instant;

@@ -7,6 +7,7 @@ mod deny;
 mod document;
 mod faults;
 mod generate;
+mod install;
 mod ledger;
 mod mutants;
 mod process;
@@ -72,9 +73,20 @@ enum Task {
         #[arg(long)]
         keep: bool,
     },
-    /// Measure performance
-    #[command(subcommand)]
-    Bench(Bench),
+    /// Measure performance; without a command, everything side by side in one go
+    #[command(args_conflicts_with_subcommands = true)]
+    Bench {
+        #[command(subcommand)]
+        part: Option<Bench>,
+        #[command(flatten)]
+        all: bench::all::Settings,
+        /// Count instructions with valgrind instead, and compare them with `bench/instructions.json`
+        #[arg(long)]
+        instructions: bool,
+        /// Write the counts to `bench/instructions.json` instead of comparing
+        #[arg(long, requires = "instructions")]
+        write: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -83,6 +95,10 @@ enum Bench {
     Fetch(bench::Settings),
     /// Compare two documents of 500 KB, relative to the time to parse their JSON
     Compare,
+    /// Measure operations, memory, file and start of the embedded store as it grows
+    Growth(bench::growth::Settings),
+    /// Measure durable changes by 1 to 256 clients on both stores, beside one commit at a time
+    Writes(bench::writes::Settings),
 }
 
 /// Runs the task. The exit code is 0 for success, 1 for drift or a failed test, and 2 if the tool itself failed.
@@ -102,8 +118,16 @@ fn main() -> ExitCode {
         Task::Deny => deny::run(&mut out, &mut progress),
         Task::Test => test::run(&mut out, &mut progress),
         Task::Demo { keep } => demo::run(keep, &mut out, &mut progress).map(|()| true),
-        Task::Bench(Bench::Compare) => bench::compare::run(&mut out).map(|()| true),
-        Task::Bench(Bench::Fetch(settings)) => bench::fetch(&settings, &mut out).map(|()| true),
+        Task::Bench { part: None, all, instructions: true, write } => {
+            bench::instructions::run(all.programs.as_deref(), write, &mut out)
+        }
+        Task::Bench { part: None, all, .. } => bench::all::run(&all, &mut out, &mut progress).map(|()| true),
+        Task::Bench { part: Some(part), .. } => match part {
+            Bench::Compare => bench::compare::run(&mut out).map(|()| true),
+            Bench::Fetch(settings) => bench::fetch(&settings, &mut out).map(|()| true),
+            Bench::Growth(settings) => bench::growth::run(&settings, &mut out),
+            Bench::Writes(settings) => bench::writes::run(&settings, &mut out),
+        },
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -3,39 +3,33 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use openapi_drift::report::Format;
 use session_test_support::launcher::STORE_VARIABLE;
-use session_test_support::postgres;
 
+use crate::bench::instructions;
 use crate::check;
 use crate::demo;
 use crate::deny;
 use crate::faults;
+use crate::install::{POSTGRES, provide};
 use crate::process::{
-    Counts, EVERYTHING, Failed, cargo_output, cargo_succeeds, cargo_test, has_cargo, output, root, run_tests,
-    say,
+    Counts, EVERYTHING, Failed, cargo_output, cargo_succeeds, cargo_test, has_cargo, root, run_tests, say,
 };
 use crate::resilience;
 
 /// The programs that the tests use, the argument with which each prints its version, and the Debian packages that contain
 /// them.
-const PROGRAMS: [(&str, &str, &str); 7] = [
+const PROGRAMS: [(&str, &str, &str); 8] = [
     ("curl", "--version", "curl"),
     ("git", "--version", "git"),
     ("openssl", "version", "openssl"),
     ("nginx", "-v", "nginx-light"),
     ("caddy", "version", "caddy"),
     ("faketime", "--version", "faketime"),
+    ("valgrind", "--version", "valgrind"),
     (POSTGRES, "--version", "postgresql"),
 ];
-
-/// PostgreSQL's server, which Debian does not have in the path. The tests start clusters of their own.
-const POSTGRES: &str = "postgres";
-
-/// Where Debian's packages of PostgreSQL read whether they create a cluster and start it when they are installed.
-const CLUSTERS: &str = "/etc/postgresql-common/createcluster.d";
 
 /// Runs the checks, the fastest first. Returns `false` after the first one that fails.
 pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool, Failed> {
@@ -63,6 +57,7 @@ pub(crate) fn run(out: &mut dyn Write, progress: &mut dyn Write) -> Result<bool,
     let (passed_again, again) = end_to_end_on_postgres(&counts, out)?;
     let agree =
         passed && passed_again && check::run(None, false, Format::Human, out)? && faults::run(&[], out)?;
+    let agree = agree && instructions::run(None, false, out)?;
     let withstands = agree && resilience::run(&resilience::Settings::default(), out)?;
     let demo = withstands && demo_is_as_the_readme_shows(out, progress)?;
     let (passed, failed) = (counts.passed + again.passed, counts.failed + again.failed);
@@ -173,42 +168,6 @@ fn component(name: &str, progress: &mut dyn Write) -> Result<bool, Failed> {
         say(progress, &format!("test: skipped `cargo {name}`, which this toolchain does not have"))?;
     }
     Ok(exists)
-}
-
-/// Installs a program if it is missing and this is Debian, as root. Elsewhere, fails and names what to install.
-fn provide(program: &str, version: &str, package: &str, progress: &mut dyn Write) -> Result<(), Failed> {
-    let runs = |program: &str, arguments: &[&str]| {
-        let folder = if program == POSTGRES { postgres::programs().ok() } else { None };
-        let mut command = Command::new(folder.unwrap_or_default().join(program));
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.env("DEBIAN_FRONTEND", "noninteractive").status().is_ok_and(|status| status.success())
-    };
-    if runs(program, &[version]) {
-        return Ok(());
-    }
-    let missing = || {
-        Failed(format!("the tests need {program}; install it, on Debian with `apt-get install {package}`"))
-    };
-    if !Path::new("/etc/debian_version").exists() || !rustix::process::geteuid().is_root() {
-        return Err(missing());
-    }
-    say(progress, &format!("test: installing {package}"))?;
-    let without_cluster =
-        if program == POSTGRES { Some(without_cluster(Path::new(CLUSTERS))?) } else { None };
-    let installed = runs("apt-get", &["update"])
-        && runs("apt-get", &["install", "--yes", "--no-install-recommends", package])
-        && runs(program, &[version]);
-    drop(without_cluster);
-    if installed { Ok(()) } else { Err(missing()) }
-}
-
-/// Has Debian's packages of PostgreSQL create and start no cluster until the returned file is dropped.
-fn without_cluster(folder: &Path) -> Result<tempfile::NamedTempFile, Failed> {
-    let file = std::fs::create_dir_all(folder).and_then(|()| {
-        let mut file = tempfile::Builder::new().prefix("session-").suffix(".conf").tempfile_in(folder)?;
-        file.write_all(b"create_main_cluster = false\n").map(|()| file)
-    });
-    file.map_err(|error| Failed(format!("{}: {error}", folder.display())))
 }
 
 #[cfg(test)]

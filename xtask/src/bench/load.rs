@@ -136,7 +136,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    fn open(address: &str) -> Result<Self, Failed> {
+    pub(crate) fn open(address: &str) -> Result<Self, Failed> {
         let stream = TcpStream::connect(address)
             .map_err(|error| Failed(format!("cannot connect to {address}: {error}")))?;
         // Otherwise the kernel delays small requests.

@@ -1,0 +1,63 @@
+//! Where measurements are kept: a file of JSON with the description of the machine, and tables in the documentation.
+
+use std::process::Command;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::load::machine;
+use crate::process::{Failed, output, root};
+
+/// Writes `bench/results/NAME-DATE.json`. Returns its path in the repository.
+pub(super) fn store(name: &str, measured: &impl Serialize) -> Result<String, Failed> {
+    let date = output(Command::new("date").args(["--utc", "+%F"]))?;
+    let date = date.trim();
+    let file = format!("bench/results/{name}-{date}.json");
+    let failed = |error: &dyn std::fmt::Display| Failed(format!("{file}: {error}"));
+    let result = json!({
+        "command": format!("cargo xtask bench {name}"),
+        "date": date,
+        "machine": machine(),
+        "measured": measured,
+    });
+    let text = serde_json::to_string_pretty(&result).map_err(|error| failed(&error))?;
+    std::fs::create_dir_all(root().join("bench/results"))
+        .and_then(|()| std::fs::write(root().join(&file), text + "\n"))
+        .map_err(|error| failed(&error))?;
+    Ok(file)
+}
+
+/// Replaces the part of a file of the repository that is between `<!-- NAME: written by … -->` and `<!-- NAME: end -->`.
+pub(super) fn document(file: &str, name: &str, part: &str) -> Result<(), Failed> {
+    let failed = |error: std::io::Error| Failed(format!("{file}: {error}"));
+    let path = root().join(file);
+    let text = std::fs::read_to_string(&path).map_err(failed)?;
+    let text = replaced(&text, name, part)
+        .ok_or_else(|| Failed(format!("{file}: the marks of the part `{name}` are missing")))?;
+    std::fs::write(path, text).map_err(failed)
+}
+
+/// The text with another part between the marks.
+fn replaced(text: &str, name: &str, part: &str) -> Option<String> {
+    let (before, rest) = text.split_once(&format!("<!-- {name}: written by "))?;
+    let (by, rest) = rest.split_once(" -->\n")?;
+    let (_, after) = rest.split_once(&format!("<!-- {name}: end -->"))?;
+    Some(format!("{before}<!-- {name}: written by {by} -->\n\n{part}\n<!-- {name}: end -->{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_between_the_marks_of_a_part_is_replaced() {
+        let text = "a\n<!-- one: written by x -->\nold\n<!-- one: end -->\nb\n<!-- two: written by y -->\n<!-- two: end -->\n";
+        let new = replaced(text, "one", "new\n").unwrap();
+        assert_eq!(
+            new,
+            "a\n<!-- one: written by x -->\n\nnew\n\n<!-- one: end -->\nb\n<!-- two: written by y -->\n<!-- two: end -->\n"
+        );
+        assert_eq!(replaced(&new, "one", "new\n").unwrap(), new);
+        assert_eq!(replaced(text, "three", "new"), None);
+    }
+}
