@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::results::Results;
-use crate::process::{Failed, root};
+use crate::process::Failed;
 
 /// Where the files of all runs are.
 const FOLDER: &str = "bench/results";
@@ -154,6 +154,7 @@ mod tests {
     use super::super::results::{Measured, bars, relate};
     use super::super::scenario::Round;
     use super::*;
+    use crate::process::root;
 
     fn results() -> Results {
         let round = |requests_per_second, cpu_us| Round {
