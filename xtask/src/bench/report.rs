@@ -147,7 +147,6 @@ fn replaced(page: &str, part: &str) -> Result<String, Failed> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 mod tests {
     use std::collections::BTreeMap;
 
