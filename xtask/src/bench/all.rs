@@ -134,7 +134,7 @@ pub(crate) fn run(settings: &Settings, out: &mut dyn Write, progress: &mut dyn W
     };
     say(out, &report::text(&results))?;
     if settings.is_whole() {
-        let file = report::write(&results)?;
+        let file = report::write(&results, &root())?;
         say(out, &format!("written: {}, docs/performance.md and its plot", file.display()))
     } else {
         say(out, "nothing is written: this was a part of the measurement, or a short one")

@@ -68,6 +68,7 @@ fn ticks(stat: &str) -> Option<u64> {
 
 /// The memory of a process, in millions of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the unit")]
 pub(crate) struct Memory {
     /// Resident; the sum of the next two and of shared memory.
     pub(crate) resident_mb: f64,
@@ -101,7 +102,6 @@ impl Memory {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 mod tests {
     use super::*;
 

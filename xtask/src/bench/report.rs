@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::results::Results;
-use crate::process::{Failed, root};
+use crate::process::Failed;
 
 /// Where the files of all runs are.
 const FOLDER: &str = "bench/results";
@@ -108,19 +108,19 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
-/// Writes the file of a run, and with it the page and its plot.
-pub(crate) fn write(results: &Results) -> Result<PathBuf, Failed> {
+/// Writes the file of a run below the repository's folder, and with it the page and its plot.
+pub(crate) fn write(results: &Results, root: &Path) -> Result<PathBuf, Failed> {
     let write = |path: &Path, text: &str| {
         std::fs::create_dir_all(path.parent().unwrap_or(path))
             .and_then(|()| std::fs::write(path, text))
             .map_err(|error| Failed(format!("{} cannot be written: {error}", path.display())))
     };
     let json = serde_json::to_string_pretty(results).map_err(|error| Failed(error.to_string()))?;
-    let file = root().join(FOLDER).join(format!("{}.json", results.date));
+    let file = root.join(FOLDER).join(format!("{}.json", results.date));
     write(&file, &(json + "\n"))?;
-    let page = read(&root().join(PAGE))?;
-    write(&root().join(PAGE), &replaced(&page, &part(Some(results)))?)?;
-    write(&root().join(PLOT), &plot(results))?;
+    let page = read(&root.join(PAGE))?;
+    write(&root.join(PAGE), &replaced(&page, &part(Some(results)))?)?;
+    write(&root.join(PLOT), &plot(results))?;
     Ok(file)
 }
 
@@ -147,13 +147,13 @@ fn replaced(page: &str, part: &str) -> Result<String, Failed> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::super::results::{Measured, bars, relate};
     use super::super::scenario::Round;
     use super::*;
+    use crate::process::root;
 
     fn results() -> Results {
         let round = |requests_per_second, cpu_us| Round {
@@ -223,10 +223,10 @@ mod tests {
         assert!(replaced("something else", "new\n").is_err());
     }
 
-    #[test]
-    fn the_page_and_its_plot_are_those_of_the_newest_run() {
+    /// What the page and the plot are not, given the files of the runs below this folder.
+    fn stale(root: &Path) -> Vec<&'static str> {
         let files =
-            std::fs::read_dir(root().join(FOLDER)).into_iter().flatten().map(|entry| entry.unwrap().path());
+            std::fs::read_dir(root.join(FOLDER)).into_iter().flatten().map(|entry| entry.unwrap().path());
         // Named by their days; those of growth and writes begin with these words.
         let is_run = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -235,9 +235,41 @@ mod tests {
         let newest = files.filter(is_run).max();
         let results: Option<Results> =
             newest.map(|path| serde_json::from_str(&read(&path).unwrap()).unwrap());
-        let page = read(&root().join(PAGE)).unwrap();
-        assert_eq!(page, replaced(&page, &part(results.as_ref())).unwrap(), "run `cargo xtask bench`");
-        let svg = read(&root().join(PLOT)).ok();
-        assert_eq!(svg, results.as_ref().map(plot), "run `cargo xtask bench`");
+        let page = read(&root.join(PAGE)).unwrap();
+        let svg = read(&root.join(PLOT)).ok();
+        let same = [
+            (PAGE, page == replaced(&page, &part(results.as_ref())).unwrap()),
+            (PLOT, svg == results.as_ref().map(plot)),
+        ];
+        same.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn the_page_and_its_plot_are_those_of_the_newest_run() {
+        assert!(stale(&root()).is_empty(), "{:?}: run `cargo xtask bench`", stale(&root()));
+    }
+
+    #[test]
+    fn a_run_writes_its_file_the_page_and_the_plot_and_a_change_of_any_of_them_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        std::fs::create_dir(root.join("docs")).unwrap();
+        std::fs::write(root.join(PAGE), format!("by hand\n{BEGIN}\nNot measured yet.\n\n{END}by hand\n"))
+            .unwrap();
+        assert!(stale(root).is_empty());
+        let file = write(&results(), root).unwrap();
+        assert_eq!(file, root.join("bench/results/2026-01-02.json"));
+        assert!(stale(root).is_empty());
+        let page = read(&root.join(PAGE)).unwrap();
+        assert!(page.starts_with("by hand\n") && page.ends_with("by hand\n"), "{page}");
+
+        std::fs::write(root.join(PAGE), page.replace("65000", "95000")).unwrap();
+        assert_eq!(stale(root), [PAGE]);
+        write(&Results { rounds: 6, ..results() }, root).unwrap();
+        assert!(stale(root).is_empty());
+        std::fs::remove_file(root.join(PLOT)).unwrap();
+        assert_eq!(stale(root), [PLOT]);
+        std::fs::remove_file(file).unwrap();
+        assert_eq!(stale(root), [PAGE]);
     }
 }

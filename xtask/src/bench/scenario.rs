@@ -180,7 +180,6 @@ impl Requests {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 mod tests {
     use super::*;
 

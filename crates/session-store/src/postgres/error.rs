@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use tokio_postgres::Error;
-use tokio_postgres::error::Severity;
+use tokio_postgres::error::{DbError, Severity};
 
 use crate::store::StoreError;
 
@@ -61,7 +61,7 @@ const CAUSES: &[(&str, Cause)] = &[
 pub(super) fn cause(error: &Error) -> Option<Cause> {
     // The server stops wherever it is, for example because the disk of its log is full. What it has written of the log counts
     // when it starts again, whatever the code says.
-    let severity = error.as_db_error().and_then(|error| error.parsed_severity());
+    let severity = error.as_db_error().and_then(DbError::parsed_severity);
     if severity == Some(Severity::Panic) {
         return Some(Cause::Lost);
     }
