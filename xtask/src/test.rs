@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use openapi_drift::report::Format;
 use session_test_support::launcher::STORE_VARIABLE;
@@ -14,7 +15,8 @@ use crate::deny;
 use crate::faults;
 use crate::install::{POSTGRES, provide};
 use crate::process::{
-    Counts, EVERYTHING, Failed, cargo_output, cargo_succeeds, cargo_test, has_cargo, root, run_tests, say,
+    Counts, EVERYTHING, Failed, cargo_output, cargo_succeeds, cargo_test, has_cargo, output, root, run_tests,
+    say,
 };
 use crate::resilience;
 
