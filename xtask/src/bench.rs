@@ -27,7 +27,7 @@ pub(crate) use self::load::Settings;
 use self::load::{
     CREATE_CONNECTIONS, Measured, ROUNDS, Store, create, machine, measure, memory, rate, request,
 };
-use crate::process::{Failed, cargo, key, say, serve, target};
+use crate::process::{Failed, key, release, say, serve, target};
 
 /// Fills a store, then measures fetches side by side with a bare response of the same HTTP stack.
 pub(crate) fn fetch(settings: &Settings, out: &mut dyn Write) -> Result<(), Failed> {
@@ -39,8 +39,7 @@ pub(crate) fn fetch(settings: &Settings, out: &mut dyn Write) -> Result<(), Fail
     let program = if let Some(program) = &settings.sessiond {
         program.clone()
     } else {
-        cargo(&["build", "--release", "--locked", "--package", "session-server", "--bin", "sessiond"])?;
-        target.join("release/sessiond")
+        release(&["--bin=sessiond"])?.join("sessiond")
     };
     // On the disk of the build, because a temporary folder may be in memory.
     let folder = tempfile::tempdir_in(&target)

@@ -39,6 +39,14 @@ pub(crate) fn programs(more: &[&str]) -> Result<PathBuf, Failed> {
     Ok(target()?.join("debug"))
 }
 
+/// Builds these programs and examples as they are released, and returns their folder; examples are in `examples` below it.
+pub(crate) fn release(programs: &[&str]) -> Result<PathBuf, Failed> {
+    // One selection of packages, so that no dependency is compiled again for another program.
+    let packages = ["--package=session-server", "--package=session-store", "--package=session-bench"];
+    cargo(&[&["build", "--release", "--locked"], &packages[..], programs].concat())?;
+    Ok(target()?.join("release"))
+}
+
 /// Runs cargo with these arguments; its output goes to ours. Fails if cargo fails.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<(), Failed> {
     if cargo_succeeds(arguments)? {

@@ -13,7 +13,7 @@ use super::results::{Measured, Results, bars, relate};
 use super::scenario::Round;
 use super::servers::{Place, Servers};
 use crate::install::{POSTGRES, provide};
-use crate::process::{Failed, cargo, output, root, say, target};
+use crate::process::{Failed, output, release, root, say, target};
 
 /// The settings of `bench` without a command.
 #[derive(Clone, Debug, clap::Args)]
@@ -63,7 +63,11 @@ impl Settings {
 pub(crate) fn run(settings: &Settings, out: &mut dyn Write, progress: &mut dyn Write) -> Result<(), Failed> {
     provide("wrk", "--version", "wrk", progress)?;
     provide(POSTGRES, "--version", "postgresql", progress)?;
-    let programs = if let Some(folder) = &settings.programs { folder.clone() } else { build()? };
+    let programs = if let Some(folder) = &settings.programs {
+        folder.clone()
+    } else {
+        release(&["--bins", "--example=select_rate"])?
+    };
     raise_file_limit()?;
     let cores = Cores::choose()?;
     // On the disk of the build, because a temporary folder may be in memory.
@@ -178,22 +182,6 @@ fn rounds(
         .collect();
     relate(&mut rows);
     Ok(rows)
-}
-
-/// Builds the programs, and returns their folder.
-fn build() -> Result<PathBuf, Failed> {
-    // In one command: each of its own would compile what they share with other features.
-    cargo(&[
-        "build",
-        "--release",
-        "--locked",
-        "--package=session-server",
-        "--package=session-bench",
-        "--package=session-store",
-        "--bins",
-        "--example=select_rate",
-    ])?;
-    Ok(target()?.join("release"))
 }
 
 /// Which process runs where.

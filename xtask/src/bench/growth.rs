@@ -17,7 +17,7 @@ use super::cores::{Memory, cpu_us};
 use super::load::{Connection, machine};
 use super::operation::{Operation, SCOPES, Sessions};
 use super::record;
-use crate::process::{Failed, cargo, key, launch, output, root, say, target};
+use crate::process::{Failed, key, launch, output, release, root, say, target};
 
 /// The sizes of the store; the last one only if asked for.
 const SIZES: [u64; 4] = [10_000, 100_000, 1_000_000, 10_000_000];
@@ -104,13 +104,7 @@ pub(crate) fn run(settings: &Settings, out: &mut dyn Write) -> Result<bool, Fail
     let programs = if let Some(programs) = &settings.programs {
         programs.clone()
     } else {
-        // In one command: each of its own would compile what they share with other features.
-        let packages = ["--package", "session-server", "--package", "session-bench"];
-        cargo(
-            &[&["build", "--release", "--locked", "--bin", "sessiond", "--bin", "fill"], &packages[..]]
-                .concat(),
-        )?;
-        target.join("release")
+        release(&["--bin=sessiond", "--bin=fill"])?
     };
     say(out, &format!("machine: {}", machine()))?;
     let sizes = if settings.huge { &SIZES[..] } else { &SIZES[..SIZES.len() - 1] };

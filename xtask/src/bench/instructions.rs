@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use super::figures::{Figures, Outcome};
 use super::load::on_connections;
 use super::operation::{Operation, SCOPES, Sessions, create_sessions};
-use crate::process::{Failed, cargo, key, launch, output, root, say, target};
+use crate::process::{Failed, key, launch, output, release, root, say, target};
 
 /// The file of the stored counts, in the root folder.
 const FILE: &str = "bench/instructions.json";
@@ -100,8 +100,7 @@ fn measure(programs: Option<&Path>) -> Result<Figures, Failed> {
     let sessiond = if let Some(programs) = programs {
         programs.join("sessiond")
     } else {
-        cargo(&["build", "--release", "--locked", "--package", "session-server", "--bin", "sessiond"])?;
-        target.join("release/sessiond")
+        release(&["--bin=sessiond"])?.join("sessiond")
     };
     let folder = tempfile::tempdir_in(&target)
         .map_err(|error| Failed(format!("a folder for the stores cannot be created: {error}")))?;

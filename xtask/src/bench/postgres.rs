@@ -11,7 +11,7 @@ use session_test_support::seed::{DOMAIN_ID, POOL_ID};
 use session_types::SessionId;
 
 use super::load::{ROUNDS, Settings, create, machine, memory, rate};
-use crate::process::{Failed, cargo, key, launch, output, say, target};
+use crate::process::{Failed, key, launch, output, release, say};
 
 /// What fills the database.
 const FILL: &str = include_str!("fill.sql");
@@ -35,17 +35,9 @@ const POOL_FACTOR_MIN: f64 = 1.4;
 /// Fills a new cluster with sessions, and measures the start of a node and fetches from it.
 pub(super) fn fetch(settings: &Settings, out: &mut dyn Write) -> Result<(), Failed> {
     let mut say = |text: String| say(out, &text);
-    let target = target()?;
-    let build = ["build", "--release", "--locked", "--package", "session-store", "--example", "select_rate"];
-    let program = if let Some(program) = &settings.sessiond {
-        cargo(&build)?;
-        program.clone()
-    } else {
-        // In one command: each of its own would compile what they share with other features.
-        cargo(&[&build[..], &["--package", "session-server", "--bin", "sessiond"]].concat())?;
-        target.join("release/sessiond")
-    };
-    let select_rate = target.join("release/examples/select_rate");
+    let programs = release(&["--bin=sessiond", "--example=select_rate"])?;
+    let program = settings.sessiond.clone().unwrap_or_else(|| programs.join("sessiond"));
+    let select_rate = programs.join("examples/select_rate");
     // The whole table fits, as it should where the rate of fetches matters.
     let cluster = Cluster::launch(&[("shared_buffers", "2GB"), ("max_wal_size", "8GB")]).map_err(launch)?;
     let database = cluster.create_database();

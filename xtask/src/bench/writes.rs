@@ -15,7 +15,7 @@ use super::cores::cpu_us;
 use super::load::{Measured, machine, on_connections};
 use super::operation::{Operation, SCOPES, create_sessions};
 use super::record;
-use crate::process::{Failed, cargo, key, launch, output, say, target};
+use crate::process::{Failed, key, launch, output, release, say, target};
 
 /// The numbers of clients, each with a connection and one request at a time.
 const CLIENTS: [usize; 4] = [1, 16, 64, 256];
@@ -61,11 +61,7 @@ pub(crate) fn run(settings: &Settings, out: &mut dyn Write) -> Result<bool, Fail
     let programs = if let Some(programs) = &settings.programs {
         programs.clone()
     } else {
-        // In one command: each of its own would compile what they share with other features.
-        let packages = ["--package", "session-server", "--package", "session-store"];
-        let names = ["--bin", "sessiond", "--example", "commit_rate"];
-        cargo(&[&["build", "--release", "--locked"], &packages[..], &names[..]].concat())?;
-        target.join("release")
+        release(&["--bin=sessiond", "--example=commit_rate"])?
     };
     let (sessiond, commit_rate) = (programs.join("sessiond"), programs.join("examples/commit_rate"));
     say(out, &format!("machine: {}", machine()))?;
