@@ -29,13 +29,8 @@ impl SummaryJson {
     }
 
     /// How much memory the text takes, in bytes.
-    pub fn len(&self) -> usize {
+    pub const fn bytes(&self) -> usize {
         self.text.len()
-    }
-
-    /// Whether the text is empty, which it never is.
-    pub fn is_empty(&self) -> bool {
-        self.text.is_empty()
     }
 }
 

@@ -38,7 +38,7 @@ impl SessionEntry {
 
     /// How much memory the JSON takes, in bytes; none before it is needed.
     pub(crate) fn summary_bytes(&self) -> usize {
-        self.summary.get().map_or(0, SummaryJson::len)
+        self.summary.get().map_or(0, SummaryJson::bytes)
     }
 }
 

@@ -1,14 +1,15 @@
 //! The line of a request in JSON, written straight into bytes.
 
 use std::borrow::Cow;
-use std::io::Write;
+use std::fmt;
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{Method, StatusCode, Uri};
+use humantime::format_rfc3339_nanos;
+use serde::Serialize;
 use session_api::Operation;
 use session_types::{ErrorCode, without_tokens};
-use time::OffsetDateTime;
 
 /// What the line of a request says. The names of its fields are those of dropshot's records.
 #[derive(Clone, Copy)]
@@ -17,7 +18,7 @@ pub(crate) struct RequestLine<'a> {
     pub(crate) remote_addr: SocketAddr,
     /// The ID of the request.
     pub(crate) request_id: &'a str,
-    /// The method; those of the contract have no character that JSON escapes.
+    /// The method.
     pub(crate) method: &'a Method,
     /// The target of the request, as its caller wrote it.
     pub(crate) uri: &'a Uri,
@@ -34,34 +35,52 @@ pub(crate) struct RequestLine<'a> {
 /// More than the line of a request for one session has.
 const USUAL_MAX_BYTES: usize = 512;
 
+/// The last second of the year 9999, after which RFC 3339 has no text for a time; in seconds since 1970.
+const TIME_MAX_S: u64 = 253_402_300_799;
+
 impl RequestLine<'_> {
-    /// Returns the line, which ends with a line feed. Only the target is written by the caller, so only that is escaped and may
-    /// have a token, which is redacted.
+    /// Returns the line, which ends with a line feed. Only the target is written by the caller, so only that may have a token,
+    /// which is redacted.
     pub(super) fn to_json(self, now: SystemTime) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Json<'a> {
+            ts: fmt::Arguments<'a>,
+            level: &'a str,
+            msg: &'a str,
+            listener: &'a str,
+            remote_addr: SocketAddr,
+            req_id: &'a str,
+            method: &'a str,
+            uri: &'a str,
+            operation: &'a str,
+            response_code: u16,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            code: Option<&'a str>,
+            latency_us: u64,
+        }
+
         let target = target(self.uri);
         let target = redacted(&target);
+        // Of a clock that was never set, or set wrong.
+        let now = now.clamp(UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(TIME_MAX_S));
         let mut line = Vec::with_capacity(USUAL_MAX_BYTES + target.len());
-        line.extend_from_slice(b"{\"ts\":\"");
-        push_time(&mut line, now);
-        line.extend_from_slice(
-            br#"","level":"INFO","msg":"request completed","listener":"contract","remote_addr":""#,
-        );
-        push_address(&mut line, self.remote_addr);
-        push_text(&mut line, br#"","req_id":""#, self.request_id);
-        push_text(&mut line, br#"","method":""#, self.method.as_str());
-        line.extend_from_slice(br#"","uri":"#);
-        // Writing a text to memory cannot fail.
-        let _ = serde_json::to_writer(&mut line, &target);
-        push_text(&mut line, br#","operation":""#, self.operation.as_ref());
-        line.extend_from_slice(br#"","response_code":"#);
-        push_number(&mut line, self.status.as_u16().into());
-        if let Some(code) = self.code {
-            push_text(&mut line, br#","code":""#, code.as_ref());
-            line.push(b'"');
-        }
-        line.extend_from_slice(br#","latency_us":"#);
-        push_number(&mut line, self.latency_us());
-        line.extend_from_slice(b"}\n");
+        let json = Json {
+            ts: format_args!("{}", format_rfc3339_nanos(now)),
+            level: "INFO",
+            msg: "request completed",
+            listener: "contract",
+            remote_addr: self.remote_addr,
+            req_id: self.request_id,
+            method: self.method.as_str(),
+            uri: &target,
+            operation: self.operation.as_ref(),
+            response_code: self.status.as_u16(),
+            code: self.code.as_ref().map(AsRef::as_ref),
+            latency_us: self.latency_us(),
+        };
+        // Writing texts and numbers to memory cannot fail.
+        let _ = serde_json::to_writer(&mut line, &json);
+        line.push(b'\n');
         line
     }
 
@@ -85,81 +104,10 @@ fn redacted(text: &str) -> Cow<'_, str> {
     }
 }
 
-fn push_text(line: &mut Vec<u8>, name: &[u8], text: &str) {
-    line.extend_from_slice(name);
-    line.extend_from_slice(text.as_bytes());
-}
-
-/// Appends the time as RFC 3339 has it, in UTC with nanoseconds.
-fn push_time(line: &mut Vec<u8>, time: SystemTime) {
-    let time = OffsetDateTime::from(time);
-    let (year, month, day) = time.to_calendar_date();
-    // The years before 0 are those of a clock that was never set.
-    push_digits(line, u32::try_from(year).unwrap_or_default(), 4);
-    for (mark, number) in [
-        (b'-', u8::from(month)),
-        (b'-', day),
-        (b'T', time.hour()),
-        (b':', time.minute()),
-        (b':', time.second()),
-    ] {
-        line.push(mark);
-        push_digits(line, number.into(), 2);
-    }
-    line.push(b'.');
-    push_digits(line, time.nanosecond(), 9);
-    line.push(b'Z');
-}
-
-/// Appends the last `count` digits of a number, at most nine.
-fn push_digits(line: &mut Vec<u8>, mut number: u32, count: usize) {
-    let mut digits = [b'0'; 9];
-    let digits = &mut digits[..count];
-    for digit in digits.iter_mut().rev() {
-        *digit += (number % 10) as u8;
-        number /= 10;
-    }
-    line.extend_from_slice(digits);
-}
-
-fn push_number(line: &mut Vec<u8>, mut number: u64) {
-    // As many as the greatest number has.
-    let mut digits = [b'0'; 20];
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] += (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    line.extend_from_slice(&digits[start..]);
-}
-
-fn push_address(line: &mut Vec<u8>, address: SocketAddr) {
-    if let SocketAddr::V4(address) = address {
-        let [first, rest @ ..] = address.ip().octets();
-        push_number(line, first.into());
-        for octet in rest {
-            line.push(b'.');
-            push_number(line, octet.into());
-        }
-        line.push(b':');
-        push_number(line, address.port().into());
-    } else {
-        // Writing to memory cannot fail.
-        let _ = write!(line, "{address}");
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
-
     use proptest::prelude::*;
     use serde_json::{Value, json};
-    use time::format_description::well_known::Rfc3339;
 
     use super::*;
     use crate::near_miss::cases;
@@ -235,21 +183,29 @@ mod tests {
         }
 
         #[test]
-        fn a_time_is_written_as_rfc_3339_has_it(seconds in 0_u64..253_402_300_800, nanos in 0_u32..1_000_000_000) {
-            let time = UNIX_EPOCH + Duration::new(seconds, nanos);
-            let mut text = Vec::new();
-            push_time(&mut text, time);
-            let text = str::from_utf8(&text).unwrap();
-            prop_assert_eq!(OffsetDateTime::parse(text, &Rfc3339).unwrap(), OffsetDateTime::from(time));
-            prop_assert_eq!(text.len(), "1970-01-01T00:00:00.000000000Z".len());
+        fn times_and_addresses_are_written_as_they_are_read(
+            seconds in 0_u64..=TIME_MAX_S, nanos in 0_u32..1_000_000_000, remote_addr: SocketAddr,
+        ) {
+            let time = UNIX_EPOCH + Duration::new(seconds, nanos).min(Duration::from_secs(TIME_MAX_S));
+            let uri = Uri::from_static("/");
+            let line = line_of(&uri, |line| RequestLine { remote_addr, ..line }.to_json(time));
+            let line: Value = serde_json::from_slice(&line).unwrap();
+            let ts = line["ts"].as_str().unwrap();
+            prop_assert_eq!(humantime::parse_rfc3339(ts).unwrap(), time);
+            prop_assert_eq!(ts.len(), "1970-01-01T00:00:00.000000000Z".len());
+            prop_assert_eq!(line["remote_addr"].as_str().unwrap(), remote_addr.to_string());
         }
+    }
 
-        #[test]
-        fn numbers_and_addresses_are_written_as_their_display_has_them(number: u64, address: SocketAddr) {
-            let mut text = Vec::new();
-            push_number(&mut text, number);
-            push_address(&mut text, address);
-            prop_assert_eq!(String::from_utf8(text).unwrap(), format!("{number}{address}"));
+    #[test]
+    fn a_time_without_a_text_of_its_own_has_the_nearest_one() {
+        for (time, expected) in [
+            (UNIX_EPOCH - Duration::from_secs(1), "1970-01-01T00:00:00.000000000Z"),
+            (UNIX_EPOCH + Duration::from_secs(TIME_MAX_S + 1), "9999-12-31T23:59:59.000000000Z"),
+        ] {
+            let line = line_of(&Uri::from_static("/"), |line| line.to_json(time));
+            let line: Value = serde_json::from_slice(&line).unwrap();
+            assert_eq!(line["ts"], json!(expected));
         }
     }
 }

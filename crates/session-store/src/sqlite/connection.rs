@@ -121,7 +121,7 @@ impl Readers {
     /// that was acknowledged before this call.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let mut reader = self.lock();
-        // Before the transaction begins, so that a commit in between only makes the snapshot older than it is.
+        // Before the transaction begins: with a commit in between, the snapshot is newer than this number, never older.
         let commits = self.commits.load(Ordering::Acquire);
         if reader.snapshot != Some(commits) {
             reader.begin(commits).map_err(failed)?;
