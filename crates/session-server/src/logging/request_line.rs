@@ -1,13 +1,12 @@
 //! The line of a request in JSON, written straight into bytes.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{Method, StatusCode, Uri};
 use humantime::format_rfc3339_nanos;
-use serde::Serialize;
 use session_api::Operation;
 use session_types::{ErrorCode, without_tokens};
 
@@ -18,7 +17,7 @@ pub(crate) struct RequestLine<'a> {
     pub(crate) remote_addr: SocketAddr,
     /// The ID of the request.
     pub(crate) request_id: &'a str,
-    /// The method.
+    /// The method; those of the contract have no character that JSON escapes.
     pub(crate) method: &'a Method,
     /// The target of the request, as its caller wrote it.
     pub(crate) uri: &'a Uri,
@@ -39,48 +38,34 @@ const USUAL_MAX_BYTES: usize = 512;
 const TIME_MAX_S: u64 = 253_402_300_799;
 
 impl RequestLine<'_> {
-    /// Returns the line, which ends with a line feed. Only the target is written by the caller, so only that may have a token,
-    /// which is redacted.
+    /// Returns the line, which ends with a line feed. Only the target is written by the caller, so only that is escaped and may
+    /// have a token, which is redacted.
     pub(super) fn to_json(self, now: SystemTime) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct Json<'a> {
-            ts: fmt::Arguments<'a>,
-            level: &'a str,
-            msg: &'a str,
-            listener: &'a str,
-            remote_addr: SocketAddr,
-            req_id: &'a str,
-            method: &'a str,
-            uri: &'a str,
-            operation: &'a str,
-            response_code: u16,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            code: Option<&'a str>,
-            latency_us: u64,
-        }
-
         let target = target(self.uri);
         let target = redacted(&target);
         // Of a clock that was never set, or set wrong.
         let now = now.clamp(UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(TIME_MAX_S));
         let mut line = Vec::with_capacity(USUAL_MAX_BYTES + target.len());
-        let json = Json {
-            ts: format_args!("{}", format_rfc3339_nanos(now)),
-            level: "INFO",
-            msg: "request completed",
-            listener: "contract",
-            remote_addr: self.remote_addr,
-            req_id: self.request_id,
-            method: self.method.as_str(),
-            uri: &target,
-            operation: self.operation.as_ref(),
-            response_code: self.status.as_u16(),
-            code: self.code.as_ref().map(AsRef::as_ref),
-            latency_us: self.latency_us(),
-        };
-        // Writing texts and numbers to memory cannot fail.
-        let _ = serde_json::to_writer(&mut line, &json);
-        line.push(b'\n');
+        // Writing to memory cannot fail.
+        let _ = write!(
+            line,
+            r#"{{"ts":"{}","level":"INFO","msg":"request completed","listener":"contract","remote_addr":"{}","req_id":"{}","method":"{}","uri":"#,
+            format_rfc3339_nanos(now),
+            self.remote_addr,
+            self.request_id,
+            self.method,
+        );
+        let _ = serde_json::to_writer(&mut line, &target);
+        let _ = write!(
+            line,
+            r#","operation":"{}","response_code":{}"#,
+            self.operation.as_ref(),
+            self.status.as_u16()
+        );
+        if let Some(code) = self.code {
+            let _ = write!(line, r#","code":"{}""#, code.as_ref());
+        }
+        let _ = writeln!(line, r#","latency_us":{}}}"#, self.latency_us());
         line
     }
 
