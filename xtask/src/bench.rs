@@ -23,10 +23,10 @@ use std::time::Instant;
 
 use session_test_support::seed::DOMAIN_ID;
 
+use self::cores::Memory;
 pub(crate) use self::load::Settings;
-use self::load::{
-    CREATE_CONNECTIONS, Measured, ROUNDS, Store, create, machine, measure, memory, rate, request,
-};
+use self::load::{Measured, ROUNDS, Store, machine, measure, rate, request};
+use self::operation::{CREATE_CONNECTIONS, create_sessions};
 use crate::process::{Failed, key, release, say, serve, target};
 
 /// Fills a store, then measures fetches side by side with a bare response of the same HTTP stack.
@@ -55,7 +55,7 @@ pub(crate) fn fetch(settings: &Settings, out: &mut dyn Write) -> Result<(), Fail
 
     say(format!("machine: {}", machine()))?;
     let began = Instant::now();
-    let made = create(&address, &key, settings.sessions)?;
+    let made = create_sessions(&address, &key, settings.sessions)?.made;
     let per_second = rate(made.len(), began.elapsed());
     let database = std::fs::metadata(folder.path().join("sessions.db")).map_or(0, |file| file.len());
     say(format!(
@@ -63,7 +63,7 @@ pub(crate) fn fetch(settings: &Settings, out: &mut dyn Write) -> Result<(), Fail
          database {} MiB, {}",
         made.len(),
         database / (1024 * 1024),
-        memory(sessiond.pid())
+        Memory::describe(sessiond.pid())?
     ))?;
 
     say(format!("{} connections, {} s each:", settings.connections, settings.seconds))?;
@@ -100,5 +100,5 @@ pub(crate) fn fetch(settings: &Settings, out: &mut dyn Write) -> Result<(), Fail
         own.per_second() / bare.per_second(),
         by_key.per_second() / bare.per_second(),
     ))?;
-    say(memory(sessiond.pid()))
+    say(Memory::describe(sessiond.pid())?)
 }

@@ -10,7 +10,7 @@ use super::load::machine;
 use super::peers;
 use super::report;
 use super::results::{Measured, Results, bars, relate};
-use super::scenario::Round;
+use super::scenario::{PICK, Round};
 use super::servers::{Place, Servers};
 use crate::install::{POSTGRES, provide};
 use crate::process::{Failed, output, release, root, say, target};
@@ -92,8 +92,7 @@ pub(crate) fn run(settings: &Settings, out: &mut dyn Write, progress: &mut dyn W
     // On the disk of the build, because a temporary folder may be in memory.
     let folder = tempfile::tempdir_in(target()?).map_err(|error| Failed(format!("no folder: {error}")))?;
     let script = folder.path().join("pick.lua");
-    std::fs::write(&script, include_str!("pick.lua"))
-        .map_err(|error| Failed(format!("the load: {error}")))?;
+    std::fs::write(&script, PICK).map_err(|error| Failed(format!("the load: {error}")))?;
     let mut notes = vec![pinning(cores)];
     let mut versions = versions()?;
     let place = Place {

@@ -86,6 +86,12 @@ impl Memory {
         Self::parse(&status).ok_or_else(|| Failed(format!("the memory of the process {pid} is unknown")))
     }
 
+    /// Describes that of a `sessiond`.
+    pub(crate) fn describe(pid: u32) -> Result<String, Failed> {
+        let Self { resident_mb, peak_mb, .. } = Self::of(pid)?;
+        Ok(format!("memory of sessiond: {resident_mb:.0} MB resident, {peak_mb:.0} MB at most"))
+    }
+
     fn parse(status: &str) -> Option<Self> {
         let fields: BTreeMap<&str, &str> = status.lines().filter_map(|line| line.split_once(':')).collect();
         let mb = |name: &str| {

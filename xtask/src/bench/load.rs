@@ -5,11 +5,8 @@ use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use session_test_support::seed::POOL_ID;
 
 use crate::process::Failed;
 
@@ -175,33 +172,6 @@ impl Connection {
     }
 }
 
-/// The number of connections that create sessions: enough that many share each commit.
-pub(crate) const CREATE_CONNECTIONS: usize = 128;
-
-/// Creates sessions and returns their IDs and tokens.
-pub(crate) fn create(address: &str, key: &str, count: usize) -> Result<Vec<(String, String)>, Failed> {
-    let body = format!(
-        r#"{{"pool_id":"{POOL_ID}","session_type":"browser","interaction":{{"remote_ip":"127.0.0.1","user_agent":"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/91.0.4472.114 Safari/537.36"}}}}"#
-    );
-    let request = format!(
-        "POST /api/v1/session HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let next = AtomicUsize::new(0);
-    on_connections(address, CREATE_CONNECTIONS, |connection, _| {
-        let mut made = Vec::new();
-        while next.fetch_add(1, Ordering::Relaxed) < count {
-            let body = connection.send(&request, "201")?;
-            let body: serde_json::Value = serde_json::from_slice(body)
-                .map_err(|error| Failed(format!("a response is not JSON: {error}")))?;
-            let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-            made.push((text(&body["session"]["summary"]["id"]), text(&body["authtoken"])));
-        }
-        Ok(made)
-    })
-}
-
 /// Describes the processor, cores and memory, as far as the system reports them.
 pub(crate) fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(Path::new(path)).unwrap_or_default();
@@ -218,16 +188,4 @@ pub(crate) fn machine() -> String {
         let _ = write!(text, ", {memory} of memory");
     }
     text
-}
-
-/// Describes the memory of the process, as far as the system reports it.
-pub(crate) fn memory(pid: u32) -> String {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let mib = |name: &str| {
-        let kib = status
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.split_whitespace().nth(1)?.parse::<u64>().ok());
-        kib.map_or_else(|| "unknown".to_owned(), |kib| format!("{} MiB", kib / 1024))
-    };
-    format!("memory of sessiond: {} resident, {} at most", mib("VmRSS"), mib("VmHWM"))
 }

@@ -9,7 +9,7 @@ use crate::process::Failed;
 const HOT: usize = 100;
 
 /// The connections that create sessions: enough that many share each commit.
-const CREATE_CONNECTIONS: usize = 64;
+pub(super) const CREATE_CONNECTIONS: usize = 128;
 
 /// The scopes of a key for all operations.
 pub(super) const SCOPES: [&str; 4] = ["session:read", "session:create", "session:update", "session:revoke"];

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use session_test_support::launcher::Program;
@@ -10,8 +10,12 @@ use session_test_support::postgres::Cluster;
 use session_test_support::seed::{DOMAIN_ID, POOL_ID};
 use session_types::SessionId;
 
-use super::load::{ROUNDS, Settings, create, machine, memory, rate};
-use crate::process::{Failed, key, launch, output, release, say};
+use super::cores::Memory;
+use super::load::{ROUNDS, Settings, machine};
+use super::operation::create_sessions;
+use super::scenario::{PICK, Report, Requests, select_rate, wrk};
+use crate::install::provide;
+use crate::process::{Failed, key, launch, release, say};
 
 /// What fills the database.
 const FILL: &str = include_str!("fill.sql");
@@ -22,9 +26,6 @@ const FETCHED: usize = 200_000;
 /// How many sessions are created, to be fetched with their own tokens.
 const CREATED: usize = 20_000;
 
-/// The load over HTTP.
-const LOAD: &str = include_str!("fetch.lua");
-
 /// How fast a node must start, and at what share of the bare rate it must fetch: issue 12.
 const STARTS_WITHIN: Duration = Duration::from_secs(2);
 const SHARE_MIN: f64 = 0.6;
@@ -34,10 +35,11 @@ const POOL_FACTOR_MIN: f64 = 1.4;
 
 /// Fills a new cluster with sessions, and measures the start of a node and fetches from it.
 pub(super) fn fetch(settings: &Settings, out: &mut dyn Write) -> Result<(), Failed> {
+    provide("wrk", "--version", "wrk", out)?;
     let mut say = |text: String| say(out, &text);
     let programs = release(&["--bin=sessiond", "--example=select_rate"])?;
     let program = settings.sessiond.clone().unwrap_or_else(|| programs.join("sessiond"));
-    let select_rate = programs.join("examples/select_rate");
+    let select = programs.join("examples/select_rate");
     // The whole table fits, as it should where the rate of fetches matters.
     let cluster = Cluster::launch(&[("shared_buffers", "2GB"), ("max_wal_size", "8GB")]).map_err(launch)?;
     let database = cluster.create_database();
@@ -68,28 +70,34 @@ pub(super) fn fetch(settings: &Settings, out: &mut dyn Write) -> Result<(), Fail
     ))?;
     let key = key(&sessiond, &["--domain", DOMAIN_ID], &["session:read", "session:create"])?;
     let address = sessiond.address.to_string();
-    let by_key: Vec<_> = ids(&cluster, &database)?.into_iter().map(|id| (id, key.clone())).collect();
-    let own = create(&address, &key, CREATED)?;
-    // A session's ID and a token in each line.
-    let write = |name: &str, fetches: &[(String, String)]| -> Result<PathBuf, Failed> {
-        let lines: Vec<_> = fetches.iter().map(|(id, token)| format!("{id} {token}")).collect();
-        let file = folder.path().join(name);
-        std::fs::write(&file, lines.join("\n")).map_err(|error| Failed(format!("{name}: {error}")))?;
-        Ok(file)
+    let ids = ids(&cluster, &database)?;
+    let ids_file = write(folder.path(), "ids", &ids.join("\n"))?;
+    let own = create_sessions(&address, &key, CREATED)?.made;
+    let requests = |name: &str, fetches: Vec<(String, &str)>| {
+        let fetch = |(id, token): (String, &str)| {
+            (format!("/api/v1/session/{id}"), format!("authorization: Bearer {token}"))
+        };
+        let fetches: Vec<_> = fetches.into_iter().map(fetch).collect();
+        let lines = fetches.iter().map(|(path, header)| (path.as_str(), header.as_str()));
+        Requests::write(folder.path().join(name), lines)
     };
-    let (by_key, own) = (write("by-key", &by_key)?, write("own", &own)?);
-    let script = folder.path().join("fetch.lua");
-    std::fs::write(&script, LOAD).map_err(|error| Failed(format!("fetch.lua: {error}")))?;
+    let by_key = requests("by-key", ids.into_iter().map(|id| (id, key.as_str())).collect())?;
+    let own = requests("own", own.iter().map(|(id, token)| (id.clone(), token.as_str())).collect())?;
+    let script = write(folder.path(), "pick.lua", PICK)?;
 
     say(format!("{} at the same time, {} s each:", settings.connections, settings.seconds))?;
+    let seconds = (settings.seconds / ROUNDS).max(1);
     let [mut bare, mut pool, mut store, mut http, mut http_own] = [(); 5].map(|()| Turns::default());
     // In turns, so that a slow phase of the machine affects all of them.
     for _ in 0..ROUNDS {
         for (what, turns) in [("select", &mut bare), ("pool", &mut pool), ("store", &mut store)] {
-            turns.add(&select(&select_rate, what, &url, &by_key, settings)?);
+            turns.add(select_rate(&select, what, &url, &ids_file, settings.connections, seconds)?)?;
         }
-        for (fetches, turns) in [(&by_key, &mut http), (&own, &mut http_own)] {
-            turns.add(&load(&script, &address, fetches, settings)?);
+        for (requests, turns) in [(&by_key, &mut http), (&own, &mut http_own)] {
+            let load = |seconds| wrk(&script, &address, requests, settings.connections, seconds);
+            // To warm up.
+            load(1)?;
+            turns.add(load(seconds)?)?;
         }
     }
     for (name, turns) in [
@@ -99,7 +107,7 @@ pub(super) fn fetch(settings: &Settings, out: &mut dyn Write) -> Result<(), Fail
         ("GET of sessiond with an API key, over HTTP", &http),
         ("the same with the session's own token", &http_own),
     ] {
-        say(format!("{name:<44} {:>7.0}/s  p99 {:>6} µs", turns.per_second(), turns.p99_us))?;
+        say(format!("{name:<44} {:>7.0}/s  p99 {:>6.0} µs", turns.per_second(), turns.p99_us))?;
     }
     for (name, turns, to, minimum) in [
         ("the store, relative to the SELECT", &store, &bare, SHARE_MIN),
@@ -111,7 +119,7 @@ pub(super) fn fetch(settings: &Settings, out: &mut dyn Write) -> Result<(), Fail
         let bar = if share >= minimum { "reached" } else { "NOT reached" };
         say(format!("{name}: {share:.2}; the bar of {minimum} is {bar}"))?;
     }
-    say(memory(sessiond.pid()))
+    say(Memory::describe(sessiond.pid())?)
 }
 
 /// Fills the tables with sessions of the seed's pool.
@@ -156,54 +164,30 @@ fn ids(cluster: &Cluster, database: &str) -> Result<Vec<String>, Failed> {
 /// What the turns of a measurement have measured.
 #[derive(Default)]
 struct Turns {
-    count: usize,
-    elapsed: Duration,
+    requests: f64,
+    seconds: f64,
     /// Of the slowest turn.
-    p99_us: u32,
+    p99_us: f64,
 }
 
 impl Turns {
-    fn add(&mut self, turn: &Self) {
-        self.count += turn.count;
-        self.elapsed += turn.elapsed;
+    fn add(&mut self, turn: Report) -> Result<(), Failed> {
+        if turn.errors > 0 {
+            return Err(Failed(format!("{} requests failed", turn.errors)));
+        }
+        self.requests += turn.requests;
+        self.seconds += turn.seconds;
         self.p99_us = self.p99_us.max(turn.p99_us);
+        Ok(())
     }
 
     fn per_second(&self) -> f64 {
-        rate(self.count, self.elapsed)
+        self.requests / self.seconds
     }
 }
 
-/// One turn of bare statements, or of fetches of the store.
-fn select(program: &Path, what: &str, url: &str, ids: &Path, settings: &Settings) -> Result<Turns, Failed> {
-    let elapsed = Duration::from_secs(settings.seconds.into()) / ROUNDS;
-    let mut command = Command::new(program);
-    command.args([what, url]).arg(ids).arg(settings.connections.to_string());
-    let printed = output(command.arg(elapsed.as_secs_f64().to_string()))?;
-    let numbers: Vec<u32> = printed.split_whitespace().filter_map(|number| number.parse().ok()).collect();
-    let [count, _, p99_us] = numbers[..] else { return Err(Failed(format!("unexpected: {printed}"))) };
-    Ok(Turns { count: usize::try_from(count).unwrap_or_default(), elapsed, p99_us })
-}
-
-/// One turn of requests over HTTP, after a second of warming up: by wrk, whose share of the two cores is small.
-fn load(script: &Path, address: &str, fetches: &Path, settings: &Settings) -> Result<Turns, Failed> {
-    let run = |seconds: u32| {
-        let mut wrk = Command::new("wrk");
-        wrk.args(["-t1", &format!("-c{}", settings.connections), &format!("-d{seconds}s"), "-s"]);
-        wrk.arg(script).arg(format!("http://{address}")).arg("--").arg(fetches);
-        output(&mut wrk).map_err(|error| Failed(format!("{error}; wrk is the Debian package `wrk`")))
-    };
-    run(1)?;
-    let printed = run((settings.seconds / ROUNDS).max(1))?;
-    let numbers: Option<Vec<u32>> = printed.lines().find_map(|line| {
-        line.strip_prefix("measured ")?.split_whitespace().map(|number| number.parse().ok()).collect()
-    });
-    match numbers.as_deref() {
-        Some([count, elapsed_us, p99_us, 0]) => Ok(Turns {
-            count: usize::try_from(*count).unwrap_or_default(),
-            elapsed: Duration::from_micros((*elapsed_us).into()),
-            p99_us: *p99_us,
-        }),
-        _ => Err(Failed(format!("responses failed, or wrk printed something unexpected: {printed}"))),
-    }
+fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf, Failed> {
+    let file = folder.join(name);
+    std::fs::write(&file, text).map_err(|error| Failed(format!("{name}: {error}")))?;
+    Ok(file)
 }

@@ -32,17 +32,17 @@ pub(super) fn document(file: &str, name: &str, part: &str) -> Result<(), Failed>
     let failed = |error: std::io::Error| Failed(format!("{file}: {error}"));
     let path = root().join(file);
     let text = std::fs::read_to_string(&path).map_err(failed)?;
-    let text = replaced(&text, name, part)
+    let begin = format!("<!-- {name}: written by `cargo xtask bench {name}` -->\n");
+    let text = replaced(&text, &begin, &format!("<!-- {name}: end -->"), &format!("\n{part}\n"))
         .ok_or_else(|| Failed(format!("{file}: the marks of the part `{name}` are missing")))?;
     std::fs::write(path, text).map_err(failed)
 }
 
-/// The text with another part between the marks.
-fn replaced(text: &str, name: &str, part: &str) -> Option<String> {
-    let (before, rest) = text.split_once(&format!("<!-- {name}: written by "))?;
-    let (by, rest) = rest.split_once(" -->\n")?;
-    let (_, after) = rest.split_once(&format!("<!-- {name}: end -->"))?;
-    Some(format!("{before}<!-- {name}: written by {by} -->\n\n{part}\n<!-- {name}: end -->{after}"))
+/// The text with another part between these marks; `None` if one of them is missing.
+pub(super) fn replaced(text: &str, begin: &str, end: &str, part: &str) -> Option<String> {
+    let (before, rest) = text.split_once(begin)?;
+    let (_, after) = rest.split_once(end)?;
+    Some([before, begin, part, end, after].concat())
 }
 
 #[cfg(test)]
@@ -51,13 +51,11 @@ mod tests {
 
     #[test]
     fn only_what_is_between_the_marks_of_a_part_is_replaced() {
-        let text = "a\n<!-- one: written by x -->\nold\n<!-- one: end -->\nb\n<!-- two: written by y -->\n<!-- two: end -->\n";
-        let new = replaced(text, "one", "new\n").unwrap();
-        assert_eq!(
-            new,
-            "a\n<!-- one: written by x -->\n\nnew\n\n<!-- one: end -->\nb\n<!-- two: written by y -->\n<!-- two: end -->\n"
-        );
-        assert_eq!(replaced(&new, "one", "new\n").unwrap(), new);
-        assert_eq!(replaced(text, "three", "new"), None);
+        let text = "a\n<one>\nold\n</one>\nb\n<two>\n</two>\n";
+        let new = replaced(text, "<one>\n", "</one>", "new\n").unwrap();
+        assert_eq!(new, "a\n<one>\nnew\n</one>\nb\n<two>\n</two>\n");
+        assert_eq!(replaced(&new, "<one>\n", "</one>", "new\n").unwrap(), new);
+        assert_eq!(replaced(text, "<three>", "</three>", "new"), None);
+        assert_eq!(replaced(text, "<one>", "</three>", "new"), None);
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::record;
 use super::results::Results;
 use crate::process::Failed;
 
@@ -140,10 +141,8 @@ fn read(path: &Path) -> Result<String, Failed> {
 
 /// The page with another part between its two lines.
 fn replaced(page: &str, part: &str) -> Result<String, Failed> {
-    let missing = || Failed(format!("{PAGE} lacks the lines between which the table is written"));
-    let (before, rest) = page.split_once(BEGIN).ok_or_else(missing)?;
-    let (_, after) = rest.split_once(END).ok_or_else(missing)?;
-    Ok([before, BEGIN, part, END, after].concat())
+    record::replaced(page, BEGIN, END, part)
+        .ok_or_else(|| Failed(format!("{PAGE} lacks the lines between which the table is written")))
 }
 
 #[cfg(test)]

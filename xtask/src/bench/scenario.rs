@@ -11,6 +11,9 @@ use crate::process::{Failed, output};
 /// The keep-alive connections of the load, unless a row is about their number.
 pub(crate) const CONNECTIONS: usize = 64;
 
+/// The script of wrk's load.
+pub(crate) const PICK: &str = include_str!("pick.lua");
+
 /// One row.
 #[derive(Debug)]
 pub(crate) struct Scenario {
@@ -56,11 +59,11 @@ pub(crate) struct Round {
 /// What a load reports about itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Report {
-    requests: f64,
-    seconds: f64,
+    pub(crate) requests: f64,
+    pub(crate) seconds: f64,
     p50_us: f64,
-    p99_us: f64,
-    errors: u64,
+    pub(crate) p99_us: f64,
+    pub(crate) errors: u64,
 }
 
 impl Scenario {
@@ -89,30 +92,10 @@ impl Load {
     pub(crate) fn run(&self, script: &Path, cores: &Cores, seconds: u32) -> Result<Report, Failed> {
         match self {
             Self::Wrk { address, requests, connections, .. } => {
-                let mut wrk = Command::new("wrk");
-                // A latency is measured from when the request should have been sent, had those before it not been late.
-                wrk.args(["--threads", "1", "--connections", &connections.to_string(), "--timeout", "10s"]);
-                wrk.args(["--duration", &format!("{seconds}s"), "--script"]).arg(script);
-                wrk.arg(format!("http://{address}/")).arg("--").arg(&requests.file);
-                wrk.args([requests.length, requests.count].map(|number| number.to_string()));
-                let printed = cores.on(cores.load, || output(&mut wrk))?;
-                let report = wrk_report(&printed).ok_or_else(|| Failed(format!("wrk printed {printed}")))?;
-                if report.requests < 1.0 {
-                    return Err(Failed(format!("{address} did not respond: {printed}")));
-                }
-                Ok(report)
+                cores.on(cores.load, || wrk(script, address, requests, *connections, seconds))
             }
             Self::Select { program, what, url, ids } => {
-                let mut select = Command::new(program);
-                select.args([what, url.as_str()]).arg(ids).arg(CONNECTIONS.to_string());
-                select.arg(seconds.to_string());
-                let printed = cores.on(cores.server, || output(&mut select))?;
-                let numbers: Vec<f64> =
-                    printed.split_whitespace().filter_map(|number| number.parse().ok()).collect();
-                let [requests, p50_us, p99_us] = numbers[..] else {
-                    return Err(Failed(format!("select_rate printed {printed}")));
-                };
-                Ok(Report { requests, seconds: seconds.into(), p50_us, p99_us, errors: 0 })
+                cores.on(cores.server, || select_rate(program, what, url, ids, CONNECTIONS, seconds))
             }
             Self::Redis { port, keys, bytes } => {
                 let mut redis = Command::new("redis-benchmark");
@@ -127,6 +110,47 @@ impl Load {
             }
         }
     }
+}
+
+/// Sends requests at random for this time, by wrk. `script` is the file of `pick.lua`.
+pub(crate) fn wrk(
+    script: &Path,
+    address: &str,
+    requests: &Requests,
+    connections: usize,
+    seconds: u32,
+) -> Result<Report, Failed> {
+    let mut wrk = Command::new("wrk");
+    // A latency is measured from when the request should have been sent, had those before it not been late.
+    wrk.args(["--threads", "1", "--connections", &connections.to_string(), "--timeout", "10s"]);
+    wrk.args(["--duration", &format!("{seconds}s"), "--script"]).arg(script);
+    wrk.arg(format!("http://{address}/")).arg("--").arg(&requests.file);
+    wrk.args([requests.length, requests.count].map(|number| number.to_string()));
+    let printed = output(&mut wrk)?;
+    let report = wrk_report(&printed).ok_or_else(|| Failed(format!("wrk printed {printed}")))?;
+    if report.requests < 1.0 {
+        return Err(Failed(format!("{address} did not respond: {printed}")));
+    }
+    Ok(report)
+}
+
+/// Reads sessions at random for this time, by the example `select_rate` in its mode `what`.
+pub(crate) fn select_rate(
+    program: &Path,
+    what: &str,
+    url: &str,
+    ids: &Path,
+    concurrency: usize,
+    seconds: u32,
+) -> Result<Report, Failed> {
+    let mut select = Command::new(program);
+    select.args([what, url]).arg(ids).args([concurrency.to_string(), seconds.to_string()]);
+    let printed = output(&mut select)?;
+    let numbers: Vec<f64> = printed.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    let [requests, p50_us, p99_us] = numbers[..] else {
+        return Err(Failed(format!("select_rate printed {printed}")));
+    };
+    Ok(Report { requests, seconds: seconds.into(), p50_us, p99_us, errors: 0 })
 }
 
 /// Reads the line of `pick.lua`. Its times are in microseconds.
